@@ -1,0 +1,75 @@
+"""jobd runs work in the background. This is its front door: plugin authors and applications import from here.
+
+Names are imported on first use, because the libraries behind some of them take a while to load.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jobd.client import Client
+    from jobd.context import Context, SyncContext
+    from jobd.domain.backoff import Backoff
+    from jobd.domain.decorator import job
+    from jobd.domain.job import Job
+    from jobd.domain.jobtype import JobType
+    from jobd.domain.signals import Cancel, Fail, Retry, Snooze
+    from jobd.errors import JobdError, PayloadError
+    from jobd.handle import JobHandle
+    from jobd.hookspecs import hookimpl
+    from jobd.sync import SyncClient
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Backoff": "jobd.domain.backoff",
+    "Cancel": "jobd.domain.signals",
+    "Client": "jobd.client",
+    "Context": "jobd.context",
+    "Fail": "jobd.domain.signals",
+    "Job": "jobd.domain.job",
+    "JobHandle": "jobd.handle",
+    "JobType": "jobd.domain.jobtype",
+    "JobdError": "jobd.errors",
+    "PayloadError": "jobd.errors",
+    "Retry": "jobd.domain.signals",
+    "Snooze": "jobd.domain.signals",
+    "SyncClient": "jobd.sync",
+    "SyncContext": "jobd.context",
+    "hookimpl": "jobd.hookspecs",
+    "job": "jobd.domain.decorator",
+}
+
+__all__ = [
+    "Backoff",
+    "Cancel",
+    "Client",
+    "Context",
+    "Fail",
+    "Job",
+    "JobHandle",
+    "JobType",
+    "JobdError",
+    "PayloadError",
+    "Retry",
+    "Snooze",
+    "SyncClient",
+    "SyncContext",
+    "hookimpl",
+    "job",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'jobd' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,225 @@
+"""The one place where all is put together: settings → store → catalog → roles → supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import anyio
+
+from jobd import clock, log
+from jobd.actors.actor import Actor
+from jobd.actors.os_signals import OsSignals
+from jobd.actors.supervisor import Supervisor
+from jobd.catalog import Catalog
+from jobd.client import Client
+from jobd.errors import JobdError, SettingsError
+from jobd.reach import retention_of
+from jobd.roles.embedded import Embedded
+from jobd.roles.leases import Leases
+from jobd.roles.membership import Membership
+from jobd.roles.pruner import Pruner
+from jobd.roles.reaper import Reaper
+from jobd.roles.scheduler import Scheduler
+from jobd.roles.worker.crew import Crew
+from jobd.roles.worker.engine import Engine
+from jobd.settings import Settings
+from jobd.store.embedded import EmbeddedServer
+from jobd.store.lease_keeper import LeaseKeeper
+from jobd.store.store import Store
+from jobd.welcome import welcome
+
+if TYPE_CHECKING:
+    from jobd.http.server import HttpServer
+
+ROLES = ("monitor", "worker", "scheduler", "api")
+"""in the order of their start; they stop in reverse, so that the door closes first"""
+_TICK_S = 1.0
+
+
+def run(settings: Settings, roles: Sequence[str] = ()) -> int:
+    """Runs `roles` (none named: all) until a signal asks to stop. Returns the exit code: 0 after a clean stop, 1
+    after a failure. Ends the process hard when a part of it does not end in time."""
+    unknown = set(roles) - set(ROLES)
+    if unknown:
+        raise SettingsError(f"role {min(unknown)!r}: there are {', '.join(sorted(ROLES))}")
+    log.configure(settings.log.level, settings.log.format)
+    chosen = [role for role in ROLES if role in roles or not roles]
+    options = {"use_uvloop": sys.platform != "win32"}
+    code, stubborn = anyio.run(_main, settings, chosen, backend="asyncio", backend_options=options)
+    if stubborn or any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        # a normal exit would wait for what does not end
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+async def _main(settings: Settings, roles: Sequence[str]) -> tuple[int, bool]:
+    """The exit code, and whether something is left that would keep the process."""
+    speaker = log.get("jobd")
+    # a plugin that cannot be used is said before anything is started
+    catalog = Catalog.of_installed(without=settings.without)
+    supervisor = Supervisor(report=supervisor_report)
+    house = House(settings, roles, catalog)
+    code = 0
+    try:
+        await supervisor.run(
+            house.actors(supervisor), grace=settings.worker.grace / 1_000, on_ready=lambda: welcome(house)
+        )
+    except JobdError as error:
+        speaker.error(str(error))
+        code = 1
+    except Exception as error:  # noqa: BLE001  the last resort: said with all that is known, and the exit code tells
+        speaker.error("jobd ends", exc_info=error)
+        code = 1
+    finally:
+        await house.close()
+    stubborn = supervisor.shutdown.stubborn if supervisor.shutdown else ()
+    if stubborn:
+        speaker.error("some parts did not end in time", parts=stubborn)
+        code = 1
+    return code, bool(stubborn)
+
+
+class House:
+    """What the roles of one process share, and how they are made."""
+
+    def __init__(self, settings: Settings, roles: Sequence[str], catalog: Catalog) -> None:
+        self.settings = settings
+        self.roles = roles
+        self.catalog = catalog
+        self.embedded: EmbeddedServer | None = None
+        self.store: Store | None = None
+        self.api: HttpServer | None = None
+        self._last_tick = clock.monotonic()
+        self._ticking: asyncio.Task[None] | None = None
+
+    def actors(self, supervisor: Supervisor) -> Iterator[Actor]:
+        """The actors in the order of their start, each made when those before it are ready."""
+        settings = self.settings
+        yield OsSignals(supervisor.request_stop, supervisor.hurry, supervisor.abandon)
+        url = settings.redis_url
+        if url is None:
+            self.embedded = self._embedded()
+            yield Embedded(self.embedded)
+            url = self.embedded.url
+        store = self.store = Store.at(url, prefix=settings.prefix, retention=retention_of(settings))
+        self._ticking = asyncio.create_task(self._tick(), name="loop ticks")
+        client = Client(store=store, catalog=self.catalog, settings=settings)
+        loop = asyncio.get_running_loop()
+        crews: list[Crew] = []
+
+        def suspects_wait() -> None:
+            for crew in crews:
+                loop.call_soon_threadsafe(crew.suspects_wait)
+
+        keeper = LeaseKeeper(url, settings.prefix, len(store.shards), settings.worker.lease, on_suspects=suspects_wait)
+        yield Leases(keeper)
+        report = supervisor_report
+        if "monitor" in self.roles:
+            yield Reaper(self._membership(store, "monitor", ["@monitor"], keeper), self.catalog, report=report)
+            yield Pruner(store, report=report)
+        if "worker" in self.roles:
+            if settings.worker.processes == 0:
+                yield self._engine(store, client, keeper)
+            crew = self._crew(url, store, keeper)
+            crews.append(crew)
+            yield crew
+        if "scheduler" in self.roles:
+            yield Scheduler(self._membership(store, "scheduler", ["@scheduler"], keeper), report=report)
+        if "api" in self.roles:
+            yield self._api(client)
+
+    async def close(self) -> None:
+        """Closes what no actor owns."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._ticking
+        if self.store is not None:
+            await self.store.close()
+
+    def _embedded(self) -> EmbeddedServer:
+        speaker = log.get("embedded server")
+        chosen = self.settings.embedded
+        return EmbeddedServer(
+            self.settings.data_dir,
+            appendfsync=chosen.fsync,
+            maxmemory=chosen.max_memory or None,
+            binary=chosen.server_bin,
+            on_event=lambda name, facts: speaker.info(name, **facts),
+        )
+
+    def _membership(self, store: Store, kind: str, lines: Sequence[str], keeper: LeaseKeeper) -> Membership:
+        about = {"concurrency": self.settings.worker.concurrency} if kind == "worker" else {}
+        return Membership(
+            store,
+            0,
+            kind=kind,
+            lines=lines,
+            lease_ms=self.settings.worker.lease,
+            keeper=keeper,
+            lives=self._loop_runs,
+            about=about,
+        )
+
+    def _engine(self, store: Store, client: Client, keeper: LeaseKeeper) -> Engine:
+        worker = self.settings.worker
+        return Engine(
+            self._membership(store, "worker", worker.queues or ["*"], keeper),
+            client,
+            self.catalog,
+            self.settings.plugins,
+            concurrency=worker.concurrency,
+            threads=worker.threads,
+        )
+
+    def _crew(self, url: str, store: Store, keeper: LeaseKeeper) -> Crew:
+        worker = self.settings.worker
+        size = (os.cpu_count() or 1) if worker.processes == "auto" else worker.processes
+        # what belongs to the API's door is no business of a worker
+        settings = self.settings.model_dump(mode="json", exclude={"http"})
+        lines = list(worker.queues) or ["*"]
+        order = {
+            "settings": settings,
+            "url": url,
+            "kind": "worker",
+            "lines": lines,
+            "concurrency": worker.concurrency,
+        }
+        solo = {**order, "kind": "solo", "lines": [f"!{line}" for line in lines], "concurrency": 1}
+        return Crew(
+            size,
+            order,
+            solo,
+            shard=store.shards[0],
+            keeper=keeper,
+            max_loop_block_s=worker.max_loop_block / 1_000,
+        )
+
+    def _api(self, client: Client) -> Actor:
+        # here and not above, so that a worker on its own does not load the HTTP server
+        from jobd.http.server import HttpServer
+        from jobd.roles.api import Api
+
+        self.api = HttpServer(client, self.settings)
+        return Api(self.api)
+
+    def _loop_runs(self) -> bool:
+        return clock.monotonic() - self._last_tick < self.settings.worker.max_loop_block / 1_000
+
+    async def _tick(self) -> None:
+        while True:
+            self._last_tick = clock.monotonic()
+            await asyncio.sleep(_TICK_S)
+
+
+def supervisor_report(name: str, error: BaseException) -> None:
+    """Says in the log what broke in an actor that goes on."""
+    log.get("jobd").error("failure", actor=name, error=repr(error))

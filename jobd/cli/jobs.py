@@ -1,0 +1,248 @@
+"""`jobd jobs …`: list, show, cancel, retry, result, logs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobd.cli import faults
+from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job, summary
+from jobd.cli.noun_group import NounGroup
+from jobd.cli.options import Length, QueueName, asks_store, prints
+from jobd.cli.place import Place
+from jobd.cli.screen import Screen, json_text, status_cell
+from jobd.cli.table import Cell, Column
+from jobd.domain.rendering import job_to_json, log_line_to_json, page_to_json
+from jobd.domain.state import ENDED
+from jobd.errors import JobdError, StateConflict, StoreError
+
+if TYPE_CHECKING:
+    from jobd.client import Client
+    from jobd.domain.job import Job
+
+_COLUMNS = (
+    Column("ID"),
+    Column("TYPE"),
+    Column("QUEUE"),
+    Column("STATUS"),
+    Column("ATTEMPT", right=True),
+    Column("PRIORITY", right=True),
+    Column("CREATED"),
+    Column("NOTE", may_be_cut=True),
+)
+
+
+@click.group(
+    cls=NounGroup,
+    epilog="""\b
+Examples:
+  jobd jobs list --status failed --queue email-notifications
+  jobd jobs show 01KAMWZY9SVJ3Y4S5QKZ8J6T2N""",
+)
+def jobs() -> None:
+    """List, show, cancel and retry jobs.
+
+    Without a command it lists them.
+    """
+
+
+@jobs.command(
+    "list",
+    epilog="""\b
+Examples:
+  jobd jobs list
+  jobd jobs list --status failed --type send-email --date 2026-01-31
+  jobd jobs list --status waiting -o json""",
+)
+@click.option(
+    "--status",
+    metavar="WORD",
+    multiple=True,
+    help="waiting, delayed, blocked, active, completed, failed, "
+    "cancelled, or a word such as pending or finished; may be repeated.",
+)
+@click.option("--type", "job_type", metavar="NAME", help="Of this job type.")
+@click.option("--queue", metavar="NAME", type=QueueName(), help="Of this queue.")
+@click.option("--date", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="Created on this day (UTC).")
+@click.option("--limit", metavar="N", type=click.IntRange(1, 200), default=50, help="At most so many (1 to 200; 50).")
+@click.option("--cursor", metavar="WORD", help="Go on where an earlier list ended.")
+@prints
+@asks_store
+def list_jobs(
+    place: Place,
+    screen: Screen,
+    status: tuple[str, ...],
+    job_type: str | None,
+    queue: str | None,
+    date: datetime | None,
+    limit: int,
+    cursor: str | None,
+) -> None:
+    """List jobs.
+
+    Active ones come first, then waiting ones in the order of service, delayed, blocked, failed, completed and
+    cancelled ones.
+    """
+    day = date.date() if date else None
+    page = place.ask(
+        lambda client: client.list(status=status, type=job_type, queue=queue, date=day, limit=limit, cursor=cursor)
+    )
+    if screen.is_json:
+        return screen.json(
+            page_to_json(page.jobs, limit=limit, cursor=page.cursor, scanned=page.scanned, complete=page.complete)
+        )
+    screen.rows(_COLUMNS, [_row(screen, job) for job in page.jobs], none="there are no such jobs")
+    if page.cursor:
+        screen.note(f"there may be more: add --cursor {page.cursor}")
+    return None
+
+
+@jobs.command(
+    "show",
+    epilog="""\b
+Examples:
+  jobd jobs show 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs show order-1234 -o json""",
+)
+@click.argument("job_id", metavar="ID")
+@prints
+@asks_store
+def show(place: Place, screen: Screen, job_id: str) -> None:
+    """Show all about a job: data, result, attempts, errors with their tracebacks, log, progress."""
+
+    async def conversation(client: Client) -> None:
+        job, lines = await client.get(job_id), await client.logs(job_id)
+        if screen.is_json:
+            return screen.json({**job_to_json(job), "logs": [log_line_to_json(line) for line in lines]})
+        return show_job(screen, job, lines)
+
+    place.ask(conversation)
+
+
+@jobs.command(
+    "cancel",
+    epilog="""\b
+Examples:
+  jobd jobs cancel 01KAMWZY9SVJ3Y4S5QKZ8J6T2N --reason "sent by hand"
+  jobd jobs list --status waiting | cut -f1 | jobd jobs cancel -""",
+)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--reason", metavar="TEXT", help="Why; kept with the job.")
+@prints
+@asks_store
+def cancel(place: Place, screen: Screen, ids: tuple[str, ...], reason: str | None) -> None:
+    """Cancel jobs.
+
+    One that has not started is cancelled at once; the worker of a running one is told to stop it. An ID of - reads ids
+    from standard input.
+    """
+    _for_each(place, screen, ids, lambda client, job_id: client.cancel(job_id, reason=reason))
+
+
+@jobs.command(
+    "retry",
+    epilog="""\b
+Examples:
+  jobd jobs retry 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs list --status failed | cut -f1 | jobd jobs retry -""",
+)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@prints
+@asks_store
+def retry(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
+    """Run jobs again that have ended.
+
+    They get all their attempts anew. An ID of - reads ids from standard input.
+    """
+    _for_each(place, screen, ids, lambda client, job_id: client.retry(job_id))
+
+
+@jobs.command(
+    "result",
+    epilog="""\b
+Examples:
+  jobd jobs result 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs result order-1234 --wait --wait-timeout 30s""",
+)
+@click.argument("job_id", metavar="ID")
+@click.option("--wait", is_flag=True, help="Wait until it has ended.")
+@click.option("--wait-timeout", metavar="DURATION", type=Length(), help="Wait that long at most (exit code 7).")
+@asks_store
+def result(place: Place, job_id: str, wait: bool, wait_timeout: float | None) -> None:
+    """Print what a job returned, as JSON.
+
+    The exit code is 8 if it has failed or was cancelled, and 5 if it has not ended.
+    """
+
+    async def conversation(client: Client) -> Any:
+        if not wait and wait_timeout is None:
+            job = await client.get(job_id)
+            if job.status not in ENDED:
+                raise StateConflict(f"job {job_id} is {job.status} and has no result yet; add --wait")
+        return await client.result(job_id, wait_timeout)
+
+    click.echo(json_text(place.ask(conversation)))
+
+
+@jobs.command(
+    "logs",
+    epilog="""\b
+Examples:
+  jobd jobs logs 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs logs order-1234 -o json""",
+)
+@click.argument("job_id", metavar="ID")
+@prints
+@asks_store
+def logs(place: Place, screen: Screen, job_id: str) -> None:
+    """Print what a job's handler logged, the oldest line first."""
+    lines = place.ask(lambda client: client.logs(job_id))
+    if screen.is_json:
+        return screen.json({"data": [log_line_to_json(line) for line in lines]})
+    return screen.rows(LOG_COLUMNS, [log_row(line) for line in lines], none="it has logged nothing")
+
+
+def _for_each(place: Place, screen: Screen, ids: Sequence[str], act: Callable[[Client, str], Awaitable[Job]]) -> None:
+    """Does it to each job; what fails is told, and the others are done all the same."""
+    wanted = [word for given in ids for word in (_read_ids() if given == "-" else (given,))]
+
+    async def conversation(client: Client) -> tuple[list[Job], list[JobdError]]:
+        done: list[Job] = []
+        failed: list[JobdError] = []
+        for job_id in wanted:
+            try:
+                done.append(await act(client, job_id))
+            except StoreError:
+                raise
+            except JobdError as error:
+                failed.append(error)
+        return done, failed
+
+    done, failed = place.ask(conversation)
+    if screen.is_json:
+        screen.json({"data": [job_to_json(job) for job in done]})
+    elif done:
+        screen.rows(_COLUMNS, [_row(screen, job) for job in done], none="")
+    codes = {faults.tell(error, as_json=screen.is_json) for error in failed}
+    if codes:
+        raise click.exceptions.Exit(codes.pop() if len(codes) == 1 else 1)
+
+
+def _read_ids() -> list[str]:
+    return click.get_text_stream("stdin").read().split()
+
+
+def _row(screen: Screen, job: Job) -> list[Cell]:
+    return [
+        Cell(job.id),
+        Cell(job.type),
+        Cell(job.queue),
+        status_cell(job.status),
+        Cell(f"{job.attempt}/{job.max_attempts}"),
+        Cell(str(job.priority)),
+        screen.time(job.created_at),
+        Cell(summary(job, screen)),
+    ]

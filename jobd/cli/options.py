@@ -1,0 +1,140 @@
+"""Options that many commands share, and the kinds of values they take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from jobd.cli.place import Place
+from jobd.cli.screen import Screen
+from jobd.domain.duration import milliseconds
+from jobd.domain.names import check_queue_name
+from jobd.errors import OptionError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_FIELD = re.compile(r"(?P<key>.+?)(?P<how>:=|=)(?P<value>.*)", re.DOTALL)
+
+
+def asks_store(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say where the store is; the command gets them as `place`."""
+
+    @click.option("--redis-url", metavar="URL", help="The Redis to use. Without one: JOBD_REDIS_URL, else jobd's own.")
+    @click.option("--data-dir", metavar="DIR", type=click.Path(path_type=Path), help="Where jobd keeps its own data.")
+    @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="The configuration file (TOML).")
+    @wraps(function)
+    def command(*args: Any, redis_url: str | None, data_dir: Path | None, config: Path | None, **options: Any) -> None:
+        function(*args, place=Place(redis_url, data_dir, config), **options)
+
+    return command
+
+
+def prints(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds --output; the command gets a `screen` to print on."""
+
+    @click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["table", "tsv", "json"]),
+        help="table (on a terminal), tsv: rows without a head (elsewhere), json: with the names of the API.",
+    )
+    @wraps(function)
+    def command(*args: Any, output: str | None, **options: Any) -> None:
+        function(*args, screen=Screen(output), **options)
+
+    return command
+
+
+class Field(click.ParamType[tuple[str, Any]]):
+    """`key=text` or `key:=json`: a pair of a name and a value."""
+
+    name = "field"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+        """Fails, with what is expected, if the word is not such a pair."""
+        if isinstance(value, tuple):
+            return value
+        match = _FIELD.fullmatch(value)
+        if match is None:
+            self.fail(f"{value!r} is neither key=text nor key:=json", param, ctx)
+        if match["how"] == "=":
+            return match["key"], match["value"]
+        return match["key"], parse_json(match["value"], f"the value of {match['key']}")
+
+
+class Length(click.ParamType[float]):
+    """A length of time: "5s", "1h30m", or seconds. As a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Fails, with examples, if it is not one."""
+        try:
+            return milliseconds(seconds_or_text(value)) / 1_000
+        except OptionError as error:
+            self.fail(str(error).removeprefix("duration: "), param, ctx)
+
+
+class Moment(click.ParamType[datetime]):
+    """A date and time with its time zone, as in RFC 3339."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Fails, with an example, if it is not one."""
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-01-31T08:00:00Z", param, ctx)
+        if moment.tzinfo is None:
+            self.fail(f"{value!r} has no time zone; put Z (UTC) or an offset such as +01:00 behind it", param, ctx)
+        return moment
+
+
+class QueueName(click.ParamType[str]):
+    """The name of a queue."""
+
+    name = "queue"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Fails, saying what a name looks like, if it is not one."""
+        try:
+            return check_queue_name(value)
+        except OptionError as error:
+            self.fail(str(error).removeprefix("queue "), param, ctx)
+
+
+class Processes(click.ParamType[int | str]):
+    """A number of processes, or `auto`."""
+
+    name = "number|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Fails if it is neither."""
+        text = str(value)
+        if text == "auto":
+            return text
+        if not text.isascii() or not text.isdigit():
+            self.fail(f"{text!r} is neither a whole number nor auto", param, ctx)
+        return int(text)
+
+
+def parse_json(text: str, what: str) -> Any:
+    """The value of a JSON text. Raises UsageError naming `what`."""
+    import orjson
+
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise click.UsageError(f"{what} is not JSON: {error}", click.get_current_context(silent=True)) from None
+
+
+def seconds_or_text(value: str) -> str | float:
+    """A plain number as seconds, any other text as it is."""
+    return float(value) if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII) else value

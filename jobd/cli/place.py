@@ -1,0 +1,50 @@
+"""Where the store is, as the options of a command say, and the way to ask it something."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from jobd.client import Client
+    from jobd.settings import Settings
+
+T = TypeVar("T")
+
+_PATIENCE_S = 3.0
+"""how long a server may take to answer its first question"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The options --redis-url, --data-dir and --config."""
+
+    redis_url: str | None
+    data_dir: Path | None
+    config: Path | None
+
+    def settings(self, flags: Mapping[str, Any] | None = None) -> Settings:
+        """The settings, over which these options and `flags` win. Raises SettingsError."""
+        from jobd.settings import load_settings
+
+        own = {"redis_url": self.redis_url, "data_dir": self.data_dir}
+        return load_settings(
+            {**{name: value for name, value in own.items() if value is not None}, **(flags or {})}, config=self.config
+        )
+
+    def ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
+        """The answer to `question`, which is given a client. Raises SettingsError, StoreError, and what it raises."""
+        import anyio
+
+        from jobd.client import Client
+
+        settings = self.settings()
+
+        async def conversation() -> T:
+            async with Client(settings=settings) as client:
+                await client.store.check(patience_s=_PATIENCE_S)
+                return await question(client)
+
+        return anyio.run(conversation)

@@ -1,0 +1,87 @@
+"""`jobd workers …`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jobd.cli.noun_group import NounGroup
+from jobd.cli.options import asks_store, prints
+from jobd.cli.place import Place
+from jobd.cli.screen import Screen
+from jobd.cli.table import Cell, Column
+from jobd.domain.job import moment
+from jobd.domain.rendering import worker_to_json
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from jobd.store.store import Member
+
+_COLUMNS = (
+    Column("ID"),
+    Column("HOST"),
+    Column("PID", right=True),
+    Column("QUEUES", may_be_cut=True),
+    Column("JOBS", right=True),
+    Column("SINCE"),
+    Column("STATE"),
+)
+
+
+@click.group(
+    cls=NounGroup,
+    epilog="""\b
+Examples:
+  jobd workers
+  jobd workers list -o json""",
+)
+def workers() -> None:
+    """See the worker processes.
+
+    Without a command it lists them.
+    """
+
+
+@workers.command(
+    "list",
+    epilog="""\b
+Examples:
+  jobd workers list
+  jobd workers list -o json""",
+)
+@prints
+@asks_store
+def list_workers(place: Place, screen: Screen) -> None:
+    """List the worker processes: where they run, what they serve, how much they have in hand."""
+    members = place.ask(lambda client: client.workers())
+    if screen.is_json:
+        return screen.json({"data": [_json(member) for member in members]})
+    return screen.rows(_COLUMNS, [_row(screen, member) for member in members], none="no worker runs; start `jobd run`")
+
+
+def _row(screen: Screen, member: Member) -> list[Cell]:
+    room = member.about.get("concurrency")
+    return [
+        Cell(member.id),
+        Cell(str(member.about.get("host", "-"))),
+        Cell(str(member.about.get("pid", "-"))),
+        Cell(" ".join(member.lines)),
+        Cell(f"{member.holds}/{room}" if room else str(member.holds)),
+        screen.since(member.joined_at_ms),
+        Cell("alive", colour="green") if member.alive else Cell("lost", colour="red"),
+    ]
+
+
+def _json(member: Member) -> dict[str, Any]:
+    return worker_to_json(
+        member.id,
+        member.kind,
+        member.lines,
+        member.about,
+        joined_at=moment(member.joined_at_ms),
+        lease_until=moment(member.lease_until_ms),
+        alive=member.alive,
+        holds=member.holds,
+    )

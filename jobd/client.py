@@ -1,0 +1,284 @@
+"""The one way in: HTTP, the command line, schedules, running jobs and your program all call this."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from jobd.catalog import Catalog
+from jobd.domain.backoff import Backoff
+from jobd.domain.duration import Duration
+from jobd.domain.job import Job, LogLine
+from jobd.domain.jobtype import JobType
+from jobd.domain.names import same_name
+from jobd.domain.options import DEFAULTS, Options, make_options
+from jobd.domain.priority import Priority
+from jobd.domain.state import State, parse_states
+from jobd.endings import Endings
+from jobd.errors import JobCancelled, JobFailed, StateConflict
+from jobd.handle import JobHandle
+from jobd.intake import Intake, Planned, Request
+from jobd.store.queries import Filter, Page, list_jobs
+from jobd.store.store import Member, Store
+
+if TYPE_CHECKING:
+    from jobd.settings import Settings
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Client:
+    """Talks to the store. Use as an async context manager, or call `close()` in the end."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        store: Store | None = None,
+        catalog: Catalog | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """`url` names the Redis (redis://, rediss://, unix://). Without one it is the one that the settings name, or the
+        embedded server of a `jobd run` on this machine. It connects on first use. Raises SettingsError."""
+        if store is None:
+            from jobd.reach import reach
+
+            store = reach(url, settings)
+        self.store = store
+        self._catalog = catalog
+        self._defaults = default_options(settings) if settings else DEFAULTS
+        self._intake: Intake | None = None
+        self._endings = Endings(store)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._endings.close()
+        await self.store.close()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The job types known here: those of the installed plugins, unless another catalog was given."""
+        if self._catalog is None:
+            self._catalog = Catalog.of_installed()
+        return self._catalog
+
+    @property
+    def intake(self) -> Intake:
+        """What checks requests before they are sent."""
+        if self._intake is None:
+            self._intake = Intake(self.store, self.catalog, self._defaults)
+        return self._intake
+
+    # --- in ------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def enqueue(
+        self,
+        job_type: JobType[P, R],
+        payload: P = ...,
+        *,
+        id: str | None = None,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        max_attempts: int | None = None,
+        retries: int | None = None,
+        backoff: Backoff | Duration | Mapping[str, Any] | None = None,
+        timeout: Duration | None = None,
+        delay: Duration | None = None,
+        run_at: datetime | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> JobHandle[R]: ...
+    @overload
+    async def enqueue(
+        self,
+        job_type: str,
+        payload: object = ...,
+        *,
+        id: str | None = None,
+        queue: str | None = None,
+        priority: Priority | None = None,
+        max_attempts: int | None = None,
+        retries: int | None = None,
+        backoff: Backoff | Duration | Mapping[str, Any] | None = None,
+        timeout: Duration | None = None,
+        delay: Duration | None = None,
+        run_at: datetime | None = None,
+        tags: Iterable[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> JobHandle[Any]: ...
+    async def enqueue(
+        self, job_type: JobType[Any, Any] | str, payload: object = None, *, id: str | None = None, **options: Any
+    ) -> JobHandle[Any]:
+        """Enqueues a job: when this returns, the store has it.
+
+        `job_type` is a job type or the name of one; `payload` is what its handler takes. `id` may be chosen by the
+        caller; then a second enqueue gives the existing job. The other options win over those of the job type: `queue`;
+        `priority`, 1 (most urgent) to 10 or a name; `max_attempts`, the first run included, or `retries`, without it;
+        `backoff`; `timeout` of one attempt; `delay` from now, or `run_at`, a datetime with a time zone; `tags`;
+        `metadata`. Durations are "2s", "5m", a timedelta, or seconds.
+
+        Raises UnknownJobType, PayloadError listing each wrong field, OptionError naming the option, StoreFull, and
+        StoreUnavailable when it is unknown whether the store took the job; then the same call with the same `id` is
+        safe.
+        """
+        request = Request(job_type, payload, make_options(**options), id)
+        return (await self.enqueue_requests([request]))[0]
+
+    @overload
+    async def enqueue_many(
+        self, job_type: JobType[P, R], payloads: Iterable[P], **options: Any
+    ) -> list[JobHandle[R]]: ...
+    @overload
+    async def enqueue_many(self, job_type: str, payloads: Iterable[object], **options: Any) -> list[JobHandle[Any]]: ...
+    @overload
+    async def enqueue_many(
+        self, job_type: Iterable[tuple[JobType[Any, Any] | str, object]], **options: Any
+    ) -> list[JobHandle[Any]]: ...
+    async def enqueue_many(
+        self,
+        job_type: JobType[Any, Any] | str | Iterable[tuple[JobType[Any, Any] | str, object]],
+        payloads: Iterable[object] | None = None,
+        **options: Any,
+    ) -> list[JobHandle[Any]]:
+        """Enqueues any number of jobs, all of them or none: `payloads` of one type, or pairs of type and payload. The
+        options are those of `enqueue`, for each of the jobs. Raises as `enqueue` does, before anything is stored."""
+        shared = make_options(**options)
+        if isinstance(job_type, JobType | str):
+            requests = [Request(job_type, payload, shared) for payload in payloads or ()]
+        else:
+            requests = [Request(wanted, payload, shared) for wanted, payload in job_type]
+        return await self.enqueue_requests(requests)
+
+    async def enqueue_requests(self, requests: Sequence[Request]) -> list[JobHandle[Any]]:
+        """Enqueues jobs that differ in their options, all of them or none."""
+        return await self.enqueue_planned(await self.intake.plan(requests))
+
+    async def enqueue_planned(self, planned: Sequence[Planned]) -> list[JobHandle[Any]]:
+        """Sends what `intake.plan` has checked."""
+        created = await self.store.enqueue([plan.new_job for plan in planned])
+        return [
+            JobHandle(
+                self,
+                plan.new_job.id,
+                plan.type_name,
+                plan.new_job.queue,
+                job_type=plan.job_type,
+                created=made,
+            )
+            for plan, made in zip(planned, created, strict=True)
+        ]
+
+    # --- one job -------------------------------------------------------------------------------------------------
+
+    async def get(self, job_id: str) -> Job:
+        """The job as it is now. Raises JobNotFound."""
+        return await self.store.get(job_id)
+
+    async def logs(self, job_id: str) -> list[LogLine]:
+        """What its handler logged, the oldest first; the last 1 000 lines are kept. Raises JobNotFound."""
+        await self.store.get(job_id)
+        return await self.store.logs(job_id)
+
+    async def wait(self, job_id: str, timeout: float | None = None) -> Job:
+        """The job, once it is completed, failed or cancelled; waits up to `timeout` seconds (None: as long as it takes).
+        Raises ResultTimeout, JobNotFound."""
+        return await self._endings.wait(job_id, timeout)
+
+    async def result(self, job_id: str, timeout: float | None = None) -> Any:
+        """What its handler returned, as plain JSON values; waits as `wait` does. Raises JobFailed, JobCancelled,
+        ResultTimeout, JobNotFound."""
+        job = await self.wait(job_id, timeout)
+        if job.status is State.FAILED:
+            error = job.error or {}
+            words = f"{error.get('type', 'error')}: {error.get('message', job.reason or 'no reason was given')}"
+            raise JobFailed(f"job {job.id} of type {job.type} failed in attempt {job.attempt}: {words}", dict(error))
+        if job.status is State.CANCELLED:
+            raise JobCancelled(f"job {job.id} of type {job.type} was cancelled: {job.reason or 'no reason was given'}")
+        return job.result
+
+    async def cancel(self, job_id: str, *, reason: str | None = None) -> Job:
+        """Cancels a job. One that has not started is cancelled at once; for a running one its worker is told, which
+        stops it (`cancel_requested` is then true until it has). Cancelling a cancelled job changes nothing.
+        Raises JobNotFound, and StateConflict if it has completed or failed."""
+        word = await self.store.cancel(job_id, {"reason": reason or "cancelled on request"})
+        if word in (State.COMPLETED, State.FAILED):
+            raise StateConflict(f"job {job_id} is {word} already; only a job that has not ended can be cancelled")
+        return await self.get(job_id)
+
+    async def retry(self, job_id: str) -> Job:
+        """Runs a job that has failed, completed or been cancelled again, with all its attempts; those it had stay in its
+        history. Raises JobNotFound, and StateConflict if it has not ended."""
+        word = await self.store.retry(job_id)
+        if word != State.WAITING:
+            raise StateConflict(f"job {job_id} is {word}; only a job that has ended can be retried")
+        return await self.get(job_id)
+
+    # --- many ----------------------------------------------------------------------------------------------------
+
+    def _filter(
+        self,
+        status: str | Iterable[str] | None,
+        type_name: str | None,
+        queue: str | None,
+        day: date | None,
+        after: datetime | None,
+        before: datetime | None,
+    ) -> Filter:
+        from jobd.domain.calendar import day_of
+
+        words = [status] if isinstance(status, str) else list(status or ())
+        states = frozenset().union(*map(parse_states, words)) if words else frozenset(State)
+        if day is not None:
+            start, end = day_of(day)
+            after, before = max(filter(None, (after, start))), min(filter(None, (before, end)))
+        if type_name is not None:
+            found = self.catalog.find(type_name)
+            type_name = found.name if found else same_name(type_name)
+        return Filter(states=states, queue=queue, type=type_name, created_after=after, created_before=before)
+
+    async def queues(self) -> dict[str, dict[State, int]]:
+        """For each queue: how many of its jobs are in each state."""
+        return await self.store.counts()
+
+    async def workers(self) -> list[Member]:
+        """The worker processes that have joined and not left."""
+        return [member for member in await self.store.members() if member.kind in ("worker", "solo")]
+
+    async def list(
+        self,
+        *,
+        status: str | Iterable[str] | None = None,
+        type: str | None = None,
+        queue: str | None = None,
+        date: date | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """A page of up to `limit` (1 to 200) jobs. `status` is a state or a word for one or several ("pending"); `date`
+        is a day in UTC on which they were created. Active jobs come first, then waiting ones in the order of service,
+        then delayed, blocked, failed, completed and cancelled ones. Raises InvalidRequest."""
+        return await list_jobs(
+            self.store,
+            self._filter(status, type, queue, date, created_after, created_before),
+            limit=limit,
+            cursor=cursor,
+        )
+
+
+def default_options(settings: Settings) -> Options:
+    """What holds where neither a job nor its type says anything."""
+    return Options(max_attempts=1 + settings.defaults.retries).over(DEFAULTS)

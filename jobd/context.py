@@ -1,0 +1,226 @@
+"""What a handler is given: its job, and the ways to speak while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
+
+from jobd.domain.job import Job
+from jobd.domain.jobtype import JobType
+from jobd.domain.options import make_options
+from jobd.errors import LeaseLost, OptionError
+from jobd.handle import JobHandle
+from jobd.intake import Request
+from jobd.joblog import JobLog
+from jobd.store.codec import members
+from jobd.store.shard import DEADLINE_MARGIN_MS
+
+if TYPE_CHECKING:
+    from jobd.client import Client
+    from jobd.domain.delivery import Delivery, NewJob
+    from jobd.services import Services
+    from jobd.store.shard import Shard
+
+T = TypeVar("T")
+P = TypeVar("P")
+R = TypeVar("R")
+
+MOST_CHILDREN = 500
+"""jobs that one attempt may enqueue through its context"""
+
+
+class Context:
+    """What an async handler is given."""
+
+    __jobd_context__: ClassVar[bool] = True
+    __slots__ = ("_log", "_loop", "_services", "_shard", "cancelled", "children", "client", "delivery", "prolong")
+
+    def __init__(
+        self, delivery: Delivery, shard: Shard, client: Client, services: Services, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.delivery = delivery
+        self._loop = loop
+        self._shard = shard
+        self._services = services
+        self._log: JobLog | None = None
+        self.client = client
+        """for all that a client can do, at once and whatever becomes of this attempt"""
+        self.children: list[NewJob] | None = None
+        """what was enqueued through this context, for the one that settles"""
+        self.cancelled = False
+        """True once this attempt should end: somebody cancelled the job, its time is over, or its worker stops"""
+        self.prolong: Callable[[], None] | None = None
+        """starts the time limit of this attempt anew; set by the one that runs it"""
+
+    @property
+    def job(self) -> Delivery:
+        """The job, as it was delivered: id, type, queue, priority, attempt, max_attempts, …"""
+        return self.delivery
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt; 1 on the first."""
+        return self.delivery.attempt
+
+    @property
+    def last_attempt(self) -> bool:
+        """Is no attempt left after this one?"""
+        return self.delivery.attempt >= self.delivery.max_attempts
+
+    @property
+    def fence(self) -> int:
+        """A number that grows with each delivery of the job. Give it to outside systems that can refuse a smaller one,
+        and a worker that was thought dead cannot overwrite what its successor did."""
+        return self.delivery.fence
+
+    async def read(self) -> Job:
+        """The job as the store has it now: payload, tags, metadata and earlier attempts included."""
+        return await self.client.get(self.delivery.id)
+
+    async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Says how far the work is. Raises LeaseLost if this attempt does not hold the job any more."""
+        said: dict[str, Any] = {"done": done}
+        if total is not None:
+            said["total"] = total
+        if message is not None:
+            said["message"] = message[:1_000]
+        await self._say("progress", members(said))
+
+    async def heartbeat(self) -> None:
+        """Says that the work goes on: the time limit of this attempt starts anew, for the store as well as here.
+        Raises LeaseLost if this attempt does not hold the job any more."""
+        if self.delivery.timeout_ms:
+            await self._say("heartbeat", self.delivery.timeout_ms + DEADLINE_MARGIN_MS)
+            if self.prolong is not None:
+                self.prolong()
+
+    @property
+    def log(self) -> JobLog:
+        """A logger whose lines are kept with the job: `ctx.log.info("sent", recipient=…)`."""
+        if self._log is None:
+            self._log = JobLog(self.delivery, self._shard, self._loop)
+        return self._log
+
+    async def flush(self) -> None:
+        """Waits until the log lines written so far are with the job."""
+        if self._log is not None:
+            await self._log.flush()
+
+    @overload
+    def service(self, wanted: type[T]) -> T: ...
+    @overload
+    def service(self, wanted: str) -> Any: ...
+    def service(self, wanted: type[T] | str) -> Any:
+        """What a plugin offers under a type or a name. Raises PluginError if none does."""
+        return self._services.get(wanted)
+
+    @overload
+    async def enqueue(self, job_type: JobType[P, R], payload: P = ..., **options: Any) -> JobHandle[R]: ...
+    @overload
+    async def enqueue(self, job_type: str, payload: object = ..., **options: Any) -> JobHandle[Any]: ...
+    async def enqueue(
+        self, job_type: JobType[Any, Any] | str, payload: object = None, *, id: str | None = None, **options: Any
+    ) -> JobHandle[Any]:
+        """Enqueues a job that becomes real together with the completion of this one: if this attempt fails or is lost,
+        it never was, so that a re-run never enqueues twice. Takes what `Client.enqueue` takes, checks it now, and
+        raises what that raises; OptionError for more than 500 jobs in one attempt. A `delay` counts from the
+        completion. For an immediate enqueue use `ctx.client.enqueue`."""
+        if self.children is None:
+            self.children = []
+        if len(self.children) >= MOST_CHILDREN:
+            raise OptionError(
+                f"ctx.enqueue takes up to {MOST_CHILDREN} jobs in one attempt; use ctx.client.enqueue_many"
+            )
+        planned = (await self.client.intake.plan([Request(job_type, payload, make_options(**options), id)]))[0]
+        self.children.append(planned.new_job)
+        new = planned.new_job
+        return JobHandle(
+            self.client, new.id, planned.type_name, new.queue, job_type=planned.job_type, created=True, pending=True
+        )
+
+    async def _say(self, what: str, words: bytes | int) -> None:
+        if not await self._shard.say(self.delivery, what, words):
+            raise LeaseLost(f"job {self.delivery.id} is not in the hands of this attempt any more; stop working on it")
+
+
+class SyncContext:
+    """What a sync handler, which runs in a thread, is given: the same names, not awaited."""
+
+    __jobd_context__: ClassVar[bool] = True
+    __slots__ = ("_context", "_loop")
+
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+        self._context = context
+        self._loop = loop
+
+    @property
+    def job(self) -> Delivery:
+        """See Context.job."""
+        return self._context.delivery
+
+    @property
+    def attempt(self) -> int:
+        """See Context.attempt."""
+        return self._context.attempt
+
+    @property
+    def last_attempt(self) -> bool:
+        """See Context.last_attempt."""
+        return self._context.last_attempt
+
+    @property
+    def fence(self) -> int:
+        """See Context.fence."""
+        return self._context.fence
+
+    @property
+    def cancelled(self) -> bool:
+        """See Context.cancelled. A thread cannot be stopped from outside: a handler that takes long looks here."""
+        return self._context.cancelled
+
+    @property
+    def client(self) -> Client:
+        """The worker's client. It belongs to the worker's loop: `ctx.call(ctx.client.get, job_id)` awaits it for you."""
+        return self._context.client
+
+    @property
+    def log(self) -> JobLog:
+        """See Context.log."""
+        return self._context.log
+
+    def call(self, function: Callable[..., Awaitable[T]], *arguments: Any, **named: Any) -> T:
+        """Awaits `function(…)` in the worker's loop and returns what it returns."""
+
+        async def run() -> T:
+            return await function(*arguments, **named)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def read(self) -> Job:
+        """See Context.read."""
+        return self.call(self._context.read)
+
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """See Context.progress."""
+        self.call(self._context.progress, done, total, message)
+
+    def heartbeat(self) -> None:
+        """See Context.heartbeat."""
+        self.call(self._context.heartbeat)
+
+    @overload
+    def service(self, wanted: type[T]) -> T: ...
+    @overload
+    def service(self, wanted: str) -> Any: ...
+    def service(self, wanted: type[T] | str) -> Any:
+        """See Context.service."""
+        return self._context.service(cast("type[T]", wanted))
+
+    @overload
+    def enqueue(self, job_type: JobType[P, R], payload: P = ..., **options: Any) -> JobHandle[R]: ...
+    @overload
+    def enqueue(self, job_type: str, payload: object = ..., **options: Any) -> JobHandle[Any]: ...
+    def enqueue(self, job_type: JobType[Any, Any] | str, payload: object = None, **options: Any) -> JobHandle[Any]:
+        """See Context.enqueue."""
+        return self.call(self._context.enqueue, job_type, payload, **options)

@@ -1,0 +1,1 @@
+"""The rules of jobs: pure values and functions. No await, no clock, no dice, no Redis, no logging."""

@@ -1,0 +1,123 @@
+"""A job as it reads back: one frozen value, put together from what the store keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from jobd.domain.backoff import Backoff
+from jobd.domain.outcome import Ending, ErrorRecord
+from jobd.domain.state import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One run of a job's handler."""
+
+    number: int
+    """1 is the first"""
+    worker: str
+    """the worker process that held the job"""
+    started_at: datetime
+    finished_at: datetime | None = None
+    """None while it runs"""
+    outcome: Ending | None = None
+    """None while it runs"""
+    error: ErrorRecord | None = None
+    reason: str | None = None
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long it ran, in milliseconds by the store's clock; None while it runs."""
+        return milliseconds_between(self.started_at, self.finished_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a running job says it is."""
+
+    done: float
+    total: float | None
+    message: str | None
+    at: datetime
+
+    @property
+    def percent(self) -> float | None:
+        """`done` of `total` in percent, if the total is known."""
+        return None if not self.total else round(100 * self.done / self.total, 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line that a handler wrote with `ctx.log`."""
+
+    at: datetime
+    attempt: int
+    level: str
+    text: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One piece of work, as it was when the store was asked."""
+
+    id: str
+    type: str
+    queue: str
+    status: State
+    data: Any
+    """the payload, as plain JSON values"""
+    priority: int
+    """1 (most urgent) to 10"""
+    attempt: int
+    """the number of the current or last attempt; 0 before the first"""
+    max_attempts: int
+    deliveries: int
+    """how often it was handed to a worker, attempts that did not count included"""
+    timeout_ms: int
+    """how long one attempt may run; 0 means for ever"""
+    backoff: Backoff | None
+    """the job's own backoff; None means the one of its type"""
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    run_at: datetime
+    """when it may run, or might have: for a delayed job its time, else when it was created"""
+    started_at: datetime | None = None
+    """the start of the last attempt"""
+    finished_at: datetime | None = None
+    """when it was completed, failed or cancelled"""
+    worker: str | None = None
+    """who holds it, while it is active"""
+    progress: Progress | None = None
+    result: Any = None
+    error: ErrorRecord | None = None
+    """the error of the last attempt, if that failed"""
+    reason: str | None = None
+    """why it was cancelled, or why it waits again"""
+    cancel_requested: bool = False
+    attempts: tuple[Attempt, ...] = field(default=())
+    """what is kept of its attempts, the oldest first"""
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long the last attempt ran, in milliseconds."""
+        return self.attempts[-1].duration_ms if self.attempts else None
+
+    @property
+    def last_attempt(self) -> bool:
+        """Is no attempt left after the current one?"""
+        return self.attempt >= self.max_attempts
+
+
+def milliseconds_between(start: datetime, end: datetime | None) -> int | None:
+    """Whole milliseconds from `start` to `end`; None if it has not ended."""
+    return None if end is None else round((end - start).total_seconds() * 1_000)
+
+
+def moment(ms: float) -> datetime:
+    """Milliseconds since 1970 as a datetime in UTC."""
+    return datetime.fromtimestamp(ms / 1_000, UTC)

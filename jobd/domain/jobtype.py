@@ -1,0 +1,81 @@
+"""A job type: what a plugin offers. Its name, its handler, its default options, and the types of payload and result.
+
+The types come from the handler's signature. They are read on first use, not at import, so that a module full of job
+types is quick to import and may name types that are defined further down.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
+
+from jobd.domain.names import check_type_name
+from jobd.domain.options import Options
+from jobd.domain.payload import PayloadShape, read_shape
+
+if TYPE_CHECKING:
+    from jobd.context import Context, SyncContext
+
+P = TypeVar("P")
+R = TypeVar("R")
+Params = ParamSpec("Params")
+
+
+class JobType(Generic[P, R]):
+    """What a plugin offers under a name, made by `@jobd.job`. P is its payload's type, R its result's."""
+
+    def __init__(self, name: str, handler: Callable[..., Any], options: Options, *, description: str | None = None):
+        """Raises OptionError if the name is not one that a job type may have."""
+        self.name: Final = check_type_name(name)
+        self.handler: Final = handler
+        self.options: Final = options
+        self.is_async: Final = inspect.iscoroutinefunction(handler)
+        self.description: Final = description or inspect.getdoc(handler) or ""
+        self.__name__ = getattr(handler, "__name__", name)
+        self.__doc__ = handler.__doc__
+        self.__module__ = handler.__module__
+
+    def __repr__(self) -> str:
+        return f"<job type {self.name} of {self.__module__}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Calls the handler itself, as a test of it would."""
+        return self.handler(*args, **kwargs)
+
+    @cached_property
+    def shape(self) -> PayloadShape:
+        """How payload and result are read and written. Raises PluginError if the signature cannot be used."""
+        return read_shape(self.name, self.handler)
+
+    def encode(self, payload: object) -> bytes:
+        """The JSON of a payload. Raises PayloadError listing each wrong field."""
+        return self.shape.encode(payload)
+
+    def check_json(self, raw: bytes) -> None:
+        """Raises PayloadError, listing each wrong field, if `raw` is not the JSON of a payload of this type."""
+        self.shape.decode(raw)
+
+    def prepare(self, raw: bytes, context: Context | SyncContext) -> Callable[[], Any]:
+        """The call that runs one attempt: the handler bound to its context and payload. Raises PayloadError."""
+        return self.shape.bind(self.handler, raw, context)
+
+    def encode_result(self, result: object) -> bytes:
+        """The JSON of what the handler returned; empty for None. Raises TypeError or ValueError if it has none."""
+        return self.shape.encode_result(result)
+
+    @cached_property
+    def payload_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the payload."""
+        return self.shape.payload_schema()
+
+
+class PlainJobType(JobType[Mapping[str, Any], R], Generic[Params, R]):
+    """A job type whose handler takes plain typed parameters; its payload is the JSON object of them."""
+
+    def payload(self, *args: Params.args, **kwargs: Params.kwargs) -> Mapping[str, Any]:
+        """The payload of a call with these arguments, checked by the type checker as the call itself would be."""
+        parameters = [p for p in inspect.signature(self.handler).parameters.values() if p.name != self.shape.context]
+        bound = inspect.Signature(parameters).bind(*args, **kwargs)
+        return cast("Mapping[str, Any]", bound.arguments)

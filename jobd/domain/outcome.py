@@ -1,0 +1,53 @@
+"""What happened in one attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypedDict
+
+
+class Ending(StrEnum):
+    """The seven ways in which an attempt ends."""
+
+    RETURNED = "returned"
+    RAISED = "raised"
+    TIMED_OUT = "timed_out"
+    INTERRUPTED = "interrupted"
+    """broken off by a shutdown; the job did nothing wrong"""
+    LOST = "lost"
+    """its process is gone, or nobody heard from it in time"""
+    SNOOZED = "snoozed"
+    CANCELLED = "cancelled"
+
+
+class ErrorRecord(TypedDict, total=False):
+    """An error as it is kept: text only, never rebuilt into an exception."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one attempt ended."""
+
+    ending: Ending
+    result: bytes = b""
+    """JSON of what the handler returned; empty for None"""
+    error: ErrorRecord | None = None
+    reason: str | None = None
+    """why it was snoozed, cancelled, interrupted or lost, in words"""
+    final: bool = False
+    """raised, and more attempts would be of no use"""
+    after_ms: int | None = None
+    """the pause that the handler asked for, in milliseconds"""
+    until_ms: int | None = None
+    """the moment that the handler asked for, in milliseconds since 1970"""
+    alone: bool = False
+    """lost, and nothing else ran in the process: the job itself is to blame"""
+
+
+RETURNED = Outcome(Ending.RETURNED)
+"""returned None: the most frequent outcome, made once"""

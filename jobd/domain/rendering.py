@@ -1,0 +1,142 @@
+"""How jobs, and what belongs to them, read as plain JSON: the field names of the API and of `--output json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from jobd.domain.job import Attempt, Job, LogLine, Progress
+from jobd.domain.state import State
+from jobd.errors import InvalidRequest, JobdError
+
+
+def time_to_json(moment: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds: "2026-01-31T08:00:00.000Z"; None for None."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """A job as it reads back."""
+    return {
+        "id": job.id,
+        "type": job.type,
+        "queue": job.queue,
+        "status": job.status.value,
+        "data": job.data,
+        "priority": job.priority,
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "deliveries": job.deliveries,
+        "timeout_ms": job.timeout_ms or None,
+        "backoff": job.backoff.to_json() if job.backoff else None,
+        "tags": list(job.tags),
+        "metadata": dict(job.metadata),
+        "progress": progress_to_json(job.progress),
+        "result": job.result,
+        "error": dict(job.error) if job.error else None,
+        "reason": job.reason,
+        "cancel_requested": job.cancel_requested,
+        "worker": job.worker,
+        "created_at": time_to_json(job.created_at),
+        "run_at": time_to_json(job.run_at),
+        "started_at": time_to_json(job.started_at),
+        "finished_at": time_to_json(job.finished_at),
+        "duration_ms": job.duration_ms,
+        "attempts": [attempt_to_json(attempt) for attempt in job.attempts],
+    }
+
+
+def attempt_to_json(attempt: Attempt) -> dict[str, Any]:
+    """One run of a job's handler."""
+    return {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "started_at": time_to_json(attempt.started_at),
+        "finished_at": time_to_json(attempt.finished_at),
+        "duration_ms": attempt.duration_ms,
+        "outcome": attempt.outcome.value if attempt.outcome else None,
+        "error": dict(attempt.error) if attempt.error else None,
+        "reason": attempt.reason,
+    }
+
+
+def progress_to_json(progress: Progress | None) -> dict[str, Any] | None:
+    """How far a job says it is; None if it has not said anything."""
+    if progress is None:
+        return None
+    return {
+        "done": progress.done,
+        "total": progress.total,
+        "percent": progress.percent,
+        "message": progress.message,
+        "updated_at": time_to_json(progress.at),
+    }
+
+
+def log_line_to_json(line: LogLine) -> dict[str, Any]:
+    """One line that a handler logged."""
+    return {
+        "at": time_to_json(line.at),
+        "attempt": line.attempt,
+        "level": line.level,
+        "text": line.text,
+        "fields": dict(line.fields),
+    }
+
+
+def queue_to_json(name: str, counts: Mapping[State, int]) -> dict[str, Any]:
+    """A queue and how many of its jobs are in each state."""
+    return {"name": name, "counts": {state.value: counts.get(state, 0) for state in State}}
+
+
+def worker_to_json(
+    worker_id: str,
+    kind: str,
+    queues: Sequence[str],
+    about: Mapping[str, Any],
+    *,
+    joined_at: datetime,
+    lease_until: datetime,
+    alive: bool,
+    holds: int,
+) -> dict[str, Any]:
+    """A worker process; `about` is what it says of itself (host, pid, concurrency, …)."""
+    return {
+        **{name: value for name, value in about.items() if name not in ("queues", "lines")},
+        "id": worker_id,
+        "kind": kind,
+        "queues": list(queues),
+        "active": holds,
+        "alive": alive,
+        "joined_at": time_to_json(joined_at),
+        "lease_until": time_to_json(lease_until),
+    }
+
+
+def page_to_json(
+    jobs: Iterable[Job], *, limit: int, cursor: str | None, scanned: int, complete: bool
+) -> dict[str, Any]:
+    """A page of a list of jobs."""
+    return {
+        "data": [job_to_json(job) for job in jobs],
+        "page": {"limit": limit, "next_cursor": cursor},
+        "meta": {"scanned": scanned, "complete": complete},
+    }
+
+
+def error_to_json(error: JobdError) -> dict[str, Any]:
+    """An error as a problem object (RFC 9457), without what only a server knows (`instance`, `request_id`)."""
+    problem: dict[str, Any] = {
+        "type": f"/problems/{error.code.replace('_', '-')}",
+        "title": error.code.replace("_", " ").capitalize(),
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+        "retryable": error.retryable,
+    }
+    if isinstance(error, InvalidRequest) and error.faults:
+        problem["errors"] = [dict(fault) for fault in error.faults]
+    return problem

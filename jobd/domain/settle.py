@@ -1,0 +1,68 @@
+"""From outcome to verdict: the only place that decides whether a job is retried or has failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobd.domain.backoff import Backoff
+from jobd.domain.outcome import Ending, Outcome
+from jobd.domain.state import State
+
+POISON_CRASHES = 3
+"""crashes while alone in a process after which a job is poison"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from an outcome. The store applies it if the delivery still holds the job."""
+
+    state: State
+    delay_ms: int = 0
+    """delayed: for how long, from the moment of settling"""
+    until_ms: int = 0
+    """delayed: until this moment in milliseconds since 1970, if not 0"""
+    spent: bool = True
+    """does the attempt count?"""
+    suspect: bool = False
+    """waiting, but to be run alone in a process from now on"""
+    crashed: bool = False
+    """it took its process down while alone"""
+    poison: bool = False
+    """failed, because it has taken down its process too often"""
+
+
+COMPLETED = Verdict(State.COMPLETED)
+FAILED = Verdict(State.FAILED)
+CANCELLED = Verdict(State.CANCELLED)
+GIVEN_BACK = Verdict(State.WAITING, spent=False)
+
+
+def settle(
+    outcome: Outcome, *, attempt: int, max_attempts: int, backoff: Backoff, dice: float, crashes: int = 0
+) -> Verdict:
+    """The verdict on the outcome of `attempt` (1 is the first); `dice` is a random number in [0, 1), and `crashes`
+    counts how often the job has taken down its process while alone, before this attempt."""
+    match outcome.ending:
+        case Ending.RETURNED:
+            return COMPLETED
+        case Ending.CANCELLED:
+            return CANCELLED
+        case Ending.INTERRUPTED:
+            return GIVEN_BACK
+        case Ending.LOST:
+            poison = outcome.alone and crashes + 1 >= POISON_CRASHES
+            if poison:
+                return Verdict(State.FAILED, crashed=True, poison=True)
+            return Verdict(State.WAITING, spent=False, suspect=True, crashed=outcome.alone)
+        case Ending.SNOOZED:
+            return _delayed(outcome.after_ms or 0, outcome.until_ms or 0, spent=False)
+        case Ending.RAISED | Ending.TIMED_OUT:
+            if outcome.final or attempt >= max_attempts:
+                return FAILED
+            asked = outcome.after_ms
+            return _delayed(backoff.delay_ms(attempt, dice) if asked is None else asked, 0, spent=True)
+
+
+def _delayed(delay_ms: int, until_ms: int, *, spent: bool) -> Verdict:
+    # a pause of nothing still goes through "delayed": the scheduler promotes it at once, behind those already waiting
+    return Verdict(State.DELAYED, delay_ms=delay_ms, until_ms=until_ms, spent=spent)

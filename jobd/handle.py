@@ -1,0 +1,74 @@
+"""A handle on a job that was enqueued: its id, and the questions one may ask about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from jobd.errors import StateConflict
+
+if TYPE_CHECKING:
+    from jobd.client import Client
+    from jobd.domain.job import Job
+    from jobd.domain.jobtype import JobType
+    from jobd.domain.state import State
+
+R = TypeVar("R")
+
+
+class JobHandle(Generic[R]):
+    """What `enqueue` returns; R is the type of the job's result."""
+
+    __slots__ = ("_client", "_job_type", "created", "id", "pending", "queue", "type")
+
+    def __init__(
+        self,
+        client: Client,
+        job_id: str,
+        type_name: str,
+        queue: str,
+        *,
+        job_type: JobType[Any, R] | None = None,
+        created: bool = True,
+        pending: bool = False,
+    ) -> None:
+        self._client = client
+        self._job_type = job_type
+        self.id = job_id
+        self.type = type_name
+        self.queue = queue
+        self.created = created
+        """False: a job of this id existed already, and this is a handle on it"""
+        self.pending = pending
+        """True: enqueued by a running handler; it becomes a job when that handler's job is completed"""
+
+    def __repr__(self) -> str:
+        return f"<job {self.id} of type {self.type}>"
+
+    async def result(self, timeout: float | None = None) -> R:
+        """What the handler returned, waiting for it up to `timeout` seconds (None: as long as it takes).
+        Raises JobFailed, JobCancelled, ResultTimeout, JobNotFound."""
+        if self.pending:
+            raise StateConflict(
+                f"job {self.id} becomes a job when the handler that enqueued it is completed, so it cannot wait for it; "
+                "ctx.client.enqueue is the immediate way"
+            )
+        value = await self._client.result(self.id, timeout=timeout)
+        if self._job_type is None or self._job_type.shape.result is None:
+            return value  # type: ignore[no-any-return]  # plain JSON: nobody here knows more
+        return self._job_type.shape.result.validate_python(value)  # type: ignore[no-any-return]  # validated as R
+
+    async def get(self) -> Job:
+        """The job as it is now. Raises JobNotFound."""
+        return await self._client.get(self.id)
+
+    async def status(self) -> State:
+        """The state it is in. Raises JobNotFound."""
+        return (await self._client.get(self.id)).status
+
+    async def cancel(self, reason: str | None = None) -> Job:
+        """See Client.cancel."""
+        return await self._client.cancel(self.id, reason=reason)
+
+    async def retry(self) -> Job:
+        """See Client.retry."""
+        return await self._client.retry(self.id)

@@ -1,0 +1,50 @@
+"""The hooks that a plugin may implement. Each describes or observes; jobd itself does all the awaiting.
+
+A plugin is a module named by an entry point in the group `jobd`. It implements the hooks it needs with
+`@jobd.hookimpl`, and may leave out parameters it does not use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from jobd.domain.job import Job
+    from jobd.domain.jobtype import JobType
+
+hookspec = pluggy.HookspecMarker("jobd")
+hookimpl = pluggy.HookimplMarker("jobd")
+
+
+@hookspec
+def jobd_job_types() -> Iterable[JobType[Any, Any]]:  # type: ignore[empty-body]  # a specification has no body
+    """The job types that this plugin offers. Called once, at start."""
+
+
+@hookspec
+def jobd_settings() -> tuple[str, type[BaseModel]]:  # type: ignore[empty-body]  # a specification has no body
+    """A name and a pydantic model of this plugin's settings. Called once, at start.
+
+    The model is filled from `[plugins.<name>]` of the configuration file and from `JOBD_PLUGINS__<NAME>__<FIELD>`;
+    handlers get it by `ctx.service(Model)`, factories of services by a parameter of that type.
+    """
+
+
+@hookspec
+def jobd_services() -> Mapping[type | str, Callable[..., Any]]:  # type: ignore[empty-body]  # a specification has no body
+    """What handlers may ask for with `ctx.service(…)`: a type or a name, and a factory. Called once, at start.
+
+    A factory is a function, a coroutine function, or a function that returns a (sync or async) context manager; that is
+    entered when the worker starts and left when it stops. Its parameters are filled by type: settings and other services.
+    """
+
+
+@hookspec
+def jobd_job_settled(job: Job) -> None:
+    """A job has ended: completed, failed or cancelled, as its value says. Called in the worker that settled it, after
+    the store took the verdict. It may observe and not block; an error in it is logged and changes nothing."""

@@ -1,0 +1,30 @@
+"""What every handler works with."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from jobd.client import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What stands behind the routes."""
+
+    client: Client
+    most_bytes: int
+    """of a request's body"""
+    closing: asyncio.Event
+    """set: the server takes no new connections, and whoever waits for a job is answered now"""
+
+
+SERVICE: Final = web.AppKey("SERVICE", Service)
+
+
+def client_of(request: web.Request) -> Client:
+    """The way in for this request."""
+    return request.app[SERVICE].client

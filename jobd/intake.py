@@ -1,0 +1,200 @@
+"""From what callers ask for to what the store takes in: the type is named, the payload checked, the options resolved,
+the id made. Nothing is sent here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jobd import clock
+from jobd.catalog import Catalog, unknown_type
+from jobd.domain.backoff import Backoff
+from jobd.domain.delivery import NewJob
+from jobd.domain.ids import looks_made, new_id
+from jobd.domain.jobtype import JobType
+from jobd.domain.names import check_chosen_id, check_type_name, same_name
+from jobd.domain.options import DEFAULTS, NONE, Options
+from jobd.domain.payload import encode_json
+from jobd.errors import InvalidRequest, OptionError, PayloadError
+from jobd.store.codec import pack_head
+
+if TYPE_CHECKING:
+    from jobd.store.store import Store
+
+LARGEST_PAYLOAD = 1_048_576
+_TYPES_FRESH_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One job that somebody asks for."""
+
+    type: JobType[Any, Any] | str
+    payload: object = None
+    """a payload of the type, or plain values; None means no fields"""
+    options: Options = NONE
+    id: str | None = None
+    """an id of the caller's own choice"""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A request that has been checked, and the job that the store will take in."""
+
+    new_job: NewJob
+    type_name: str
+    job_type: JobType[Any, Any] | None
+
+
+@dataclass(slots=True)
+class _Kind:
+    """What is known of a type: here, or through workers that have its plugin."""
+
+    name: str
+    options: Options
+    job_type: JobType[Any, Any] | None
+    heads: dict[Options, tuple[Options, bytes]] = field(default_factory=dict)
+    """for options without tags and metadata: the resolved ones and their packed form"""
+
+
+class Intake:
+    """Checks requests against the catalog and the types that workers have made known."""
+
+    def __init__(self, store: Store, catalog: Catalog, defaults: Options = DEFAULTS) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._defaults = defaults
+        self._kinds: dict[JobType[Any, Any] | str, _Kind] = {}
+        self._told: dict[str, Any] = {}
+        self._told_at = float("-inf")
+
+    async def plan(self, requests: Iterable[Request]) -> list[Planned]:
+        """What the store will take in for these requests, all checked before anything is sent. Raises UnknownJobType,
+        PayloadError, OptionError."""
+        planned = []
+        for request in requests:
+            kind = self._kinds.get(request.type) or await self._kind_of(request)
+            planned.append(self._plan(kind, request))
+        return planned
+
+    def _plan(self, kind: _Kind, request: Request) -> Planned:
+        payload = _encoded(kind, request.payload)
+        options, head = self._head(kind, request.options)
+        queue = options.queue or ""
+        if request.id is None:
+            job_id = new_id(clock.now_ms(), clock.random_bits, self._store.shard_for(queue))
+        elif looks_made(check_chosen_id(request.id)):
+            raise OptionError(f"id {request.id!r}: ids of this shape are made by jobd; choose one that looks different")
+        else:
+            job_id = request.id
+        return Planned(
+            NewJob(job_id, queue, options.priority or 0, _due(options), head + payload), kind.name, kind.job_type
+        )
+
+    def _head(self, kind: _Kind, own: Options) -> tuple[Options, bytes]:
+        if own.tags is None and own.metadata is None and own.run_at_ms is None:
+            known = kind.heads.get(own)
+            if known is None:
+                resolved = self._resolved(kind, own)
+                if len(kind.heads) > 1_000:
+                    kind.heads.clear()
+                known = kind.heads[own] = (resolved, pack_head(kind.name, resolved))
+            return known
+        resolved = self._resolved(kind, own)
+        return resolved, pack_head(kind.name, resolved)
+
+    def _resolved(self, kind: _Kind, own: Options) -> Options:
+        resolved = own.over(kind.options).over(self._defaults)
+        # the backoff of the type is looked up where the job runs; a job carries only one of its own
+        backoff = own.backoff if kind.job_type is not None else own.backoff or kind.options.backoff
+        return Options(
+            queue=resolved.queue,
+            priority=resolved.priority,
+            max_attempts=resolved.max_attempts,
+            backoff=backoff,
+            timeout_ms=resolved.timeout_ms,
+            delay_ms=resolved.delay_ms,
+            run_at_ms=resolved.run_at_ms,
+            tags=resolved.tags,
+            metadata=resolved.metadata,
+        )
+
+    async def _kind_of(self, request: Request) -> _Kind:
+        wanted = request.type
+        if isinstance(wanted, JobType):
+            kind = _Kind(wanted.name, wanted.options, wanted)
+        elif not isinstance(wanted, str):
+            raise InvalidRequest(f"type: {wanted!r} is neither a job type nor the name of one")
+        elif job_type := self._catalog.find(wanted):
+            kind = _Kind(job_type.name, job_type.options, job_type)
+        else:
+            return await self._kind_elsewhere(wanted, request.options.queue is not None)
+        self._kinds[wanted] = kind
+        return kind
+
+    async def _kind_elsewhere(self, name: str, queue_is_named: bool) -> _Kind:
+        """A type whose plugin is not installed here. One that no worker has made known is taken only with a queue, in
+        which it waits for a worker that knows it."""
+        if clock.monotonic() - self._told_at > _TYPES_FRESH_S:
+            self._told = {
+                same_name(known): (known, facts) for known, facts in (await self._store.known_types()).items()
+            }
+            self._told_at = clock.monotonic()
+        if found := self._told.get(same_name(name)):
+            known, facts = found
+            return _Kind(known, told_options(facts), None)
+        if queue_is_named:
+            return _Kind(check_type_name(name), NONE, None)
+        names = [job_type.name for job_type in self._catalog.types.values()]
+        raise unknown_type(name, [*names, *(known for known, _ in self._told.values())])
+
+
+def told_facts(job_type: JobType[Any, Any]) -> dict[str, Any]:
+    """What workers make known of a type to those who do not have its plugin."""
+    options = job_type.options
+    return {
+        "queue": options.queue,
+        "priority": options.priority,
+        "max_attempts": options.max_attempts,
+        "timeout_ms": options.timeout_ms,
+        "backoff": options.backoff.to_json() if options.backoff else None,
+        "tags": options.tags,
+        "description": job_type.description.partition("\n")[0],
+    }
+
+
+def told_options(facts: Mapping[str, Any]) -> Options:
+    """The default options in `told_facts`."""
+    return Options(
+        queue=facts.get("queue"),
+        priority=facts.get("priority"),
+        max_attempts=facts.get("max_attempts"),
+        timeout_ms=facts.get("timeout_ms"),
+        backoff=Backoff.parse(facts["backoff"]) if facts.get("backoff") else None,
+        tags=tuple(facts["tags"]) if facts.get("tags") else None,
+    )
+
+
+def _encoded(kind: _Kind, payload: object) -> bytes:
+    if kind.job_type is not None:
+        raw = kind.job_type.encode(payload)
+    else:
+        if hasattr(payload, "model_dump_json"):
+            raw = payload.model_dump_json(by_alias=True).encode()
+        else:
+            raw = encode_json({} if payload is None else payload, kind.name)
+        if not raw.startswith(b"{"):
+            raise PayloadError(f"the payload of {kind.name} is not an object of named fields")
+    if len(raw) > LARGEST_PAYLOAD:
+        raise PayloadError(
+            f"the payload of {kind.name} has {len(raw):,} bytes, and {LARGEST_PAYLOAD:,} are allowed; keep large data "
+            "elsewhere and pass where it is"
+        )
+    return raw
+
+
+def _due(options: Options) -> str:
+    if options.run_at_ms is not None:
+        return str(options.run_at_ms)
+    return f"+{options.delay_ms}" if options.delay_ms else ""

@@ -1,0 +1,84 @@
+"""A role's standing in the store: an id, a lease, and an inbox in which scripts leave words for it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import orjson
+
+from jobd import clock, log
+from jobd.domain.ids import new_id
+from jobd.store.lease_keeper import LeaseKeeper
+from jobd.store.shard import Shard
+from jobd.store.store import Store
+
+LEFT = "it left"
+"""the cause of its end that a member gives itself"""
+
+
+class Membership:
+    """Joins under a new id, keeps the lease, listens, and joins again under another id if the lease was lost."""
+
+    def __init__(
+        self,
+        store: Store,
+        number: int,
+        *,
+        kind: str,
+        lines: Sequence[str],
+        lease_ms: int,
+        keeper: LeaseKeeper | None = None,
+        lives: Callable[[], bool] = lambda: True,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`keeper` renews the lease from this process; None if a parent does. `lives` says whether it should."""
+        self.shard: Shard = store.shards[number]
+        self.id = ""
+        self._store = store
+        self._number = number
+        self._kind = kind
+        self._lines = tuple(lines)
+        self._lease_ms = lease_ms
+        self._keeper = keeper
+        self._lives = lives
+        self._about = dict(about or {})
+        self._log = log.get(kind)
+
+    async def join(self, on_lost: Callable[[], None] = lambda: None) -> str:
+        """A new id, joined. `on_lost` is called, in the loop's thread, when its lease is found to have run out."""
+        loop = asyncio.get_running_loop()
+        host, pid = socket.gethostname(), os.getpid()
+        self.id = f"{self._kind}-{host[:32]}-{pid}-{new_id(clock.now_ms(), clock.random_bits)[-6:].lower()}"
+        facts = {"kind": self._kind, "host": host, "pid": pid, **self._about}
+        await self.shard.join(self.id, lease_ms=self._lease_ms, lines=self._lines, about=orjson.dumps(facts))
+        if self._keeper is not None:
+
+
+            def tell() -> None:
+                loop.call_soon_threadsafe(on_lost)
+
+            self._keeper.add(self._number, self.id, self._lives, tell)
+        return self.id
+
+    async def leave(self) -> None:
+        """Leaves. What it still holds is taken over by a monitor at once."""
+        if self._keeper is not None:
+            self._keeper.remove(self._number, self.id)
+        left = await self.shard.leave(self.id, LEFT)
+        if left:
+            self._log.warning("left with jobs in hand", member=self.id, jobs=left)
+
+    async def listen(self, hear: Callable[[str | None], None]) -> NoReturn:
+        """Calls `hear` with each word, and with None when it is time to look without having been told."""
+        while True:
+            member = self.id
+            inbox = self._store.inbox(member, self.shard)
+            try:
+                while self.id == member:
+                    hear(await inbox.hear())
+            finally:
+                await inbox.close()

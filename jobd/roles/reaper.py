@@ -1,0 +1,126 @@
+"""The monitor's reaper: jobs whose worker is gone or whose time is over leave by the same door as all others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyio import create_task_group
+
+from jobd import clock, log
+from jobd.actors.actor import Report
+from jobd.actors.message_actor import MessageActor
+from jobd.actors.timer import Tick, Timer
+from jobd.catalog import Catalog
+from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
+from jobd.domain.backoff import Backoff
+from jobd.domain.delivery import Delivery, Lost
+from jobd.domain.outcome import Ending, Outcome
+from jobd.domain.settle import Verdict, settle
+from jobd.errors import LeaseLost
+from jobd.roles.membership import LEFT, Membership
+from jobd.store.codec import own_backoff
+from jobd.store.shard import Settlement
+
+LOOK_S = 1.0
+"""seconds between two looks when nobody calls"""
+
+
+class Reaper(MessageActor[Tick]):
+    """Takes over what is lost, settles it as lost, and takes staged batches further whose producer is gone."""
+
+    def __init__(self, membership: Membership, catalog: Catalog, *, report: Report) -> None:
+        super().__init__("reaper", report=report)
+        self._membership = membership
+        self._shard = membership.shard
+        self._catalog = catalog
+        self._log = log.get("monitor")
+        self.timers = (Timer(self.tell, Tick(), interval=LOOK_S),)
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[None]:
+        """A member of the store as long as it lives."""
+        await self._membership.join()
+        try:
+            async with super().life(), create_task_group() as tasks:
+                tasks.start_soon(self._membership.listen, self._told)
+                yield
+                tasks.cancel_scope.cancel()
+        finally:
+            await self._membership.leave()
+
+    def _told(self, word: str | None) -> None:
+        if word is not None:
+            self.tell(Tick())
+
+    async def handle(self, message: Tick) -> None:
+        """One look."""
+        await self.run_once()
+
+    async def run_once(self) -> int:
+        """Settles all that is lost now. Returns how many jobs that were."""
+        settled, start, more = 0, 0, True
+        while more or start:
+            try:
+                lost, start, more = await self._shard.take_over(self._membership.id, start=start)
+            except LeaseLost:
+                await self._membership.join()
+                return settled
+            if lost:
+                await self._shard.settle(self._membership.id, [self._settlement(item) for item in lost])
+                settled += len(lost)
+        for batch in await self._shard.staged():
+            while await self._shard.release(batch) > 0:
+                pass
+        return settled
+
+    def _settlement(self, lost: Lost) -> Settlement:
+        delivery = lost.delivery
+        outcome = outcome_of(lost)
+        verdict = verdict_on(delivery, outcome, self._backoff_of)
+        self._log.warning(
+            "job taken over",
+            job=delivery.id,
+            type=delivery.type,
+            worker=lost.former_holder,
+            why=outcome.reason,
+            next=str(verdict.state),
+        )
+        facts: dict[str, object] = {"worker": lost.former_holder, "outcome": outcome.ending, "reason": outcome.reason}
+        if verdict.poison:
+            facts["error"] = {
+                "type": "Poison",
+                "message": f"it took down its process {delivery.crashes + 1} times while nothing else ran there",
+            }
+        elif outcome.error:
+            facts["error"] = outcome.error
+        return Settlement(delivery.id, delivery.fence, verdict, facts=facts)
+
+    def _backoff_of(self, type_name: str) -> Backoff | None:
+        job_type = self._catalog.find(type_name)
+        return job_type.options.backoff if job_type else None
+
+
+def outcome_of(lost: Lost) -> Outcome:
+    """What happened to a delivery that was taken over."""
+    if lost.overdue:
+        message = f"it ran for more than {lost.delivery.timeout_ms / 1_000:g} s and its worker did not end it"
+        return Outcome(Ending.TIMED_OUT, error={"type": "TimeoutError", "message": message}, reason=message)
+    if lost.cause == LEFT:
+        return Outcome(Ending.INTERRUPTED, reason="its worker stopped before it was done")
+    alone = lost.holder_was_solo and lost.neighbours == 1 and lost.cause != ""
+    reason = f"its worker is gone: {lost.cause}" if lost.cause else "its worker was not heard of in time"
+    return Outcome(Ending.LOST, reason=reason, alone=alone)
+
+
+def verdict_on(delivery: Delivery, outcome: Outcome, backoff_of: Callable[[str], Backoff | None]) -> Verdict:
+    """The verdict on an outcome, by the job's own backoff, else that of its type, else the default."""
+    backoff = own_backoff(delivery.options) if delivery.options else None
+    return settle(
+        outcome,
+        attempt=delivery.attempt,
+        max_attempts=delivery.max_attempts,
+        backoff=backoff or backoff_of(delivery.type) or DEFAULT_BACKOFF,
+        dice=clock.dice(),
+        crashes=delivery.crashes,
+    )

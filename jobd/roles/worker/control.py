@@ -1,0 +1,49 @@
+"""The line between a supervisor and a child: JSON, a line a message, over a socket that both ends inherit.
+
+Downwards: the settings, then `quiet`, `drain`, `interrupt`, `stop`. Upwards: `ready`, `tick` each second, `done` after
+each of those. When either end closes, the other knows that its partner is dead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+TICK_S = 1.0
+"""how often a child says that its loop runs"""
+LONGEST_LINE = 1_048_576
+
+
+class Control:
+    """One end of the line."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def over(cls, end: socket.socket) -> Control:
+        """The line over a connected socket."""
+        end.setblocking(False)
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=LONGEST_LINE))
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Sends a message; one to a partner who is dead is lost."""
+        if not self._writer.is_closing():
+            self._writer.write(orjson.dumps(message) + b"\n")
+
+    async def hear(self) -> dict[str, Any] | None:
+        """The next message; None when the partner is dead."""
+        try:
+            line = await self._reader.readline()
+        except (OSError, ValueError):
+            return None
+        return orjson.loads(line) if line.endswith(b"\n") else None
+
+    def close(self) -> None:
+        """Closes this end."""
+        self._writer.close()

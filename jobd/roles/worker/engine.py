@@ -1,0 +1,272 @@
+"""The engine: all that runs jobs in one process. Slots run them; one loop of turns settles what has ended and fetches
+what there is room for, both in one trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from anyio import create_task_group
+
+from jobd import log
+from jobd.actors.actor import Actor
+from jobd.catalog import Catalog
+from jobd.client import Client
+from jobd.context import Context
+from jobd.domain.delivery import Delivery
+from jobd.domain.outcome import Ending, Outcome
+from jobd.domain.settle import COMPLETED
+from jobd.domain.state import ENDED
+from jobd.errors import JobNotFound, LeaseLost, StoreError
+from jobd.intake import told_facts
+from jobd.roles.membership import Membership
+from jobd.roles.reaper import verdict_on
+from jobd.roles.worker.runner import Runner
+from jobd.roles.worker.slots import Slots
+from jobd.services import Services
+from jobd.store.shard import BATCH, Settlement
+
+_PAUSE_S = 0.5
+_INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")
+_CANCELLED = Outcome(Ending.CANCELLED)
+_LOST = Outcome(Ending.LOST, reason="its worker lost the lease")
+
+
+class Engine(Actor):
+    """Runs jobs as a member of one shard."""
+
+    def __init__(
+        self,
+        membership: Membership,
+        client: Client,
+        catalog: Catalog,
+        plugin_settings: dict[str, dict[str, object]],
+        *,
+        concurrency: int,
+        threads: int,
+        on_joined: Callable[[str], None] = lambda member: None,
+        on_idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`concurrency` jobs at a time, of which `threads` may be sync handlers. `on_joined` is told each id it joins
+        the store under; `on_idle` is called when there was no work for a while."""
+        super().__init__("engine")
+        self._membership = membership
+        self._shard = membership.shard
+        self._client = client
+        self._catalog = catalog
+        self._services = Services(catalog, plugin_settings)
+        self._runner = Runner(catalog, self._shard, client, self._services, threads)
+        self._slots = Slots(concurrency, self._run)
+        self._types = f",{','.join(job_type.name for job_type in catalog.types.values())},"
+        self._backoffs = {job_type.name: job_type.options.backoff for job_type in catalog.types.values()}
+        self._on_joined = on_joined
+        self._on_idle = on_idle
+        self._outbox: deque[Settlement] = deque()
+        self._due = asyncio.Event()
+        self._taking = False
+        self._look = False
+        self._sequence = 0
+        self._in_turn = False
+        self._interrupted = False
+        self._fetch_pays = False
+        """did the last fetch bring all that was asked for, so that there may be more?"""
+        self._settled = asyncio.Event()
+        self._log = log.get("worker")
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[None]:
+        """Open: it takes jobs. Closed: what it had is settled or given up, and it has left the store."""
+        async with self._services:
+            await self._client.store.tell_types(
+                {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
+            )
+            self._on_joined(await self._membership.join(self._lease_lost))
+            self._slots.open()
+            self._taking = self._look = True
+            self._due.set()
+            async with create_task_group() as tasks:
+                tasks.start_soon(self._turns)
+                tasks.start_soon(self._membership.listen, self._hear)
+                yield
+                await self._slots.close()
+                tasks.cancel_scope.cancel()
+            self._runner.close()
+            await self._membership.leave()
+
+    @property
+    def busy(self) -> int:
+        """How many jobs are in its slots."""
+        return self._slots.busy
+
+    @property
+    def stuck(self) -> int:
+        """How many threads go on with an attempt that has been settled."""
+        return self._runner.stuck
+
+    async def quiet(self) -> None:
+        """Fetches no more; the store is told, so that nobody wakes it in vain."""
+        if self._taking:
+            self._taking = False
+            self._look = True
+            self._due.set()
+
+    async def drain(self) -> None:
+        """Returns when every job has ended and is settled."""
+        await self._slots.wait_empty()
+        await self._wait_settled()
+
+    async def interrupt(self) -> None:
+        """Stops all handlers and gives their jobs back. Threads cannot be stopped: their jobs are given back too."""
+        self._interrupted = True
+        for running in list(self._runner.running.values()):
+            running.stop(_INTERRUPTED, sync_too=True)
+        while self._slots.busy > self._runner.stuck:
+            self._settled.clear()
+            await self._settled.wait()
+        await self._wait_settled()
+
+    # --- one job ---------------------------------------------------------------------------------------------------
+
+    async def _run(self, delivery: Delivery) -> None:
+        if delivery.holder != self._membership.id:
+            return  # fetched under a lease that has run out since
+        if self._interrupted:
+            self._settle(delivery, _INTERRUPTED, None)
+            return
+        await self._runner.run(delivery, lambda outcome, context: self._settle(delivery, outcome, context))
+
+    def _settle(self, delivery: Delivery, outcome: Outcome, context: Context | None) -> None:
+        if outcome.ending is Ending.RETURNED:
+            children = (context.children if context else None) or ()
+            self._outbox.append(Settlement(delivery.id, delivery.fence, COMPLETED, outcome.result, {}, children))
+        elif outcome is not _LOST:
+            facts: dict[str, object] = {"worker": delivery.holder, "outcome": outcome.ending}
+            if outcome.error:
+                facts["error"] = outcome.error
+            if outcome.reason:
+                facts["reason"] = outcome.reason
+            verdict = verdict_on(delivery, outcome, self._backoffs.get)
+            self._outbox.append(Settlement(delivery.id, delivery.fence, verdict, facts=facts))
+        self._due.set()
+
+    # --- turns -----------------------------------------------------------------------------------------------------
+
+    async def _turns(self) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            want = max(0, self._slots.free) if self._taking else 0
+            if not self._outbox and not (self._look or (want and self._fetch_pays)):
+                continue
+            await self._turn(want)
+
+    async def _turn(self, want: int) -> None:
+        settlements = self._next_batch()
+        want = min(want, BATCH)
+        self._in_turn, self._look = True, False
+        try:
+            answers, deliveries = await self._shard.turn(
+                self._membership.id,
+                settlements,
+                sequence=self._sequence + 1,
+                want=want,
+                types=self._types,
+            )
+        except LeaseLost:
+            # what it settled in this trip was answered by the fences; all else it had belongs to others
+            self._in_turn = False
+            await self._start_again()
+            return
+        except StoreError as error:
+            self._log.warning("the store did not take a turn", error=str(error), unsettled=len(settlements))
+            self._outbox.extendleft(reversed(settlements))
+            self._in_turn = False
+            self._look = True
+            await asyncio.sleep(_PAUSE_S)
+            self._due.set()
+            return
+        self._in_turn = False
+        self._sequence += 1
+        self._fetch_pays = bool(deliveries) and len(deliveries) == want
+        if deliveries:
+            self._slots.give(deliveries)
+        self._note(settlements, answers)
+        if self._outbox or (self._fetch_pays and self._slots.free and self._taking):
+            self._due.set()
+        self._settled.set()
+        if self._catalog.watches_endings:
+            await self._tell_plugins(settlements, answers)
+
+    def _next_batch(self) -> list[Settlement]:
+        outbox = self._outbox
+        batch: list[Settlement] = []
+        children = 0
+        while outbox and len(batch) < BATCH and children + len(outbox[0].children) <= BATCH:
+            item = outbox.popleft()
+            children += len(item.children)
+            batch.append(item)
+        return batch
+
+    def _note(self, settlements: list[Settlement], answers: list[int]) -> None:
+        if 0 in answers:
+            for item, answer in zip(_in_order(settlements), answers, strict=True):
+                if answer == 0:
+                    self._log.warning("a job was settled by somebody else", job=item.job_id, fence=item.fence)
+
+    async def _tell_plugins(self, settlements: list[Settlement], answers: list[int]) -> None:
+        for item, answer in zip(_in_order(settlements), answers, strict=True):
+            if answer and item.verdict.state in ENDED:
+                try:
+                    self._catalog.settled(await self._client.get(item.job_id))
+                except JobNotFound:
+                    continue  # its retention was over at once
+                except Exception as error:  # noqa: BLE001  observers change nothing
+                    self._log.error("jobd_job_settled failed", job=item.job_id, error=repr(error))
+
+    async def _wait_settled(self) -> None:
+        while self._outbox or self._in_turn:
+            self._settled.clear()
+            await self._settled.wait()
+
+    # --- what it hears -----------------------------------------------------------------------------------------------
+
+    def _hear(self, word: str | None) -> None:
+        match (word or "").split():
+            case ["cancel", job_id, fence]:
+                running = self._runner.running.get(job_id)
+                if running is not None and running.delivery.fence == int(fence):
+                    running.stop(_CANCELLED, sync_too=False)
+            case []:
+                if self._slots.busy == 0 and not self._outbox:
+                    self._on_idle()
+                self._look = True
+                self._due.set()
+            case _:
+                self._look = True
+                self._due.set()
+
+    def _lease_lost(self) -> None:
+        self._look = True
+        self._due.set()
+
+    async def _start_again(self) -> None:
+        self._log.error("the lease has run out; starting again under a new id", member=self._membership.id)
+        for running in list(self._runner.running.values()):
+            running.stop(_LOST, sync_too=True)
+        self._outbox.clear()
+        self._sequence = 0
+        try:
+            self._on_joined(await self._membership.join(self._lease_lost))
+        except StoreError as error:
+            self._log.warning("cannot join", error=str(error))
+            await asyncio.sleep(_PAUSE_S)
+        self._look = True
+        self._due.set()
+
+
+def _in_order(settlements: list[Settlement]) -> list[Settlement]:
+    """The order in which the store answers: completions first."""
+    done = [item for item in settlements if item.verdict is COMPLETED]
+    return done + [item for item in settlements if item.verdict is not COMPLETED]

@@ -1,0 +1,89 @@
+"""Slots: long-lived tasks that run one job after the other. A task per job would cost more than many a job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from jobd import clock
+from jobd.domain.delivery import Delivery
+
+_LONGEST_TURN_S = 0.005
+"""jobs that never wait share the loop after this long"""
+
+
+class Slots:
+    """`size` slots. `run` runs one job to its end and never raises."""
+
+    def __init__(self, size: int, run: Callable[[Delivery], Awaitable[None]]) -> None:
+        self.size = size
+        self.busy = 0
+        """jobs handed in and not yet ended"""
+        self._run = run
+        self._work: deque[Delivery] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def free(self) -> int:
+        """How many more jobs it can take."""
+        return self.size - self.busy
+
+    def open(self) -> None:
+        """Starts the slots."""
+        self._tasks = [asyncio.create_task(self._slot(), name=f"slot {number}") for number in range(self.size)]
+
+    async def close(self) -> None:
+        """Ends the slots; what still runs in them is cancelled."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self._tasks.clear()
+
+    def give(self, deliveries: Iterable[Delivery]) -> None:
+        """Hands jobs in, no more than are free."""
+        before = len(self._work)
+        self._work.extend(deliveries)
+        self.busy += len(self._work) - before
+        if self._work:
+            self._empty.clear()
+            self._call_one()
+
+    async def wait_empty(self) -> None:
+        """Waits until no job is in a slot."""
+        await self._empty.wait()
+
+    def _call_one(self) -> None:
+        while self._idle:
+            waiter = self._idle.pop()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    async def _slot(self) -> None:
+        loop = asyncio.get_running_loop()
+        turn_ends = 0.0
+        while True:
+            while not self._work:
+                waiter = loop.create_future()
+                self._idle.append(waiter)
+                await waiter
+                turn_ends = clock.monotonic() + _LONGEST_TURN_S
+            delivery = self._work.popleft()
+            if self._work:
+                self._call_one()  # each slot that takes work calls the next one, so that nobody is called in vain
+            try:
+                await self._run(delivery)
+            finally:
+                self.busy -= 1
+                if self.busy == 0:
+                    self._empty.set()
+            if self._work and clock.monotonic() > turn_ends:
+                await asyncio.sleep(0)
+                turn_ends = clock.monotonic() + _LONGEST_TURN_S

@@ -1,0 +1,1 @@
+"""The only room that knows Redis: its keys, its scripts, how to reach it, and how to run it."""

@@ -1,0 +1,229 @@
+"""Packed records: a job's spec and its run record, as the scripts know them (lua/lib/spec.lua, lua/lib/run.lua)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from jobd.domain.backoff import Backoff
+from jobd.domain.delivery import Delivery
+from jobd.domain.job import Attempt, Job, LogLine, Progress, moment
+from jobd.domain.options import Options
+from jobd.domain.outcome import Ending
+from jobd.domain.state import State
+from jobd.errors import OptionError, StoreRefused
+
+VERSION = 1
+LETTERS: Mapping[State, str] = {
+    State.WAITING: "w",
+    State.DELAYED: "d",
+    State.BLOCKED: "b",
+    State.ACTIVE: "a",
+    State.COMPLETED: "c",
+    State.FAILED: "f",
+    State.CANCELLED: "x",
+}
+STATES: Mapping[str, State] = {letter: state for state, letter in LETTERS.items()}
+_STATE_OF_BYTE = {letter.encode(): state for letter, state in STATES.items()}
+
+LARGEST_OPTIONS = 64 * 1024
+
+_REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its producer packs
+_SPEC = struct.Struct(">BdBBBHIIBB")
+_RUN = struct.Struct(">BcBBHHddddBB")
+_SUSPECT, _CANCEL_ASKED = 1, 2
+
+
+def pack_head(job_type: str, options: Options) -> bytes:
+    """What comes before the payload in a spec, and is the same for all jobs of one type with the same options.
+    `options` are complete. Raises OptionError if tags and metadata are too large."""
+    queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options)
+    head = _REST.pack(
+        0,
+        0,
+        options.priority or 0,
+        options.max_attempts or 1,
+        options.timeout_ms or 0,
+        len(more),
+        len(queue),
+        len(name),
+    )
+    return b"".join((head, queue, name, more))
+
+
+def _pack_more(options: Options) -> bytes:
+    more: dict[str, Any] = {}
+    if options.backoff is not None:
+        more["backoff"] = options.backoff.to_json()
+    if options.tags:
+        more["tags"] = options.tags
+    if options.metadata:
+        more["metadata"] = options.metadata
+    if options.delay_ms:
+        more["delay_ms"] = options.delay_ms
+    if options.run_at_ms:
+        more["run_at_ms"] = options.run_at_ms
+    if not more:
+        return b""
+    try:
+        packed = orjson.dumps(more)
+    except TypeError as error:
+        raise OptionError(f"metadata: not made of JSON values: {error}") from error
+    if len(packed) > LARGEST_OPTIONS:
+        raise OptionError(f"tags and metadata: {len(packed)} bytes are too many; {LARGEST_OPTIONS} are allowed")
+    return packed
+
+
+def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
+    """The delivery that a script handed over."""
+    version, created, _, _, priority, most, timeout, more, queue_size, type_size = _SPEC.unpack_from(spec)
+    _, _, flags, crashes, attempt, deliveries, fence, started, _, _, holder_size, _ = _RUN.unpack_from(run)
+    if version != VERSION:
+        raise _newer(version)
+    type_at = 24 + queue_size
+    more_at = type_at + type_size
+    payload_at = more_at + more
+    return Delivery(
+        job_id.decode(),
+        spec[type_at:more_at].decode(),
+        spec[24:type_at].decode(),
+        spec[payload_at:],
+        spec[more_at:payload_at],
+        priority,
+        most,
+        timeout,
+        created,
+        attempt,
+        deliveries,
+        crashes,
+        flags & _SUSPECT != 0,
+        int(fence),
+        started,
+        run[42 : 42 + holder_size].decode(),
+    )
+
+
+def own_backoff(options: bytes) -> Backoff | None:
+    """The backoff that a job brought along, if any."""
+    more = orjson.loads(options) if options else {}
+    return Backoff.parse(more["backoff"]) if "backoff" in more else None
+
+
+def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
+    """A job as it reads back."""
+    version, created, _, _, priority, most, timeout, more_size, queue_size, type_size = _SPEC.unpack_from(spec)
+    if version != VERSION:
+        raise _newer(version)
+    type_at = 24 + queue_size
+    more_at = type_at + type_size
+    payload_at = more_at + more_size
+    more = orjson.loads(spec[more_at:payload_at]) if more_size else {}
+    planned = more.get("run_at_ms") or created + more.get("delay_ms", 0)
+    known: dict[str, Any] = {
+        "id": job_id,
+        "type": spec[type_at:more_at].decode(),
+        "queue": spec[24:type_at].decode(),
+        "data": _json(spec[payload_at:]),
+        "priority": priority,
+        "max_attempts": most,
+        "timeout_ms": timeout,
+        "backoff": Backoff.parse(more["backoff"]) if "backoff" in more else None,
+        "tags": tuple(more.get("tags", ())),
+        "metadata": more.get("metadata", {}),
+        "created_at": moment(created),
+        "run_at": moment(max(planned, created)),
+    }
+    if not run:
+        return Job(**known, status=State.WAITING, attempt=0, deliveries=0)
+    return Job(**(known | _unpack_run(run, result, progress)))
+
+
+def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
+    _, letter, flags, _, attempt, deliveries, _, started, finished, due, holder_size, queue_size = _RUN.unpack_from(run)
+    state = _STATE_OF_BYTE[letter]
+    holder = run[42 : 42 + holder_size].decode()
+    history = [orjson.loads(line) for line in run[42 + holder_size + queue_size :].split(b"\n") if line]
+    attempts = [_attempt(line) for line in history if "number" in line]
+    if state is State.ACTIVE:
+        attempts.append(Attempt(number=attempt, worker=holder, started_at=moment(started)))
+    elif state is State.COMPLETED:
+        attempts.append(
+            Attempt(
+                number=attempt,
+                worker=holder,
+                started_at=moment(started),
+                finished_at=moment(finished),
+                outcome=Ending.RETURNED,
+            )
+        )
+    ended = state in (State.COMPLETED, State.FAILED, State.CANCELLED)
+    last = history[-1] if history and state is not State.COMPLETED else {}
+    known: dict[str, Any] = {
+        "status": state,
+        "attempt": attempt,
+        "deliveries": deliveries,
+        "started_at": moment(started) if started else None,
+        "finished_at": moment(finished) if ended else None,
+        "worker": holder if state is State.ACTIVE else None,
+        "progress": _progress(progress) if progress else None,
+        "result": _json(result) if result and state is State.COMPLETED else None,
+        "error": last.get("error"),
+        # who cancels a running job says why before its worker ends the attempt
+        "reason": last.get("reason") or (history[-2].get("reason") if ended and len(history) > 1 else None),
+        "cancel_requested": flags & _CANCEL_ASKED != 0 and state is State.ACTIVE,
+        "attempts": tuple(attempts),
+    }
+    if due and state in (State.DELAYED, State.BLOCKED):
+        known["run_at"] = moment(due)
+    return known
+
+
+def unpack_log_lines(lines: Sequence[bytes]) -> list[LogLine]:
+    """The log lines of a job."""
+    return [
+        LogLine(
+            at=moment(line["at"]),
+            attempt=line["attempt"],
+            level=line["level"],
+            text=line["text"],
+            fields=line.get("fields", {}),
+        )
+        for line in map(orjson.loads, lines)
+    ]
+
+
+def members(value: Mapping[str, Any]) -> bytes:
+    """The members of a JSON object without its braces: what the scripts put into a line they make."""
+    return orjson.dumps(value)[1:-1]
+
+
+def _attempt(line: Mapping[str, Any]) -> Attempt:
+    return Attempt(
+        number=line["number"],
+        worker=line["worker"],
+        started_at=moment(line["started_at"]),
+        finished_at=moment(line["finished_at"]),
+        outcome=Ending(line["outcome"]),
+        error=line.get("error"),
+        reason=line.get("reason"),
+    )
+
+
+def _progress(raw: bytes) -> Progress:
+    said = orjson.loads(raw)
+    return Progress(done=said["done"], total=said.get("total"), message=said.get("message"), at=moment(said["at"]))
+
+
+def _json(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw) if raw else None
+    except orjson.JSONDecodeError:
+        # stored by an older or foreign hand: shown as text rather than hiding the job
+        return raw.decode(errors="replace")
+
+
+def _newer(version: int) -> StoreRefused:
+    return StoreRefused(f"a job's record has version {version}, and this jobd knows {VERSION}; update it")

@@ -1,0 +1,102 @@
+"""Every key in Redis is a function here, with its type and how long it lives beside it.
+
+All keys of a shard carry the same hash tag, so that they live in one slot of a Cluster. The scripts get the fixed ones
+by name (`KEYS` in their heads) and build the others with the same words from `base`; a test compares the two.
+
+| key | type | holds | lives |
+|---|---|---|---|
+| jobs | hash | id → spec: what running does not change (lua/lib/spec.lua) | until its retention ends |
+| runs | hash | id → run record (lua/lib/run.lua); none: waiting, never delivered | as its job |
+| results | hash | id → JSON of the result | as its job |
+| progress | hash | id → JSON of the last progress | as its job |
+| delayed | zset | id → due (ms) | until promoted |
+| counts | hash | "<state letter>:<queue>" → number of jobs | for ever, one field a queue and state |
+| ready, ready_solo | zset | line → rank of its first lane; lines of queues, lines of suspects | while work waits |
+| leases | zset | member → end of its lease (ms) | until it leaves or is taken over |
+| stages | hash | batch → deadline (ms) or "committed" | until released or given up |
+| waiters | hash | id → inboxes to tell when the job ends | until the job ends |
+| types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
+| lanes:<line> | zset | lane → rank | while work waits in it |
+| lane:<line>:<lane> | list | ids in order | while work waits in it |
+| held:<member> | zset | id → deadline (ms, or inf) of the delivery | while it holds jobs |
+| ended:<queue>:<letter> | zset | id → when it ended (ms) | bounded by count and age |
+| logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |
+| stage:<batch> | list | ids of a staged batch | until released or given up |
+| gone:<0-2> | set | ids removed in this minute or the last | two minutes |
+| member:<member> | hash | lines, about, last batch of a process | as its lease |
+| inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
+| idle:<line> | set | members to wake for this line | while they are idle |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zlib import crc32
+
+FIXED = frozenset(
+    {
+        "jobs",
+        "runs",
+        "results",
+        "progress",
+        "delayed",
+        "counts",
+        "ready",
+        "ready_solo",
+        "leases",
+        "stages",
+        "waiters",
+        "types",
+    }
+)
+
+
+class Keys:
+    """The keys of one shard."""
+
+    def __init__(self, prefix: str, shard: int) -> None:
+        self.base = f"{{{prefix}:{shard}}}:"
+        self._fixed = {name: f"{self.base}{name}".encode() for name in FIXED}
+
+    def fixed(self, name: str) -> bytes:
+        """The key of this name; KeyError if there is no such fixed key."""
+        return self._fixed[name]
+
+    def all_fixed(self, names: Sequence[str]) -> list[bytes]:
+        """The keys of these names."""
+        return [self._fixed[name] for name in names]
+
+    def lanes(self, line: str) -> str:
+        return f"{self.base}lanes:{line}"
+
+    def lane(self, line: str, lane: str) -> str:
+        return f"{self.base}lane:{line}:{lane}"
+
+    def held(self, member: str) -> str:
+        return f"{self.base}held:{member}"
+
+    def ended(self, queue: str, letter: str) -> str:
+        return f"{self.base}ended:{queue}:{letter}"
+
+    def logs(self, job_id: str) -> str:
+        return f"{self.base}logs:{job_id}"
+
+    def stage(self, batch: str) -> str:
+        return f"{self.base}stage:{batch}"
+
+    def gone(self, bucket: int) -> str:
+        return f"{self.base}gone:{bucket}"
+
+    def member(self, member: str) -> str:
+        return f"{self.base}member:{member}"
+
+    def inbox(self, member: str) -> str:
+        return f"{self.base}inbox:{member}"
+
+    def idle(self, line: str) -> str:
+        return f"{self.base}idle:{line}"
+
+
+def shard_of_queue(queue: str, shards: int) -> int:
+    """The shard that a queue lives in."""
+    return crc32(queue.encode()) % shards if shards > 1 else 0

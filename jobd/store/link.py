@@ -1,0 +1,155 @@
+"""One shard's link to its server: sends scripts, and sends them again when the answer did not come.
+
+Every script is safe to send twice. So a call that fails on its way is repeated, with growing pauses, until it is
+answered or the caller's patience has run out; then it is unknown whether it took effect, and the error says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    MaxConnectionsError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from jobd import clock
+from jobd.errors import StoreDenied, StoreError, StoreFull, StoreUnavailable
+from jobd.store.scripts import Script, load
+
+PATIENCE_S = 10.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
+
+_PASSING = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MaxConnectionsError, OSError)
+_PASSING_WORDS = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY", "MISCONF")
+_REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
+
+Argument = bytes | str | int | float
+
+
+class Link:
+    """The way to one server."""
+
+    def __init__(self, redis: Redis, *, name: str = "redis") -> None:
+        self.redis = redis
+        self._name = name
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self.redis.aclose()
+
+    async def run(
+        self, script: str, keys: Sequence[bytes], arguments: Sequence[Argument], *, patience_s: float = PATIENCE_S
+    ) -> Any:
+        """The reply of a script. Raises StoreUnavailable when `patience_s` seconds went by without one, StoreFull,
+        StoreRefused, or StoreError."""
+        loaded = load(script)
+        return await self.insist(lambda: self._evaluate(loaded, keys, arguments), patience_s, what=script)
+
+    async def run_repeating(
+        self,
+        script: str,
+        keys: Sequence[bytes],
+        first: Sequence[Argument],
+        again: Sequence[Argument],
+        patience_s: float,
+    ) -> Any:
+        """As `run`, for a script that wants to know whether it is sent again."""
+        loaded = load(script)
+        sent = [first]
+
+        async def send() -> Any:
+            arguments = sent.pop() if sent else again
+            return await self._evaluate(loaded, keys, arguments)
+
+        return await self.insist(send, patience_s, what=script)
+
+    async def run_pair(
+        self,
+        calls: Sequence[tuple[str, Sequence[bytes], Sequence[Argument]]],
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> list[Any]:
+        """The replies of several scripts, sent in one trip, in order; each is a transition of its own."""
+        loaded = [(load(script), keys, arguments) for script, keys, arguments in calls]
+
+        async def trip() -> list[Any]:
+            pipeline = self.redis.pipeline(transaction=False)
+            for script, keys, arguments in loaded:
+                pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            replies = await pipeline.execute(raise_on_error=False)
+            for at, reply in enumerate(replies):
+                if isinstance(reply, NoScriptError):
+                    # the scripts behind it ran or failed by themselves; each is safe to send again
+                    script, keys, arguments = loaded[at]
+                    replies[at] = await self._evaluate(script, keys, arguments)
+                elif isinstance(reply, BaseException):
+                    raise reply
+            return replies
+
+        result: list[Any] = await self.insist(trip, patience_s, what="+".join(script for script, _, _ in calls))
+        return result
+
+    async def command(self, *words: Argument, patience_s: float = PATIENCE_S) -> Any:
+        """The reply of a plain command that is safe to send twice."""
+        return await self.insist(lambda: self.redis.execute_command(*words), patience_s, what=str(words[0]))
+
+    async def insist(self, send: Any, patience_s: float, *, what: str) -> Any:
+        """The answer of `send`, called again until it comes or `patience_s` seconds have passed."""
+        give_up = clock.monotonic() + patience_s
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await send()
+            except RedisError as error:
+                if not passing(error):
+                    raise translated(error, self._name) from error
+                trouble: Exception = error
+            except OSError as error:
+                trouble = error
+            if clock.monotonic() + pause > give_up:
+                raise StoreUnavailable(
+                    f"{self._name} did not answer {what} within {patience_s:g} s ({trouble}); it is unknown whether it "
+                    "took effect, and safe to ask again"
+                ) from trouble
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
+        try:
+            return await self.redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await self.redis.execute_command("EVAL", script.source, len(keys), *keys, *arguments)
+
+
+def passing(error: Exception) -> bool:
+    """Is it weather, so that the same command may succeed in a moment?"""
+    if isinstance(error, _REFUSED):
+        return False
+    if isinstance(error, ResponseError) and not isinstance(error, _PASSING):
+        return str(error).startswith(_PASSING_WORDS)
+    return isinstance(error, _PASSING)
+
+
+def translated(error: RedisError, name: str) -> StoreError:
+    """The error of ours that says what a server's error means."""
+    if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
+        return StoreFull(
+            f"{name} has no memory left for new jobs; nothing was stored. Give it more, or let jobs finish"
+        )
+    if isinstance(error, _REFUSED):
+        return StoreDenied(f"{name} does not let us in: {error}")
+    return StoreError(f"{name} answered with an error: {error}")

@@ -1,0 +1,53 @@
+#!lua flags=allow-oom
+-- Cancels jobs: those not started are cancelled at once, for a running one its worker is told.
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters
+-- ARGV: most cancelled kept, facts (JSON members for the history), then ids
+-- Returns: for each id: 'missing', 'cancelled' (now), 'asked' (running; its worker is told), or the letter of the state
+--          it has ended in
+-- Moves: waiting, delayed, blocked → cancelled
+-- include: head spec run count wake gone remove ended
+
+local most, facts = tonumber(ARGV[3]), ARGV[4]
+local reply, records, undelayed, asked, seen = {}, {}, {}, {}, {}
+
+local function cancel(id)
+  local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
+  if not spec then return 'missing' end
+  local run = raw and read_run(raw) or new_run('w', (spec_place(spec)))
+  if run.state == 'a' then
+    if not has(run, CANCEL_ASKED) then
+      run.flags = bit.bor(run.flags, CANCEL_ASKED)
+      remember_note(run, 'asked_at', facts)
+      records[#records + 1], records[#records + 2] = id, write_run(run)
+    end
+    touch(inbox_key(run.holder))
+    asked[#asked + 1] = { holder = run.holder, id = id, fence = run.fence }
+    return 'asked'
+  end
+  if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
+  if run.state == 'd' then undelayed[#undelayed + 1] = id end
+  count(run.state, run.queue, -1)
+  count('x', run.queue, 1)
+  run.state, run.finished, run.holder = 'x', now, ''
+  remember_note(run, 'cancelled_at', facts)
+  records[#records + 1], records[#records + 2] = id, write_run(run)
+  finish(id, run.queue, 'x', most)
+  return 'cancelled'
+end
+
+for i = 5, #ARGV do
+  local id = ARGV[i]
+  seen[id] = seen[id] or cancel(id)
+  reply[i - 4] = seen[id]
+end
+outnumber()
+
+if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
+if #undelayed > 0 then redis.call('ZREM', delayed_key, unpack(undelayed)) end
+for _, ask in ipairs(asked) do
+  leave_word(ask.holder, string.format('cancel %s %.0f', ask.id, ask.fence))
+end
+write_ended()
+write_counts()
+write_tellings()
+return reply

@@ -1,0 +1,28 @@
+#!lua
+-- Takes jobs in, all of them or none. Refused up front when the server has no memory for them.
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages
+-- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
+--       then as in intake.lua
+-- Returns: {'ok', positions of the jobs that existed already …}, or {'expired'} after the deadline
+-- Moves: – → waiting, – → delayed, – → blocked (staged: the rest of its batch is still to come)
+-- include: head spec run count wake place delay gone intake
+
+local sent = tonumber(ARGV[4])
+local stage = ARGV[6] ~= '' and ARGV[6] or nil
+if now_us > tonumber(ARGV[3]) then return { 'expired' } end
+-- what was long on its way may come behind its own repeat
+local since = (ARGV[5] == '1' or now_us - sent > 2000000) and math.floor(sent / 1000) or nil
+local list = stage and base .. 'stage:' .. stage
+if list then touch(list) end
+local state = stage and redis.call('HGET', stages_key, stage)
+take_in(8, nil, stage, since)
+
+write_intake()
+write_many('RPUSH', list, incoming.staged)
+-- each part of a batch gives it time for the next
+if state and tonumber(state) or (not state and #incoming.staged > 0) then redis.call('HSET', stages_key, stage, ARGV[7]) end
+write_delays()
+write_places()
+write_counts()
+write_wakes()
+return { 'ok', unpack(incoming.known) }

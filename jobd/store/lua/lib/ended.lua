@@ -1,0 +1,59 @@
+-- Ended jobs: a set for each queue and ending, by the time they ended; the oldest leave when there are too many.
+local endings, ending_order, tellings, anybody_waits = {}, {}, {}, nil
+
+-- Reads: whoever waits for the end of this job is to be told.
+local function tell(id)
+  if anybody_waits == nil then anybody_waits = redis.call('HLEN', waiters_key) > 0 end
+  local inboxes = anybody_waits and redis.call('HGET', waiters_key, id)
+  if not inboxes then return end
+  for inbox in string.gmatch(inboxes, '%S+') do touch(inbox_key(inbox)) end
+  tellings[#tellings + 1] = { id = id, inboxes = inboxes }
+end
+
+-- Reads: `id` ends now. `most` is how many of its kind are kept in its queue.
+local function finish(id, queue, state, most)
+  local key = base .. 'ended:' .. queue .. ':' .. state
+  local here = endings[key]
+  if not here then
+    here = { key = key, queue = queue, state = state, most = most, size = redis.call('ZCARD', key), ids = {} }
+    endings[key] = here
+    ending_order[#ending_order + 1] = here
+  end
+  here.ids[#here.ids + 1] = id
+  tell(id)
+end
+
+-- Reads: a kind that comes over its bound is to lose its oldest, at most 200 more than come in, so that the work stays
+-- bounded. Those that end in this moment are the youngest.
+local function outnumber()
+  for _, here in ipairs(ending_order) do
+    local excess = math.min(here.size + #here.ids - here.most, #here.ids + 200)
+    here.old, here.new = math.max(0, math.min(excess, here.size)), math.max(0, excess - here.size)
+    if here.old > 0 then remove(redis.call('ZRANGE', here.key, 0, here.old - 1)) end
+    if here.new > 0 then remove({ unpack(here.ids, 1, here.new) }) end
+    count(here.state, here.queue, -here.old - here.new)
+  end
+end
+
+local function write_ended()
+  for _, here in ipairs(ending_order) do
+    if here.old > 0 then redis.call('ZREMRANGEBYRANK', here.key, 0, here.old - 1) end
+    local added = {}
+    for i = here.new + 1, #here.ids do
+      added[#added + 1] = now
+      added[#added + 1] = here.ids[i]
+    end
+    write_many('ZADD', here.key, added)
+  end
+  write_removed()
+end
+
+local function write_tellings()
+  for _, telling in ipairs(tellings) do
+    for inbox in string.gmatch(telling.inboxes, '%S+') do
+      redis.call('RPUSH', inbox_key(inbox), 'ended ' .. telling.id)
+      redis.call('PEXPIRE', inbox_key(inbox), 60000)
+    end
+    redis.call('HDEL', waiters_key, telling.id)
+  end
+end

@@ -1,0 +1,23 @@
+-- What every script starts with. ARGV[1] is the time in microseconds that a test dictates, empty in earnest;
+-- ARGV[2] is the prefix of the shard's keys.
+local base = ARGV[2]
+local now_us
+if ARGV[1] ~= '' then
+  now_us = tonumber(ARGV[1])
+else
+  local time = redis.call('TIME')
+  now_us = time[1] * 1000000 + time[2]
+end
+local now = math.floor(now_us / 1000)
+
+-- Reads a key that will be written later and is not declared: if it cannot be used, the script fails before any write.
+local function touch(key)
+  redis.call('EXISTS', key)
+end
+
+-- Writes a list or pairs of any length: Lua cannot unpack more than some 8 000 at once.
+local function write_many(command, key, words)
+  for at = 1, #words, 4000 do
+    redis.call(command, key, unpack(words, at, math.min(at + 3999, #words)))
+  end
+end

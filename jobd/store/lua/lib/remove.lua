@@ -1,0 +1,34 @@
+-- Removing jobs whose retention has ended.
+local removed, removed_logs, removed_progress = {}, {}, {}
+
+-- Reads: these jobs are to be removed.
+local function remove(ids)
+  if #ids == 0 then return end
+  if #removed == 0 then touch(gone_key(math.floor(now / 60000))) end
+  local runs = redis.call('HMGET', runs_key, unpack(ids))
+  for i = 1, #ids do
+    local id, flags = ids[i], runs[i] and string.byte(runs[i], 3) or 0
+    removed[#removed + 1] = id
+    if bit.band(flags, HAS_LOGS) ~= 0 then
+      local logs = base .. 'logs:' .. id
+      touch(logs)
+      removed_logs[#removed_logs + 1] = logs
+    end
+    if bit.band(flags, HAS_PROGRESS) ~= 0 then removed_progress[#removed_progress + 1] = id end
+  end
+end
+
+-- Writes. Jobs of a batch that was given up never were real: nothing is to remember them, they may come again.
+local function write_removed(never_were)
+  if #removed == 0 then return end
+  redis.call('HDEL', jobs_key, unpack(removed))
+  redis.call('HDEL', runs_key, unpack(removed))
+  if never_were then return end
+  redis.call('HDEL', results_key, unpack(removed))
+  if #removed_progress > 0 then redis.call('HDEL', progress_key, unpack(removed_progress)) end
+  if #removed_logs > 0 then redis.call('UNLINK', unpack(removed_logs)) end
+  local minute, gone = math.floor(now / 60000), {}
+  for i = 1, #removed do gone[2 * i - 1], gone[2 * i] = removed[i], now end
+  redis.call('HSET', gone_key(minute), unpack(gone))
+  redis.call('PEXPIRE', gone_key(minute), (minute + GONE_HASHES) * 60000 - now)
+end

@@ -1,0 +1,60 @@
+-- A job's run record: what running it changes. A job without one is waiting and was never delivered.
+--   version B, state c1 (w waiting, d delayed, b blocked, a active, c completed, f failed, x cancelled),
+--   flags B, crashes B, attempt H, deliveries H, fence d (us), started d, finished d, due d (all ms),
+--   length of holder B, length of queue B, holder (of a blocked job: its batch), queue,
+--   history (JSON, a line for each past attempt or note)
+local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS = 1, 2, 4, 8
+local LONGEST_HISTORY = 65536
+
+local function read_run(raw)
+  local _, state, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_length, queue_length =
+    struct.unpack('>Bc1BBHHddddBB', raw)
+  local queue_at = 43 + holder_length
+  return {
+    state = state, flags = flags, crashes = crashes, attempt = attempt, deliveries = deliveries, fence = fence,
+    started = started, finished = finished, due = due,
+    holder = string.sub(raw, 43, queue_at - 1),
+    queue = string.sub(raw, queue_at, queue_at + queue_length - 1),
+    history = string.sub(raw, queue_at + queue_length),
+  }
+end
+
+local function new_run(state, queue)
+  return {
+    state = state, flags = 0, crashes = 0, attempt = 0, deliveries = 0, fence = 0, started = 0, finished = 0, due = 0,
+    holder = '', queue = queue, history = '',
+  }
+end
+
+local function write_run(run)
+  return struct.pack('>Bc1BBHHddddBB', 1, run.state, run.flags, run.crashes, run.attempt, run.deliveries, run.fence,
+    run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. run.history
+end
+
+local function has(run, flag)
+  return bit.band(run.flags, flag) ~= 0
+end
+
+-- Adds a line of JSON, `facts` are more members of it, made by the caller; drops the oldest lines when the history
+-- grows beyond its bound.
+local function remember(run, head, facts)
+  local line = '{' .. head .. (facts ~= '' and ',' or '') .. facts .. '}'
+  local history = run.history == '' and line or (run.history .. '\n' .. line)
+  while #history > LONGEST_HISTORY do
+    local cut = string.find(history, '\n', 1, true)
+    if not cut then break end
+    history = string.sub(history, cut + 1)
+  end
+  run.history = history
+end
+
+-- The line of a thing that was done to the job at a time.
+local function remember_note(run, what, facts)
+  remember(run, string.format('"%s":%.0f', what, now), facts)
+end
+
+-- The line of an attempt that has ended.
+local function remember_attempt(run, finished, facts)
+  remember(run, string.format('"number":%d,"started_at":%.0f,"finished_at":%.0f', run.attempt, run.started, finished),
+    facts)
+end

@@ -1,0 +1,21 @@
+-- A job's spec: what never changes by running it. One string:
+--   version B, created d (ms), flags B, key id B, priority B, max attempts H, timeout I (ms), length of options I,
+--   length of queue B, length of type B, queue, type, options (JSON), payload (opaque)
+-- The script that takes a job in puts the version and its own time in front; the rest comes packed (store/codec.py).
+local function stamp()
+  return struct.pack('>Bd', 1, now)
+end
+
+local function spec_place(spec)
+  local priority, _, _, _, queue_length = struct.unpack('>BHIIB', spec, 12)
+  return string.sub(spec, 25, 24 + queue_length), priority
+end
+
+local function spec_type(spec)
+  local queue_length, type_length = string.byte(spec, 23, 24)
+  return string.sub(spec, 25 + queue_length, 24 + queue_length + type_length)
+end
+
+local function spec_timeout(spec)
+  return (struct.unpack('>I', spec, 15))
+end

@@ -1,0 +1,67 @@
+-- Waking: the script that makes work ready wakes one idle member (worker, scheduler, monitor) by a word in its inbox.
+-- A member that serves every queue is idle under '*'; a line of suspects is served under '!…' and '!*'.
+-- The field 'idle' of a worker is '1' as long as it stands in the idle sets of its lines.
+local woken, busy = {}, nil
+local LONGEST_INBOX = 1000
+
+local function idle_key(line)
+  return base .. 'idle:' .. line
+end
+
+local function inbox_key(member)
+  return base .. 'inbox:' .. member
+end
+
+local function member_key(member)
+  return base .. 'member:' .. member
+end
+
+local function any_line(line)
+  local kind = string.sub(line, 1, 1)
+  if kind == '@' then return nil end
+  return kind == '!' and '!*' or '*'
+end
+
+-- Reads the lines of a member, and what will be written when it is not idle any more.
+local function lines_of(member)
+  local lines = redis.call('HGET', member_key(member), 'lines') or ''
+  for line in string.gmatch(lines, '%S+') do touch(idle_key(line)) end
+  return lines
+end
+
+local function not_idle(member, lines)
+  for line in string.gmatch(lines, '%S+') do redis.call('SREM', idle_key(line), member) end
+end
+
+-- Reads: chooses an idle member with a living lease for this line, to be woken by write_wakes; never the `busy` one.
+local function choose_idle(line)
+  if woken[line] then return end
+  for _, under in ipairs({ line, any_line(line) }) do
+    for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), 4)) do
+      local lease = member ~= busy and redis.call('ZSCORE', leases_key, member)
+      if lease and tonumber(lease) >= now then
+        touch(inbox_key(member))
+        woken[line] = { member = member, lines = lines_of(member) }
+        return
+      end
+    end
+  end
+end
+
+-- Writes a word into an inbox that nobody may be listening to.
+local function leave_word(member, word)
+  local inbox = inbox_key(member)
+  if redis.call('LLEN', inbox) < LONGEST_INBOX then redis.call('RPUSH', inbox, word) end
+end
+
+local function write_wakes()
+  local told = {}
+  for _, choice in pairs(woken) do
+    if not told[choice.member] then
+      told[choice.member] = true
+      not_idle(choice.member, choice.lines)
+      redis.call('HSET', member_key(choice.member), 'idle', '0')
+      leave_word(choice.member, 'wake')
+    end
+  end
+end

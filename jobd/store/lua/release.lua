@@ -1,0 +1,65 @@
+#!lua flags=allow-oom
+-- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time.
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters
+-- ARGV: batch
+-- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
+-- Moves: blocked → waiting, blocked → delayed; blocked → gone
+-- include: head spec run count wake place delay gone remove ended
+
+local REMEMBERED = 60000
+local stage = ARGV[3]
+local list = base .. 'stage:' .. stage
+local state = redis.call('HGET', stages_key, stage)
+if not state then return 0 end
+local deadline = tonumber(state)
+if deadline and deadline >= now then return -1 end
+local ids = redis.call('LRANGE', list, 0, 499)
+local left = redis.call('LLEN', list) - #ids
+local released = tonumber(string.match(state, '^released (%d+)'))
+if #ids == 0 and released and released >= now then return 0 end
+
+local plain, records, given_up = {}, {}, {}
+if #ids > 0 then
+  local specs = redis.call('HMGET', jobs_key, unpack(ids))
+  local runs = redis.call('HMGET', runs_key, unpack(ids))
+  for i = 1, #ids do
+    local id, run = ids[i], runs[i] and read_run(runs[i])
+    if specs[i] and run and run.state == 'b' and run.holder == stage then
+      local queue, priority = spec_place(specs[i])
+      count('b', queue, -1)
+      if deadline then
+        given_up[#given_up + 1] = id
+        tell(id)
+      elseif run.due > now then
+        run.state, run.holder = 'd', ''
+        records[#records + 1], records[#records + 2] = id, write_run(run)
+        count('d', queue, 1)
+        delay(id, run.due)
+      else
+        plain[#plain + 1] = id
+        count('w', queue, 1)
+        place(queue, priority, id)
+      end
+    end
+  end
+end
+remove(given_up)
+
+write_removed(true)
+if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
+if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
+if #ids > 0 then redis.call('LTRIM', list, #ids, -1) end
+if left == 0 then
+  if deadline or (released and released < now) then
+    redis.call('HDEL', stages_key, stage)
+  else
+    -- a repeat of the commit may still be on its way
+    redis.call('HSET', stages_key, stage, string.format('released %.0f', now + REMEMBERED))
+  end
+end
+write_delays()
+write_places()
+write_counts()
+write_wakes()
+write_tellings()
+return left

@@ -1,0 +1,60 @@
+#!lua
+-- Runs ended jobs again, by hand: with all their attempts, and what is known of the earlier ones kept.
+-- KEYS: jobs runs results counts ready ready_solo leases
+-- ARGV: when this was first sent (ms) if it is a repeat, else '', then ids
+-- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), or the letter of the state it is in and
+--          stays in
+-- Moves: completed, failed, cancelled → waiting
+-- include: head spec run count wake place
+
+local since = tonumber(ARGV[3])
+local reply, records, forget, ended, seen = {}, {}, {}, {}, {}
+
+-- Was this job run again by hand since then, and has ended once more by now?
+local function retried_since(run)
+  local latest
+  for at in string.gmatch(run.history, '{"retried_at":(%d+)}') do latest = tonumber(at) end
+  return latest and latest >= since
+end
+
+local function retry(id)
+  local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
+  if not spec then return 'missing' end
+  local run = raw and read_run(raw)
+  if not run or run.state == 'w' or run.state == 'd' or run.state == 'b' or run.state == 'a' then
+    return run and run.state or 'w'
+  end
+  if since and retried_since(run) then return 'waiting' end
+  local queue, priority = spec_place(spec)
+  local set = base .. 'ended:' .. queue .. ':' .. run.state
+  touch(set)
+  ended[#ended + 1] = { set = set, id = id }
+  forget[#forget + 1] = id
+  count(run.state, queue, -1)
+  count('w', queue, 1)
+  if run.state == 'c' then
+    remember_attempt(run, run.finished, '"worker":"' .. run.holder .. '","outcome":"returned"')
+  end
+  remember_note(run, 'retried_at', '')
+  run.state, run.attempt, run.crashes = 'w', 0, 0
+  run.flags = bit.band(run.flags, bit.bnot(SUSPECT + CANCEL_ASKED))
+  records[#records + 1], records[#records + 2] = id, write_run(run)
+  place(queue, priority, id)
+  return 'waiting'
+end
+
+for i = 4, #ARGV do
+  local id = ARGV[i]
+  seen[id] = seen[id] or retry(id)
+  reply[i - 3] = seen[id]
+end
+
+if #records > 0 then
+  redis.call('HSET', runs_key, unpack(records))
+  redis.call('HDEL', results_key, unpack(forget))
+  for _, left in ipairs(ended) do redis.call('ZREM', left.set, left.id) end
+end
+write_places()
+write_counts()
+write_wakes()
+return reply

@@ -1,0 +1,114 @@
+#!lua flags=allow-oom
+-- Takes over jobs whose holder's lease has run out, or whose own deadline has passed, under a new fence. As long as the
+-- monitor holds any from an earlier call, whose answer may have been lost, it gets those again and no others.
+-- KEYS: jobs runs leases
+-- ARGV: the monitor that takes over, how many at most, where to go on among the living members
+-- Returns: {'lease_lost'} or {'ok', where to go on (0: all were seen), more (1 if there may be more at this place),
+--          then for each job: id, spec, run record, who held it, why ('lease' or 'deadline'), how many jobs that held,
+--          cause of the holder's end ('' if unknown), lines it served}
+-- Moves: active → active, the monitor holds it now
+-- include: head spec run wake part
+
+local monitor, most, from = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local MOST_DEAD, MOST_LIVING = 32, 100
+local lease = redis.call('ZSCORE', leases_key, monitor)
+if not lease or tonumber(lease) < now then return { 'lease_lost' } end
+
+local reply = { 'ok', 0, 0 }
+
+local function answer(id, spec, run, facts)
+  local at = #reply
+  reply[at + 1], reply[at + 2], reply[at + 3] = id, spec, run
+  for i = 1, 5 do reply[at + 3 + i] = facts[i] end
+end
+
+local told = redis.call('HGET', member_key(monitor), 'taken')
+local earlier, ids = told and cmsgpack.unpack(told) or {}, {}
+for id in pairs(earlier) do ids[#ids + 1] = id end
+if #ids > 0 then
+  local specs = redis.call('HMGET', jobs_key, unpack(ids))
+  local runs = redis.call('HMGET', runs_key, unpack(ids))
+  for i = 1, #ids do
+    local run, facts = runs[i] and read_run(runs[i]), earlier[ids[i]]
+    if run and run.state == 'a' and run.holder == monitor and run.fence == facts[6] then
+      answer(ids[i], specs[i], runs[i], facts)
+    end
+  end
+end
+if #reply > 3 then
+  reply[2], reply[3] = from, 1
+  return reply
+end
+touch(held_key(monitor))
+
+local found, records, mine, taken, given_up, crowded = 0, {}, {}, {}, {}, {}
+
+-- Reads: takes these jobs from a member. What was taken by a monitor that died over it is told as that was told.
+local function take(member, ids, why)
+  local specs = redis.call('HMGET', jobs_key, unpack(ids))
+  local runs = redis.call('HMGET', runs_key, unpack(ids))
+  local about = redis.call('HMGET', member_key(member), 'cause', 'lines', 'held', 'taken')
+  local earlier = about[4] and cmsgpack.unpack(about[4]) or {}
+  local held = tonumber(about[3] or nil) or redis.call('ZCARD', held_key(member))
+  given_up[#given_up + 1] = { member = member, ids = ids }
+  for i = 1, #ids do
+    local id, run = ids[i], runs[i] and read_run(runs[i])
+    if specs[i] and run and run.state == 'a' and run.holder == member then
+      found = found + 1
+      run.holder = monitor
+      run.fence = math.max(run.fence + 1, now_us)
+      local record = write_run(run)
+      records[#records + 1], records[#records + 2] = id, record
+      mine[#mine + 1], mine[#mine + 2] = '+inf', id
+      local facts = earlier[id] or { member, why, held, about[1] or '', about[2] or '' }
+      facts[6] = run.fence
+      taken[id] = facts
+      answer(id, specs[i], record, facts)
+    end
+  end
+  return held
+end
+
+local dead = redis.call('ZRANGEBYSCORE', leases_key, '-inf', '(' .. string.format('%.0f', now), 'LIMIT', 0, MOST_DEAD)
+if #dead == MOST_DEAD then reply[3] = 1 end
+for _, member in ipairs(dead) do
+  if found < most then
+    local ids = redis.call('ZRANGE', held_key(member), 0, most - found - 1)
+    local held = #ids > 0 and take(member, ids, 'lease')
+    if #ids == redis.call('ZCARD', held_key(member)) then
+      part(member)
+    else
+      crowded[#crowded + 1] = { member = member, held = held }
+      reply[3] = 1
+    end
+  else
+    reply[3] = 1
+  end
+end
+
+local living = redis.call('ZRANGEBYSCORE', leases_key, string.format('%.0f', now), '+inf', 'LIMIT', from, MOST_LIVING)
+for _, member in ipairs(living) do
+  if member ~= monitor then
+    if found < most then
+      local late = redis.call('ZRANGEBYSCORE', held_key(member), '-inf', now, 'LIMIT', 0, most - found)
+      if #late > 0 then take(member, late, 'deadline') end
+    else
+      reply[3] = 1
+    end
+  end
+end
+if reply[3] == 1 then reply[2] = from elseif #living == MOST_LIVING then reply[2] = from + MOST_LIVING end
+touch(idle_key('@monitor'))
+
+if #records > 0 then
+  redis.call('HSET', member_key(monitor), 'taken', cmsgpack.pack(taken))
+  redis.call('HSET', runs_key, unpack(records))
+  redis.call('ZADD', held_key(monitor), unpack(mine))
+elseif told then
+  redis.call('HDEL', member_key(monitor), 'taken')
+end
+for _, from_whom in ipairs(given_up) do redis.call('ZREM', held_key(from_whom.member), unpack(from_whom.ids)) end
+for _, crowd in ipairs(crowded) do redis.call('HSET', member_key(crowd.member), 'held', crowd.held) end
+write_partings()
+if reply[2] == 0 and reply[3] == 0 then redis.call('SADD', idle_key('@monitor'), monitor) end
+return reply

@@ -1,0 +1,226 @@
+"""Lists of jobs, page by page. Reading costs the store a bounded amount, whatever there is: a page that had to pass over
+too many jobs ends early, says so, and goes on from its cursor."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from jobd.domain.job import Job
+from jobd.domain.state import State
+from jobd.errors import InvalidRequest
+from jobd.store.codec import LETTERS
+from jobd.store.shard import Shard
+from jobd.store.store import Store
+
+MOST_ON_PAGE = 200
+MOST_SCANNED = 5_000
+_CHUNK = 200
+_ORDER = (
+    State.ACTIVE,
+    State.WAITING,
+    State.DELAYED,
+    State.BLOCKED,
+    State.FAILED,
+    State.COMPLETED,
+    State.CANCELLED,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs a list holds; None means any."""
+
+    states: frozenset[State] = frozenset(State)
+    queue: str | None = None
+    type: str | None = None
+    """a type's name"""
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def admits(self, job: Job) -> bool:
+        """Does the job belong into the list?"""
+        return (
+            job.status in self.states
+            and (self.queue is None or job.queue == self.queue)
+            and (self.type is None or job.type == self.type)
+            and (self.created_after is None or job.created_at >= self.created_after)
+            and (self.created_before is None or job.created_at < self.created_before)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some jobs of a list."""
+
+    jobs: tuple[Job, ...]
+    cursor: str | None
+    """where the next page starts; None after the last one"""
+    scanned: int
+    """how many jobs were looked at"""
+    complete: bool
+    """False: the page ended early because too many jobs did not match; go on from the cursor"""
+
+
+async def list_jobs(store: Store, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page:
+    """A page of up to `limit` (1 to 200) jobs: active ones first, then waiting ones in the order of service, delayed ones
+    by their time, blocked ones, and those that failed, completed or were cancelled, each with the newest first.
+    Raises InvalidRequest for a limit or a cursor that cannot be used."""
+    if not 1 <= limit <= MOST_ON_PAGE:
+        raise InvalidRequest(f"limit: {limit} is not between 1 and {MOST_ON_PAGE}")
+    found: list[Job] = []
+    scanned = 0
+    async for shard, places in _walk(store, wanted, _opened(cursor)):
+        for job, after in zip(await shard.get([job_id for job_id, _ in places]), [at for _, at in places], strict=True):
+            scanned += 1
+            if job is not None and wanted.admits(job):
+                found.append(job)
+            if len(found) == limit or scanned == MOST_SCANNED:
+                return Page(jobs=tuple(found), cursor=_sealed(after), scanned=scanned, complete=len(found) == limit)
+    return Page(jobs=tuple(found), cursor=None, scanned=scanned, complete=True)
+
+
+_Position = list[Any]
+_Place = tuple[str, _Position]
+
+
+async def _walk(store: Store, wanted: Filter, start: _Position) -> AsyncIterator[tuple[Shard, list[_Place]]]:
+    """The ids in the order of the list, in chunks, each with the position behind it."""
+    first_shard, first_state, rest = (start[0], start[1], start[2:]) if start else (0, 0, [])
+    for number in range(first_shard, len(store.shards)):
+        shard = store.shards[number]
+        for at in range(first_state, len(_ORDER)):
+            state = _ORDER[at]
+            if state in wanted.states:
+                async for places in _ids(shard, state, await _queues(shard, wanted.queue), rest):
+                    yield shard, [(job_id, [number, at, *position]) for job_id, position in places]
+            rest = []
+        first_state = 0
+
+
+async def _queues(shard: Shard, queue: str | None) -> Sequence[str]:
+    if queue is not None:
+        return [queue]
+    fields = await shard.link.command("HKEYS", shard.keys.fixed("counts"))
+    return sorted({field.decode().partition(":")[2] for field in fields})
+
+
+def _ids(shard: Shard, state: State, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
+    match state:
+        case State.ACTIVE:
+            return _active(shard, rest)
+        case State.WAITING:
+            return _waiting(shard, queues, rest)
+        case State.DELAYED:
+            return _sorted(shard, [shard.keys.fixed("delayed")], rest, newest_first=False)
+        case State.BLOCKED:
+            return _blocked(shard, rest)
+        case _:
+            ended = [shard.keys.ended(queue, LETTERS[state]) for queue in queues]
+            return _sorted(shard, ended, rest, newest_first=True)
+
+
+async def _active(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:
+    after = rest[0] if rest else ""
+    members = await shard.link.command("ZRANGE", shard.keys.fixed("leases"), 0, -1)
+    ids: list[str] = []
+    for member in members:
+        held = await shard.link.command("ZRANGE", shard.keys.held(member.decode()), 0, MOST_SCANNED)
+        ids += [job_id.decode() for job_id in held]
+    ids = sorted(job_id for job_id in ids if job_id > after)
+    for at in range(0, len(ids), _CHUNK):
+        yield [(job_id, [job_id]) for job_id in ids[at : at + _CHUNK]]
+
+
+async def _waiting(shard: Shard, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
+    start_queue, start_lane, offset = rest or ["", "", 0]
+    for queue in queues:
+        if queue < start_queue:
+            continue
+        for line in (f"!{queue}", queue):
+            for lane in await shard.link.command("ZRANGE", shard.keys.lanes(line), 0, -1):
+                name = f"{line}/{lane.decode()}"
+                if queue == start_queue and start_lane:
+                    if name != start_lane:
+                        continue
+                    start_lane = ""
+                else:
+                    offset = 0
+                async for places in _list(shard, shard.keys.lane(line, lane.decode()), offset):
+                    yield [(job_id, [queue, name, at]) for job_id, at in places]
+
+
+async def _blocked(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:
+    start, offset = rest or ["", 0]
+    for batch in sorted(await shard.staged()):
+        if batch < start:
+            continue
+        async for places in _list(shard, shard.keys.stage(batch), offset if batch == start else 0):
+            yield [(job_id, [batch, at]) for job_id, at in places]
+
+
+async def _list(shard: Shard, key: str, offset: int) -> AsyncIterator[list[tuple[str, int]]]:
+    while ids := await shard.link.command("LRANGE", key, offset, offset + _CHUNK - 1):
+        yield [(job_id.decode(), offset + at + 1) for at, job_id in enumerate(ids)]
+        offset += len(ids)
+
+
+async def _sorted(
+    shard: Shard, keys: Sequence[str | bytes], rest: _Position, *, newest_first: bool
+) -> AsyncIterator[list[_Place]]:
+    """Several sorted sets as one, by (score, id); the position is the last pair seen."""
+    last: tuple[float, str] | None = (rest[0], rest[1]) if rest else None
+    while True:
+        window: list[tuple[float, str]] = []
+        for key in keys:
+            window += await _after(shard, key, last, newest_first)
+        # ids run in the direction of the scores, so that the pairs have one order
+        window.sort(reverse=newest_first)
+        if not window:
+            return
+        chunk = window[:_CHUNK]
+        last = chunk[-1]
+        yield [(job_id, [score, job_id]) for score, job_id in chunk]
+
+
+async def _after(
+    shard: Shard, key: str | bytes, last: tuple[float, str] | None, newest_first: bool
+) -> list[tuple[float, str]]:
+    """Up to a chunk of the pairs behind `last` in one sorted set."""
+    if last is None:
+        offset = 0
+    else:
+        bounds = (f"({last[0]!r}", "+inf") if newest_first else ("-inf", f"({last[0]!r}")
+        offset = int(await shard.link.command("ZCOUNT", key, *bounds))
+    found: list[tuple[float, str]] = []
+    while len(found) < _CHUNK:
+        words = ("REV", "WITHSCORES") if newest_first else ("WITHSCORES",)
+        reply = await shard.link.command("ZRANGE", key, offset, offset + _CHUNK - 1, *words)
+        pairs = [(float(score), job_id.decode()) for job_id, score in reply]
+        found += [pair for pair in pairs if last is None or (pair < last if newest_first else pair > last)]
+        if len(pairs) < _CHUNK:
+            break
+        offset += len(pairs)
+    return found[:_CHUNK]
+
+
+def _sealed(position: _Position) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(position)).decode().rstrip("=")
+
+
+def _opened(cursor: str | None) -> _Position:
+    if not cursor:
+        return []
+    try:
+        position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if isinstance(position, list) and len(position) >= 3 and all(isinstance(at, int) for at in position[:2]):
+            return position
+    except (binascii.Error, ValueError):
+        pass
+    raise InvalidRequest("cursor: this is not a cursor of this list; start again without one")

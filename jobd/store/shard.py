@@ -1,0 +1,308 @@
+"""The verbs of one shard. One verb is one script is one transition: it happens whole or not at all, and asking twice
+is safe. Nobody outside this folder can tell that it is Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobd import clock
+from jobd.domain.delivery import Delivery, Lost, NewJob
+from jobd.domain.job import Job
+from jobd.domain.settle import Verdict
+from jobd.domain.state import State
+from jobd.errors import EnqueueExpired, LeaseLost
+from jobd.store.codec import LETTERS, STATES, members, unpack_delivery, unpack_job
+from jobd.store.keys import Keys
+from jobd.store.link import PATIENCE_S, Argument, Link
+from jobd.store.scripts import load
+
+BATCH = 500
+"""jobs in one script: about 5 ms of the server's time at most"""
+ENQUEUE_DEADLINE_S = 60.0
+DEADLINE_MARGIN_MS = 15_000
+"""how long after its time limit a delivery is taken from a worker that did not end it itself"""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many ended jobs a queue keeps, and for how long."""
+
+    completed: int = 10_000
+    failed: int = 10_000
+    """failed ones, and as many cancelled ones"""
+    completed_ms: int = 24 * 3_600_000
+    failed_ms: int = 30 * 24 * 3_600_000
+
+
+@dataclass(slots=True)
+class Settlement:
+    """A verdict on a delivery, ready to be sent."""
+
+    job_id: str
+    fence: int
+    verdict: Verdict
+    result: bytes = b""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """what the history keeps of the attempt: worker, outcome, error, reason"""
+    children: Sequence[NewJob] = ()
+    """what the handler enqueued through its context"""
+
+
+class Shard:
+    """One shard of the store."""
+
+    def __init__(
+        self, link: Link, prefix: str = "jobd", number: int = 0, *, retention: Retention | None = None
+    ) -> None:
+        self.link = link
+        self.keys = Keys(prefix, number)
+        self.retention = retention or Retention()
+        self.dictated_us: int | None = None
+        """the time in microseconds that a test dictates to the scripts"""
+        self._ahead_us: int | None = None
+
+    # --- jobs come in --------------------------------------------------------------------------------------------
+
+    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+        """Takes in up to 500 jobs, all or none. For each, in order: was it made (False: its id existed already)?
+        Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull."""
+        order, arguments = _grouped([("", job) for job in jobs])
+        created = [True] * len(jobs)
+        for position in await self._enqueue(arguments, "", 0, patience_s):
+            created[order[position - 1]] = False
+        return created
+
+    async def stage(self, batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+        """Takes in up to 500 jobs of a larger batch, blocked until the batch is committed."""
+        order, arguments = _grouped([("", job) for job in jobs])
+        created = [True] * len(jobs)
+        deadline_ms = (await self.now_us()) // 1_000 + round(ENQUEUE_DEADLINE_S * 1_000)
+        for position in await self._enqueue(arguments, batch, deadline_ms, patience_s):
+            created[order[position - 1]] = False
+        return created
+
+    async def _enqueue(
+        self, groups: list[Argument], stage: str, stage_deadline_ms: int, patience_s: float
+    ) -> Sequence[int]:
+        for synced in (False, True):
+            deadline_us = (await self.now_us()) + round(ENQUEUE_DEADLINE_S * 1e6)
+            head = [*self._head(), deadline_us]
+            tail = [stage, stage_deadline_ms, *groups]
+            reply = await self.link.run_repeating(
+                "enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s
+            )
+            if reply[0] == b"ok":
+                positions: Sequence[int] = reply[1:]
+                return positions
+            if not synced:
+                # the server's clock may have jumped: ask it again, once
+                self._ahead_us = None
+        raise EnqueueExpired(
+            f"the enqueue arrived more than {ENQUEUE_DEADLINE_S:g} s after it was first sent; nothing was stored by it now"
+        )
+
+    async def commit(self, batch: str, size: int, *, patience_s: float = PATIENCE_S) -> bool:
+        """Commits a staged batch of `size` jobs. False if it is not there whole (any more)."""
+        reply: bytes = await self._run("commit", batch, size, patience_s=patience_s)
+        return reply == b"ok"
+
+    async def release(self, batch: str) -> int:
+        """Releases up to 500 jobs of a committed batch, or gives up those of one that was not committed in time.
+        Returns how many are left, -1 if the batch is still being sent."""
+        return int(await self._run("release", batch))
+
+    async def staged(self) -> list[str]:
+        """The batches that are not released yet."""
+        return [name.decode() for name in await self.link.command("HKEYS", self.keys.fixed("stages"))]
+
+    # --- jobs are worked on --------------------------------------------------------------------------------------
+
+    async def join(self, member: str, *, lease_ms: int, lines: Sequence[str], about: bytes) -> None:
+        """A process joins under a new id: from now on, and as long as it renews its lease, it may hold jobs."""
+        self._ahead_us = int(await self._run("join", member, lease_ms, " ".join(lines), about)) - _monotonic_us()
+
+    async def renew(self, members_: Sequence[str], lease_ms: int, *, patience_s: float) -> tuple[list[bool], bool]:
+        """Prolongs leases. For each: does it go on? And: do suspects wait for a process of their own?"""
+        reply = await self._run("renew", lease_ms, *members_, patience_s=patience_s)
+        return [flag == 1 for flag in reply[1:]], reply[0] == 1
+
+    async def leave(self, member: str, cause: str = "") -> int:
+        """A process has left, or has been seen to die by `cause`. Returns how many jobs it left, to be taken over."""
+        return int(await self._run("leave", member, cause))
+
+    async def turn(
+        self,
+        member: str,
+        settlements: Sequence[Settlement],
+        *,
+        sequence: int,
+        want: int,
+        types: str,
+        patience_s: float = PATIENCE_S,
+    ) -> tuple[list[int], list[Delivery]]:
+        """One trip of a worker: settles, and fetches up to `want` jobs of `types` (',a,b,'). For each settlement: 1
+        applied, 2 applied before, 0 refused. Raises LeaseLost if the worker may not fetch any more."""
+        fetch = (
+            "fetch",
+            self._keys("fetch"),
+            [*self._head(), member, sequence, want, types, DEADLINE_MARGIN_MS],
+        )
+        if settlements:
+            answers, batch = await self.link.run_pair(
+                [("settle", self._keys("settle"), self._settle(member, settlements)), fetch], patience_s=patience_s
+            )
+        else:
+            answers, batch = [], await self.link.run(*fetch, patience_s=patience_s)
+        if batch[0] != b"ok":
+            raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
+        return answers, [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
+
+    async def settle(
+        self, holder: str, settlements: Sequence[Settlement], *, patience_s: float = PATIENCE_S
+    ) -> list[int]:
+        """Applies verdicts. For each: 1 applied, 2 applied before, 0 refused because somebody else has the job."""
+        reply: list[int] = await self.link.run(
+            "settle", self._keys("settle"), self._settle(holder, settlements), patience_s=patience_s
+        )
+        return reply
+
+    def _settle(self, holder: str, settlements: Sequence[Settlement]) -> list[Argument]:
+        completions: list[Argument] = []
+        others: list[Argument] = []
+        children: list[tuple[str, NewJob]] = []
+        for item in settlements:
+            if item.verdict.state is State.COMPLETED:
+                completions += (item.job_id, item.fence, item.result)
+            else:
+                others += (item.job_id, item.fence, *_verdict(item.verdict), members(item.facts))
+            for child in item.children:
+                children.append((item.job_id, child))
+        retention = self.retention
+        _, groups = _grouped(children)
+        return [
+            *self._head(),
+            holder,
+            retention.completed,
+            retention.failed,
+            len(completions) // 3,
+            *completions,
+            len(others) // 5,
+            *others,
+            *groups,
+        ]
+
+    async def take_over(self, monitor: str, *, most: int = BATCH, start: int = 0) -> tuple[list[Lost], int, bool]:
+        """Takes over what has lost its lease or passed its deadline, under a new fence. Returns it, where to go on (0:
+        all were seen), and whether there is more. Raises LeaseLost if the monitor's own lease has run out."""
+        reply = await self._run("takeover", monitor, most, start)
+        if reply[0] != b"ok":
+            raise LeaseLost(f"the lease of {monitor} has run out")
+        lost = []
+        for at in range(3, len(reply), 8):
+            job_id, spec, run, fence, why, size, cause, lines = reply[at : at + 8]
+            delivery = unpack_delivery(job_id, spec, run)
+            former, delivery.holder, delivery.fence = delivery.holder, monitor, int(fence)
+            lost.append(
+                Lost(
+                    delivery=delivery,
+                    former_holder=former,
+                    overdue=why == b"deadline",
+                    neighbours=int(size),
+                    cause=cause.decode(),
+                    holder_was_solo=lines.startswith(b"!"),
+                )
+            )
+        return lost, int(reply[1]), reply[2] == 1
+
+    async def say(self, delivery: Delivery, what: str, words: bytes | int) -> bool:
+        """Progress, a log line or a heartbeat of a running job. False if the delivery does not hold it any more."""
+        reply = await self._run("say", delivery.id, delivery.holder, delivery.fence, what, words)
+        return int(reply) == 1
+
+    # --- time passes ---------------------------------------------------------------------------------------------
+
+    async def promote(self, scheduler: str = "") -> tuple[int, int | None]:
+        """Makes waiting what is due, up to 500 jobs. Returns how many, and in how many milliseconds the next is due."""
+        moved, next_due, now = await self._run("promote", scheduler)
+        return int(moved), None if next_due < 0 else max(0, int(next_due) - int(now))
+
+    async def prune(self, queue: str, state: State, older_ms: int) -> int:
+        """Removes up to 500 jobs that ended in `state` longer ago than `older_ms`. Returns how many."""
+        return int(await self._run("prune", queue, LETTERS[state], older_ms))
+
+    # --- people ask ----------------------------------------------------------------------------------------------
+
+    async def cancel(self, ids: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
+        """For each: 'missing', 'cancelled', 'asked' (it runs, its worker is told), or the state it has ended in."""
+        replies = await self._run("cancel", self.retention.failed, members(facts), *ids)
+        return [_word(reply) for reply in replies]
+
+    async def retry(self, ids: Sequence[str]) -> list[str]:
+        """For each: 'missing', 'waiting' (made so now), or the state it is in and stays in."""
+        return [_word(reply) for reply in await self._run("retry", *ids)]
+
+    async def get(self, ids: Sequence[str]) -> list[Job | None]:
+        """The jobs of these ids, each as it was at one moment; None for those that are not there."""
+        reply = await self._run("get", *ids)
+        return [
+            unpack_job(job_id, *reply[4 * at : 4 * at + 4]) if reply[4 * at] else None for at, job_id in enumerate(ids)
+        ]
+
+    async def watch(self, job_id: str, inbox: str) -> str:
+        """Asks to be told in `inbox` when the job ends: 'watching', 'ended' already, or 'missing'."""
+        reply: bytes = await self._run("watch", job_id, inbox)
+        return reply.decode()
+
+    async def now_us(self) -> int:
+        """The store's time in microseconds since 1970, as this process knows it since it last asked."""
+        if self.dictated_us is not None:
+            return self.dictated_us
+        if self._ahead_us is None:
+            seconds, micros = await self.link.command("TIME")
+            self._ahead_us = int(seconds) * 1_000_000 + int(micros) - _monotonic_us()
+        return _monotonic_us() + self._ahead_us
+
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _head(self) -> tuple[Argument, Argument]:
+        return ("" if self.dictated_us is None else self.dictated_us, self.keys.base)
+
+    def _keys(self, script: str) -> list[bytes]:
+        return self.keys.all_fixed(load(script).keys)
+
+    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
+        return await self.link.run(script, self._keys(script), [*self._head(), *arguments], patience_s=patience_s)
+
+
+def _grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:
+    """The arguments of lua/lib/intake.lua, and for each position in them the index of the job."""
+    groups: dict[tuple[str, str, int, str], list[int]] = {}
+    listed = list(jobs)
+    for index, (parent, job) in enumerate(listed):
+        groups.setdefault((parent, job.queue, job.priority, job.due), []).append(index)
+    arguments: list[Argument] = [len(groups)]
+    order: list[int] = []
+    for (parent, queue, priority, due), indices in groups.items():
+        arguments += (parent, queue, priority, due, len(indices))
+        for index in indices:
+            job = listed[index][1]
+            arguments += (job.id, job.spec)
+        order += indices
+    return order, arguments
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str]:
+    marks = ("" if verdict.spent else "u") + ("s" if verdict.suspect else "") + ("k" if verdict.crashed else "")
+    due = str(verdict.until_ms) if verdict.until_ms else f"+{verdict.delay_ms}"
+    return LETTERS[verdict.state] + marks, due
+
+
+def _word(reply: bytes) -> str:
+    word = reply.decode()
+    return STATES[word].value if word in STATES else word
+
+
+def _monotonic_us() -> int:
+    return round(clock.monotonic() * 1e6)

@@ -1,0 +1,207 @@
+"""The store: its shards, and which of them a job, a queue or a question belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from jobd.domain.delivery import NewJob
+from jobd.domain.ids import is_made_id, shard_of_id
+from jobd.domain.job import Job, LogLine
+from jobd.domain.state import State
+from jobd.errors import EnqueueExpired, JobNotFound
+from jobd.store.codec import LETTERS, STATES, unpack_log_lines
+from jobd.store.inbox import Inbox
+from jobd.store.keys import shard_of_queue
+from jobd.store.link import PATIENCE_S, Link
+from jobd.store.shard import BATCH, Retention, Shard
+from jobd.store.topology import connect, masked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A process that has joined: a worker, a scheduler, a monitor."""
+
+    id: str
+    kind: str
+    lines: tuple[str, ...]
+    """the queues it serves; '*' is all, '!…' suspects"""
+    about: Mapping[str, Any]
+    """host, pid, slots and the like"""
+    joined_at_ms: float
+    lease_until_ms: float
+    alive: bool
+    holds: int
+    """jobs in its hands"""
+
+
+class Store:
+    """All shards together."""
+
+    def __init__(self, shards: Sequence[Shard], url: str) -> None:
+        self.shards = tuple(shards)
+        self.url = url
+
+    @classmethod
+    def at(cls, url: str, *, prefix: str = "jobd", retention: Retention | None = None) -> Store:
+        """The store at a Redis URL; it connects on first use. Raises SettingsError if the URL cannot be understood."""
+        link = Link(connect(url), name=f"the store at {masked(url)}")
+        return cls([Shard(link, prefix, 0, retention=retention)], url)
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        for shard in self.shards:
+            await shard.link.close()
+
+    async def check(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Raises StoreUnavailable or StoreRefused if it cannot be worked with."""
+        for shard in self.shards:
+            await shard.link.command("PING", patience_s=patience_s)
+
+    def shard_for(self, queue: str) -> int:
+        """The number of the shard that a queue lives in."""
+        return shard_of_queue(queue, len(self.shards))
+
+    def inbox(self, member: str, shard: Shard) -> Inbox:
+        """The words that scripts leave for a member of a shard."""
+        return Inbox(self.url, shard.keys.inbox(member))
+
+    # --- jobs ----------------------------------------------------------------------------------------------------
+
+    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+        """Takes in any number of jobs; those of one shard all or none. For each, in order: was it made (False: its id
+        existed already)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull."""
+        if len(self.shards) == 1:
+            return await self._enqueue(self.shards[0], jobs, patience_s)
+        created = [True] * len(jobs)
+        for number, shard in enumerate(self.shards):
+            here = [at for at, job in enumerate(jobs) if self.shard_for(job.queue) == number]
+            if here:
+                for at, made in zip(
+                    here, await self._enqueue(shard, [jobs[at] for at in here], patience_s), strict=True
+                ):
+                    created[at] = made
+        return created
+
+    async def _enqueue(self, shard: Shard, jobs: Sequence[NewJob], patience_s: float) -> list[bool]:
+        if len(jobs) <= BATCH:
+            return await shard.enqueue(jobs, patience_s=patience_s) if jobs else []
+        batch = jobs[0].id
+        created: list[bool] = []
+        for at in range(0, len(jobs), BATCH):
+            created += await shard.stage(batch, jobs[at : at + BATCH], patience_s=patience_s)
+        made = sum(created)
+        if made and not await shard.commit(batch, made, patience_s=patience_s):
+            raise EnqueueExpired(
+                f"the batch of {len(jobs)} jobs was not whole in the store in time; none of them will run, send it again"
+            )
+        while made and await shard.release(batch):
+            pass
+        return created
+
+    async def get(self, job_id: str) -> Job:
+        """The job of this id, as it is now. Raises JobNotFound."""
+        for shard in self.shards_of(job_id):
+            if job := (await shard.get([job_id]))[0]:
+                return job
+        raise not_found(job_id)
+
+    async def logs(self, job_id: str) -> list[LogLine]:
+        """The log lines of a job, the oldest first; the last 1 000 are kept."""
+        for shard in self.shards_of(job_id):
+            lines = await shard.link.command("LRANGE", shard.keys.logs(job_id), 0, -1)
+            if lines:
+                return unpack_log_lines(lines)
+        return []
+
+    async def cancel(self, job_id: str, facts: Mapping[str, Any]) -> str:
+        """See Shard.cancel. Raises JobNotFound."""
+        for shard in self.shards_of(job_id):
+            word = (await shard.cancel([job_id], facts))[0]
+            if word != "missing":
+                return word
+        raise not_found(job_id)
+
+    async def retry(self, job_id: str) -> str:
+        """See Shard.retry. Raises JobNotFound."""
+        for shard in self.shards_of(job_id):
+            word = (await shard.retry([job_id]))[0]
+            if word != "missing":
+                return word
+        raise not_found(job_id)
+
+    def shards_of(self, job_id: str) -> Sequence[Shard]:
+        """Where a job of this id may be: the shard that a made id names, or any for one that a caller chose."""
+        if len(self.shards) > 1 and is_made_id(job_id) and (number := shard_of_id(job_id)) < len(self.shards):
+            return (self.shards[number],)
+        return self.shards
+
+    # --- the whole -----------------------------------------------------------------------------------------------
+
+    async def counts(self) -> dict[str, dict[State, int]]:
+        """For each queue that ever had a job: how many are in each state."""
+        counts: dict[str, dict[State, int]] = {}
+        for shard in self.shards:
+            fields = await shard.link.command("HGETALL", shard.keys.fixed("counts"))
+            for name, value in _pairs(fields):
+                letter, _, queue = name.decode().partition(":")
+                states = counts.setdefault(queue, dict.fromkeys(LETTERS, 0))
+                states[STATES[letter]] += int(value)
+        return dict(sorted(counts.items()))
+
+    async def members(self) -> list[Member]:
+        """The processes that have joined and not left, with what each holds."""
+        found = []
+        for shard in self.shards:
+            now_ms = (await shard.now_us()) / 1_000
+            leases = await shard.link.command("ZRANGE", shard.keys.fixed("leases"), 0, -1, "WITHSCORES")
+            for name, until in _pairs(leases):
+                member = name.decode()
+                lines, about, joined = await shard.link.command(
+                    "HMGET", shard.keys.member(member), "lines", "about", "joined"
+                )
+                if about is None:
+                    continue  # it left between the two questions
+                facts = orjson.loads(about)
+                found.append(
+                    Member(
+                        id=member,
+                        kind=facts.get("kind", "worker"),
+                        lines=tuple(lines.decode().split()),
+                        about=facts,
+                        joined_at_ms=float(joined),
+                        lease_until_ms=float(until),
+                        alive=float(until) >= now_ms,
+                        holds=int(await shard.link.command("ZCARD", shard.keys.held(member))),
+                    )
+                )
+        return found
+
+    async def tell_types(self, types: Mapping[str, Mapping[str, Any]]) -> None:
+        """Makes known what job types there are, with their defaults, to those without the plugins."""
+        if types:
+            for shard in self.shards:
+                told = [part for name, facts in types.items() for part in (name, orjson.dumps(facts))]
+                await shard.link.command("HSET", shard.keys.fixed("types"), *told)
+
+    async def known_types(self) -> dict[str, dict[str, Any]]:
+        """The job types that workers have made known, with their defaults."""
+        shard = self.shards[0]
+        fields = await shard.link.command("HGETALL", shard.keys.fixed("types"))
+        return {name.decode(): orjson.loads(facts) for name, facts in _pairs(fields)}
+
+
+def not_found(job_id: str) -> JobNotFound:
+    return JobNotFound(f"there is no job {job_id}: it never was, or its retention has ended")
+
+
+def _pairs(reply: Any) -> list[tuple[bytes, bytes]]:
+    """The pairs in a reply, which comes flat, nested or as a map, by protocol and command."""
+    if isinstance(reply, Mapping):
+        return list(reply.items())
+    if reply and isinstance(reply[0], list | tuple):
+        return [(pair[0], pair[1]) for pair in reply]
+    return list(zip(reply[::2], reply[1::2], strict=True))

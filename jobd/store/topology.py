@@ -1,0 +1,47 @@
+"""How to reach a server: from a URL to a redis client."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from jobd.errors import SettingsError
+
+SCHEMES = ("redis", "rediss", "unix")
+COMMAND_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
+
+
+def connect(url: str, *, most_connections: int = 64, blocking_s: float = 0.0) -> Redis:
+    """A client for `url` (redis://, rediss://, unix://); it connects on first use. It never repeats a command by itself:
+    only the caller knows what is safe to send twice. `blocking_s`: how long its commands may block on the server.
+    Raises SettingsError if the URL cannot be understood."""
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        raise SettingsError(f"{masked(url)}: a Redis URL starts with redis://, rediss:// (TLS) or unix://")
+    try:
+        return Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_error=[],
+            max_connections=most_connections,
+            socket_timeout=blocking_s + COMMAND_TIMEOUT_S,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            health_check_interval=0,
+            client_name="jobd",
+        )
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{masked(url)}: this is not a Redis URL: {error}") from error
+
+
+def masked(url: str) -> str:
+    """The URL with its password hidden, for messages and logs."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user = parts.username or ""
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))

@@ -1,0 +1,220 @@
+"""Job types that jobd's own tests and benchmarks run: each shows one way in which a job may behave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import jobd
+from jobd_testbed.journal import Journal
+from pydantic import BaseModel
+
+
+class Note(BaseModel):
+    """A payload with one of each: text, number, and something optional."""
+
+    text: str
+    count: int = 1
+
+
+class Entry(BaseModel):
+    """Where a handler writes down that it ran, outside jobd."""
+
+    journal: Path
+    key: str
+    seconds: float = 0.0
+
+
+@jobd.job("noop")
+async def noop(ctx: jobd.Context, note: Note) -> None:
+    """Does nothing."""
+
+
+@jobd.job("noop-sync")
+def noop_sync(note: Note) -> None:
+    """Does nothing, in a thread."""
+
+
+@jobd.job("echo")
+async def echo(ctx: jobd.Context, note: Note) -> Note:
+    """Returns its payload."""
+    return note
+
+
+@jobd.job("add")
+async def add(a: int, b: int = 1) -> int:
+    """Plain typed parameters."""
+    return a + b
+
+
+@jobd.job("write", queue="writing", max_attempts=3, backoff="50ms")
+async def write(ctx: jobd.Context, entry: Entry) -> int:
+    """Writes its start and its end into a journal, with some sleep between."""
+    with Journal(entry.journal) as journal:
+        journal.write("start", entry.key, ctx.attempt, ctx.fence)
+        await asyncio.sleep(entry.seconds)
+        journal.write("end", entry.key, ctx.attempt, ctx.fence)
+    return ctx.attempt
+
+
+@jobd.job("write-sync", queue="writing", max_attempts=3)
+def write_sync(ctx: jobd.SyncContext, entry: Entry) -> int:
+    """The same in a thread; looks now and then whether it should end."""
+    with Journal(entry.journal) as journal:
+        journal.write("start", entry.key, ctx.attempt, ctx.fence)
+        end = time.monotonic() + entry.seconds
+        while time.monotonic() < end and not ctx.cancelled:
+            time.sleep(0.01)
+        journal.write("told" if ctx.cancelled else "end", entry.key, ctx.attempt, ctx.fence)
+    return ctx.attempt
+
+
+@jobd.job("fail", max_attempts=3, backoff="20ms")
+async def fail(ctx: jobd.Context, times: int, message: str = "as asked") -> int:
+    """Fails the first `times` attempts."""
+    if ctx.attempt <= times:
+        raise ValueError(message)
+    return ctx.attempt
+
+
+@jobd.job("signal", backoff="20ms")
+async def signal(ctx: jobd.Context, what: str) -> str:
+    """Ends its first attempt in the way it is told."""
+    if ctx.job.deliveries > 1:
+        return f"{what} was attempt {ctx.attempt}"
+    match what:
+        case "retry":
+            raise jobd.Retry("once more", after="30ms")
+        case "snooze":
+            raise jobd.Snooze("later", after="30ms")
+        case "cancel":
+            raise jobd.Cancel("no more")
+        case "fail":
+            raise jobd.Fail("for good")
+        case "exit":
+            raise SystemExit(3)
+        case "nothing":
+            raise asyncio.CancelledError
+    return what
+
+
+@jobd.job("talk", timeout="20s")
+async def talk(ctx: jobd.Context, lines: int) -> list[str]:
+    """Says a lot: progress, log lines, a heartbeat."""
+    for number in range(lines):
+        await ctx.progress(number + 1, lines, f"line {number + 1}")
+        ctx.log.info("working", number=number)
+    await ctx.heartbeat()
+    return [ctx.job.id, str(ctx.last_attempt)]
+
+
+@jobd.job("talk-sync")
+def talk_sync(ctx: jobd.SyncContext, lines: int) -> int:
+    """The same from a thread."""
+    for number in range(lines):
+        ctx.progress(number + 1, lines)
+        ctx.log.info("working", number=number)
+    ctx.enqueue(echo, Note(text="from a thread"), id=f"child-of-{ctx.job.id}")
+    return ctx.service(Greeter).count
+
+
+@jobd.job("spawn", max_attempts=2, backoff="20ms")
+async def spawn(ctx: jobd.Context, children: int, fail_first: bool = False) -> list[str]:
+    """Enqueues jobs that become real when it is completed."""
+    handles = [await ctx.enqueue(echo, Note(text=f"child {number}")) for number in range(children)]
+    if fail_first and ctx.attempt == 1:
+        raise RuntimeError("after enqueuing")
+    return [handle.id for handle in handles]
+
+
+@jobd.job("slow", timeout="100ms", max_attempts=1)
+async def slow(ctx: jobd.Context, seconds: float, stubborn: bool = False) -> str:
+    """Runs longer than it may."""
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        if not stubborn:
+            raise
+    return "done all the same"
+
+
+@jobd.job("crash")
+async def crash(ctx: jobd.Context, how: str = "exit") -> None:
+    """Takes its process down."""
+    os.kill(os.getpid(), 9) if how == "kill" else os._exit(13)
+
+
+@jobd.job("block")
+async def block(seconds: float) -> None:
+    """Blocks the loop of its process."""
+    time.sleep(seconds)  # noqa: ASYNC251  that is what it is for
+
+
+@jobd.job("bad-result")
+async def bad_result(ctx: jobd.Context) -> int:
+    """Returns what is no JSON of its result type."""
+    return object()  # type: ignore[return-value]  # that is what it is for
+
+
+class Greeter:
+    """A service that is opened and closed with the worker."""
+
+    def __init__(self, settings: TestbedSettings) -> None:
+        self.settings = settings
+        self.count = 0
+
+    def greet(self, name: str) -> str:
+        self.count += 1
+        return f"{self.settings.greeting}, {name}"
+
+
+class TestbedSettings(BaseModel):
+    """`[plugins.testbed]`."""
+
+    __test__ = False  # the name starts like a test's
+    greeting: str = "hello"
+
+
+@jobd.job("greet")
+async def greet(ctx: jobd.Context, name: str) -> str:
+    """Uses a service."""
+    return ctx.service(Greeter).greet(name)
+
+
+@jobd.hookimpl
+def jobd_job_types() -> list[jobd.JobType[Any, Any]]:
+    return [
+        noop,
+        noop_sync,
+        echo,
+        add,
+        write,
+        write_sync,
+        fail,
+        signal,
+        talk,
+        talk_sync,
+        spawn,
+        slow,
+        crash,
+        block,
+        bad_result,
+        greet,
+    ]
+
+
+@jobd.hookimpl
+def jobd_settings() -> tuple[str, type[BaseModel]]:
+    return "testbed", TestbedSettings
+
+
+@jobd.hookimpl
+def jobd_services() -> dict[type | str, Any]:
+    return {Greeter: open_greeter}
+
+
+def open_greeter(settings: TestbedSettings) -> Greeter:
+    return Greeter(settings)
