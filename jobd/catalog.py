@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,9 @@ class Plugin:
     job_types: tuple[str, ...]
     hooks: tuple[str, ...]
     active: bool
-    """False: the settings leave it out"""
+    """False: the settings leave it out, or it cannot be used"""
+    error: str | None = None
+    """why it cannot be used; only `survey` goes on then"""
 
 
 class Catalog:
@@ -62,6 +64,20 @@ class Catalog:
             raise PluginError(f"without: no plugin is called {min(unknown)!r}; installed: {installed}")
         catalog.plugins = tuple(catalog._take_in(entry, active=entry.name not in without) for entry in found)
         return catalog
+
+    @classmethod
+    def survey(cls, *, without: Collection[str] = ()) -> tuple[Plugin, ...]:
+        """All installed plugins, also those that cannot be used, with the reason."""
+        catalog = cls()
+        found = []
+        for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+            try:
+                plugin = catalog._take_in(entry, active=entry.name not in without)
+            except Exception as error:  # noqa: BLE001  what is surveyed may be broken in any way
+                reason = str(error) if isinstance(error, JobdError) else f"{type(error).__name__}: {error}"
+                plugin = replace(catalog._take_in(entry, active=False), error=reason)
+            found.append(plugin)
+        return tuple(found)
 
     @property
     def types(self) -> Mapping[str, JobType[Any, Any]]:

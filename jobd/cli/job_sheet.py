@@ -84,10 +84,7 @@ def progress_words(progress: Progress | None) -> str:
     """How far it is: "40% reading"."""
     if progress is None:
         return ""
-    if progress.percent is not None:
-        far = f"{progress.percent:g}%"
-    else:
-        far = f"{progress.done:g}"
+    far = f"{progress.done:g}" if progress.percent is None else f"{progress.percent:g}%"
     return f"{far} {progress.message}" if progress.message else far
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -232,7 +233,7 @@ def _for_each(place: Place, screen: Screen, ids: Sequence[str], act: Callable[[C
 
 
 def _read_ids() -> list[str]:
-    return click.get_text_stream("stdin").read().split()
+    return sys.stdin.read().split()
 
 
 def _row(screen: Screen, job: Job) -> list[Cell]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobd.domain.job import Attempt, Job, LogLine, Progress
-from jobd.domain.state import State
+from jobd.domain.state import ENDED, State
 from jobd.errors import InvalidRequest, JobdError
 
 
@@ -30,7 +30,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "attempt": job.attempt,
         "max_attempts": job.max_attempts,
         "deliveries": job.deliveries,
-        "timeout_ms": job.timeout_ms or None,
+        "timeout_ms": job.timeout_ms,
         "backoff": job.backoff.to_json() if job.backoff else None,
         "tags": list(job.tags),
         "metadata": dict(job.metadata),
@@ -88,8 +88,12 @@ def log_line_to_json(line: LogLine) -> dict[str, Any]:
 
 
 def queue_to_json(name: str, counts: Mapping[State, int]) -> dict[str, Any]:
-    """A queue and how many of its jobs are in each state."""
-    return {"name": name, "counts": {state.value: counts.get(state, 0) for state in State}}
+    """A queue: how many of its jobs are in each state, and how many have not ended."""
+    return {
+        "name": name,
+        "counts": {state.value: counts.get(state, 0) for state in State},
+        "unfinished": sum(count for state, count in counts.items() if state not in ENDED),
+    }
 
 
 def worker_to_json(
@@ -105,14 +109,14 @@ def worker_to_json(
 ) -> dict[str, Any]:
     """A worker process; `about` is what it says of itself (host, pid, concurrency, …)."""
     return {
-        **{name: value for name, value in about.items() if name not in ("queues", "lines")},
         "id": worker_id,
         "kind": kind,
+        "alive": alive,
         "queues": list(queues),
         "active": holds,
-        "alive": alive,
         "joined_at": time_to_json(joined_at),
         "lease_until": time_to_json(lease_until),
+        "about": dict(about),
     }
 
 

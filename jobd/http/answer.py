@@ -21,7 +21,9 @@ _HEADERS: Final = {
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """The response with this body; `headers` win over the usual ones."""
-    return web.Response(body=orjson.dumps(body), status=status, headers={**_HEADERS, **headers} if headers else _HEADERS)
+    return web.Response(
+        body=orjson.dumps(body), status=status, headers={**_HEADERS, **headers} if headers else _HEADERS
+    )
 
 
 def listed(rows: list[Any]) -> dict[str, Any]:

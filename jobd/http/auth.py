@@ -52,7 +52,8 @@ class Guard:
             return
         said = "this token is not the right one" if credentials else "there is no token"
         raise Unauthenticated(
-            f"{said}; send the header Authorization: Bearer <token>", headers={"WWW-Authenticate": 'Bearer realm="jobd"'}
+            f"{said}; send the header Authorization: Bearer <token>",
+            headers={"WWW-Authenticate": 'Bearer realm="jobd"'},
         )
 
 

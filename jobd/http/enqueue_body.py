@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jobd.client import Client
-from jobd.domain.duration import milliseconds
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
 from jobd.domain.options import NONE, make_options
 from jobd.errors import FieldFault, InvalidRequest, OptionError, PayloadError, UnknownJobType
 from jobd.http.body import named
+from jobd.http.json_text import escaped
 from jobd.http.refusals import UnknownType
 from jobd.http.wire import parse_time
 from jobd.intake import Planned, Request
@@ -23,7 +23,7 @@ MOST_FAULTS: Final = 100
 
 
 async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
-    """The job that this body asks for. Raises InvalidRequest with the pointer of each wrong field; UnknownType is one."""
+    """The job that this body asks for. Raises InvalidRequest with the pointer of each wrong field, or UnknownType."""
     request = read_request(body)
     try:
         return (await client.intake.plan([request]))[0]
@@ -44,7 +44,9 @@ async def plan_jobs(client: Client, body: Mapping[str, Any]) -> list[Planned]:
     if not isinstance(items, list) or len(body) != 1:
         raise _wrong(_envelope_faults(body))
     if not 1 <= len(items) <= MOST_JOBS:
-        raise _wrong([_fault("/jobs", "out_of_range", f"a batch has 1 to {MOST_JOBS:,} jobs, and this has {len(items):,}")])
+        raise _wrong(
+            [_fault("/jobs", "out_of_range", f"a batch has 1 to {MOST_JOBS:,} jobs, and this has {len(items):,}")]
+        )
     planned, faults, kinds = [], [], set()
     for index, item in enumerate(items):
         try:
@@ -96,11 +98,12 @@ def read_request(body: Mapping[str, Any]) -> Request:
     return Request(type_name, body.get("data"), made, job_id)
 
 
-def unknown_field(name: str, known: Iterable[str]) -> FieldFault:
+def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
     """The fault of a field that does not exist, with what was perhaps meant."""
-    meant = _MEANT.get(name.lower()) or next(iter(difflib.get_close_matches(name.lower(), list(known), n=1)), None)
-    hint = f"; did you mean {meant!r}?" if meant in known else ""
-    return _fault(f"/{name.replace('~', '~0').replace('/', '~1')}", "unknown_field", f"there is no such field{hint}")
+    word = name[:64].lower()
+    near = [_MEANT[word]] if _MEANT.get(word) in known else difflib.get_close_matches(word, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return _fault(f"/{escaped(name)}", "unknown_field", f"there is no such field{hint}")
 
 
 # --- options -----------------------------------------------------------------------------------------------------
@@ -229,5 +232,3 @@ def _wrong(faults: Sequence[FieldFault]) -> InvalidRequest:
 def _spoken(faults: Sequence[FieldFault]) -> str:
     said = "; ".join(f"{fault['pointer'] or 'the whole'}: {fault['message']}" for fault in faults[:5])
     return f"{said}; and {len(faults) - 5} more" if len(faults) > 5 else said
-
-

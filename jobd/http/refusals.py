@@ -11,7 +11,7 @@ class Refusal(JobdError):
     """The family. `faults` name the wrong places, `headers` go with the answer."""
 
     def __init__(
-        self, message: str, faults: Sequence[Mapping[str, str]] = (), headers: Mapping[str, str] | None = None
+        self, message: str, faults: Sequence[Mapping[str, object]] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
         self.faults = tuple(faults)

@@ -142,7 +142,7 @@ def queue_body(name: str, counts: Mapping[State, int]) -> dict[str, Any]:
     """A queue: how many of its jobs are in each state, and how many have not ended."""
     return {
         "name": name,
-        "counts": {state: counts.get(state, 0) for state in State},
+        "counts": {state.value: counts.get(state, 0) for state in State},
         "unfinished": sum(count for state, count in counts.items() if state not in ENDED),
     }
 

@@ -10,6 +10,7 @@ import orjson
 
 from jobd.domain.backoff import Backoff
 from jobd.domain.delivery import Delivery
+from jobd.domain.duration import spoken
 from jobd.domain.job import Attempt, Job, LogLine, Progress, moment
 from jobd.domain.options import Options
 from jobd.domain.outcome import Ending
@@ -30,6 +31,9 @@ STATES: Mapping[str, State] = {letter: state for state, letter in LETTERS.items(
 _STATE_OF_BYTE = {letter.encode(): state for letter, state in STATES.items()}
 
 LARGEST_OPTIONS = 64 * 1024
+LONGEST_TIMEOUT_MS = 2**32 - 1
+LARGEST_FACTS = 16 * 1024
+"""bytes that one attempt may leave in the history; longer texts in it lose their middle"""
 
 _REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its producer packs
 _SPEC = struct.Struct(">BdBBBHIIBB")
@@ -39,8 +43,10 @@ _SUSPECT, _CANCEL_ASKED = 1, 2
 
 def pack_head(job_type: str, options: Options) -> bytes:
     """What comes before the payload in a spec, and is the same for all jobs of one type with the same options.
-    `options` are complete. Raises OptionError if tags and metadata are too large."""
+    `options` are complete. Raises OptionError if tags and metadata are too large, or the timeout too long."""
     queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options)
+    if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
+        raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
     head = _REST.pack(
         0,
         0,
@@ -146,7 +152,8 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
     state = _STATE_OF_BYTE[letter]
     holder = run[42 : 42 + holder_size].decode()
     history = [orjson.loads(line) for line in run[42 + holder_size + queue_size :].split(b"\n") if line]
-    attempts = [_attempt(line) for line in history if "number" in line]
+    tried = [line for line in history if "number" in line]
+    attempts = [_attempt(line) for line in tried]
     if state is State.ACTIVE:
         attempts.append(Attempt(number=attempt, worker=holder, started_at=moment(started)))
     elif state is State.COMPLETED:
@@ -160,7 +167,7 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
             )
         )
     ended = state in (State.COMPLETED, State.FAILED, State.CANCELLED)
-    last = history[-1] if history and state is not State.COMPLETED else {}
+    unlucky = state is not State.COMPLETED
     known: dict[str, Any] = {
         "status": state,
         "attempt": attempt,
@@ -170,9 +177,8 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         "worker": holder if state is State.ACTIVE else None,
         "progress": _progress(progress) if progress else None,
         "result": _json(result) if result and state is State.COMPLETED else None,
-        "error": last.get("error"),
-        # who cancels a running job says why before its worker ends the attempt
-        "reason": last.get("reason") or (history[-2].get("reason") if ended and len(history) > 1 else None),
+        "error": tried[-1].get("error") if tried and unlucky else None,
+        "reason": _reason(history) if unlucky else None,
         "cancel_requested": flags & _CANCEL_ASKED != 0 and state is State.ACTIVE,
         "attempts": tuple(attempts),
     }
@@ -200,13 +206,45 @@ def members(value: Mapping[str, Any]) -> bytes:
     return orjson.dumps(value)[1:-1]
 
 
+def pack_facts(facts: Mapping[str, Any]) -> bytes:
+    """`members` of what an attempt leaves in the history. No settlement fails by the words of an error: what is no JSON
+    becomes text, what is too long loses its middle."""
+    for longest in (LARGEST_FACTS, 2_000, 100):
+        packed = members(_shortened(facts, longest))
+        if len(packed) <= LARGEST_FACTS:
+            return packed
+    return b""
+
+
+def _shortened(value: Any, longest: int) -> Any:
+    if isinstance(value, Mapping):
+        return {_shortened(str(key), longest): _shortened(member, longest) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shortened(member, longest) for member in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value).encode(errors="replace").decode()
+    half = longest // 2
+    return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"
+
+
+def _reason(history: Sequence[Mapping[str, Any]]) -> str | None:
+    """The reason given last. Who cancels a running job says it before the worker ends the attempt, and counts more."""
+    if not history:
+        return None
+    last = history[-1]
+    asked = history[-2] if len(history) > 1 and "asked_at" in history[-2] else last
+    reason: str | None = asked.get("reason") or last.get("reason")
+    return reason
+
+
 def _attempt(line: Mapping[str, Any]) -> Attempt:
     return Attempt(
         number=line["number"],
-        worker=line["worker"],
+        worker=line.get("worker", ""),
         started_at=moment(line["started_at"]),
         finished_at=moment(line["finished_at"]),
-        outcome=Ending(line["outcome"]),
+        outcome=Ending(line["outcome"]) if "outcome" in line else None,
         error=line.get("error"),
         reason=line.get("reason"),
     )

@@ -34,7 +34,7 @@ PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 
 _PASSING = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MaxConnectionsError, OSError)
-_PASSING_WORDS = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY", "MISCONF")
+_PASSING_WORDS = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY", "MISCONF", "NOREPLICAS")
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 Argument = bytes | str | int | float
@@ -113,7 +113,8 @@ class Link:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                return await send()
+                async with asyncio.timeout(give_up - clock.monotonic()):
+                    return await send()
             except RedisError as error:
                 if not passing(error):
                     raise translated(error, self._name) from error

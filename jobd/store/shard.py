@@ -13,14 +13,18 @@ from jobd.domain.job import Job
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
-from jobd.store.codec import LETTERS, STATES, members, unpack_delivery, unpack_job
+from jobd.store.codec import LETTERS, STATES, pack_facts, unpack_delivery, unpack_job
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link
 from jobd.store.scripts import load
 
 BATCH = 500
 """jobs in one script: about 5 ms of the server's time at most"""
+BATCH_BYTES = 16 * 1024 * 1024
+"""bytes of jobs in one script, unless one job alone has more"""
 ENQUEUE_DEADLINE_S = 60.0
+TIME_HOLDS_S = 60.0
+"""how long the store's time is reckoned by this host's monotonic clock before it is asked for again"""
 DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
 
@@ -62,6 +66,7 @@ class Shard:
         self.dictated_us: int | None = None
         """the time in microseconds that a test dictates to the scripts"""
         self._ahead_us: int | None = None
+        self._asked_us = 0
 
     # --- jobs come in --------------------------------------------------------------------------------------------
 
@@ -70,37 +75,36 @@ class Shard:
         Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull."""
         order, arguments = _grouped([("", job) for job in jobs])
         created = [True] * len(jobs)
-        for position in await self._enqueue(arguments, "", 0, patience_s):
+        for position in await self._enqueue(arguments, "", patience_s):
             created[order[position - 1]] = False
         return created
 
     async def stage(self, batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
-        """Takes in up to 500 jobs of a larger batch, blocked until the batch is committed."""
+        """Takes in up to 500 jobs of a larger batch, blocked until the batch is committed. For each: does it stand in
+        this batch now (False: its id existed already, outside of it)?"""
         order, arguments = _grouped([("", job) for job in jobs])
         created = [True] * len(jobs)
-        deadline_ms = (await self.now_us()) // 1_000 + round(ENQUEUE_DEADLINE_S * 1_000)
-        for position in await self._enqueue(arguments, batch, deadline_ms, patience_s):
+        for position in await self._enqueue(arguments, batch, patience_s):
             created[order[position - 1]] = False
         return created
 
-    async def _enqueue(
-        self, groups: list[Argument], stage: str, stage_deadline_ms: int, patience_s: float
-    ) -> Sequence[int]:
-        for synced in (False, True):
-            deadline_us = (await self.now_us()) + round(ENQUEUE_DEADLINE_S * 1e6)
-            head = [*self._head(), deadline_us]
-            tail = [stage, stage_deadline_ms, *groups]
+    async def _enqueue(self, groups: list[Argument], batch: str, patience_s: float) -> Sequence[int]:
+        sent_us = now_us = await self.now_us()
+        for repeat in ("", "1"):
+            deadline_us = now_us + round(ENQUEUE_DEADLINE_S * 1e6)
+            head = [*self._head(), deadline_us, sent_us]
+            tail = [batch, deadline_us // 1_000, *groups]
             reply = await self.link.run_repeating(
-                "enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s
+                "enqueue", self._keys("enqueue"), [*head, repeat, *tail], [*head, "1", *tail], patience_s
             )
             if reply[0] == b"ok":
                 positions: Sequence[int] = reply[1:]
                 return positions
-            if not synced:
-                # the server's clock may have jumped: ask it again, once
-                self._ahead_us = None
+            # the server's clock may have jumped: ask it again, once
+            self._ahead_us = None
+            now_us = await self.now_us()
         raise EnqueueExpired(
-            f"the enqueue arrived more than {ENQUEUE_DEADLINE_S:g} s after it was first sent; nothing was stored by it now"
+            f"the enqueue arrived more than {ENQUEUE_DEADLINE_S:g} s after it was first sent; it stored nothing now"
         )
 
     async def commit(self, batch: str, size: int, *, patience_s: float = PATIENCE_S) -> bool:
@@ -120,11 +124,17 @@ class Shard:
     # --- jobs are worked on --------------------------------------------------------------------------------------
 
     async def join(self, member: str, *, lease_ms: int, lines: Sequence[str], about: bytes) -> None:
-        """A process joins under a new id: from now on, and as long as it renews its lease, it may hold jobs."""
-        self._ahead_us = int(await self._run("join", member, lease_ms, " ".join(lines), about)) - _monotonic_us()
+        """A process joins under a new id: from now on, and as long as it renews its lease, it may hold jobs. `lines`
+        are the queues it serves ('*' all), with '!' in front those of suspects; '@scheduler' and '@monitor' for those.
+        Raises LeaseLost if the lease of this id has run out before."""
+        now_us: bytes = await self._run("join", member, lease_ms, " ".join(lines), about)
+        if not now_us:
+            raise LeaseLost(f"the lease of {member} has run out; it may join under a new id")
+        self._know_time(int(now_us))
 
     async def renew(self, members_: Sequence[str], lease_ms: int, *, patience_s: float) -> tuple[list[bool], bool]:
-        """Prolongs leases. For each: does it go on? And: do suspects wait for a process of their own?"""
+        """Prolongs the leases of one or more members. For each: does it go on? And: do suspects wait for a process of
+        their own?"""
         reply = await self._run("renew", lease_ms, *members_, patience_s=patience_s)
         return [flag == 1 for flag in reply[1:]], reply[0] == 1
 
@@ -144,17 +154,21 @@ class Shard:
     ) -> tuple[list[int], list[Delivery]]:
         """One trip of a worker: settles, and fetches up to `want` jobs of `types` (',a,b,'). For each settlement: 1
         applied, 2 applied before, 0 refused. Raises LeaseLost if the worker may not fetch any more."""
+        *early, settlements = _portions(settlements)
+        answers = [answer for portion in early for answer in await self.settle(member, portion, patience_s=patience_s)]
         fetch = (
             "fetch",
             self._keys("fetch"),
             [*self._head(), member, sequence, want, types, DEADLINE_MARGIN_MS],
         )
         if settlements:
-            answers, batch = await self.link.run_pair(
-                [("settle", self._keys("settle"), self._settle(member, settlements)), fetch], patience_s=patience_s
+            arguments, order = self._settle(member, settlements)
+            reply, batch = await self.link.run_pair(
+                [("settle", self._keys("settle"), arguments), fetch], patience_s=patience_s
             )
+            answers += _in_order(reply, order)
         else:
-            answers, batch = [], await self.link.run(*fetch, patience_s=patience_s)
+            batch = await self.link.run(*fetch, patience_s=patience_s)
         if batch[0] != b"ok":
             raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
         return answers, [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
@@ -163,51 +177,58 @@ class Shard:
         self, holder: str, settlements: Sequence[Settlement], *, patience_s: float = PATIENCE_S
     ) -> list[int]:
         """Applies verdicts. For each: 1 applied, 2 applied before, 0 refused because somebody else has the job."""
-        reply: list[int] = await self.link.run(
-            "settle", self._keys("settle"), self._settle(holder, settlements), patience_s=patience_s
-        )
-        return reply
+        answers: list[int] = []
+        for portion in _portions(settlements):
+            arguments, order = self._settle(holder, portion)
+            reply = await self.link.run("settle", self._keys("settle"), arguments, patience_s=patience_s)
+            answers += _in_order(reply, order)
+        return answers
 
-    def _settle(self, holder: str, settlements: Sequence[Settlement]) -> list[Argument]:
+    def _settle(self, holder: str, settlements: Sequence[Settlement]) -> tuple[list[Argument], list[int]]:
+        """The arguments of the script, and for each of its answers the index of the settlement."""
         completions: list[Argument] = []
         others: list[Argument] = []
         children: list[tuple[str, NewJob]] = []
-        for item in settlements:
+        completed: list[int] = []
+        uncompleted: list[int] = []
+        for index, item in enumerate(settlements):
             if item.verdict.state is State.COMPLETED:
                 completions += (item.job_id, item.fence, item.result)
+                completed.append(index)
             else:
-                others += (item.job_id, item.fence, *_verdict(item.verdict), members(item.facts))
-            for child in item.children:
-                children.append((item.job_id, child))
+                others += (item.job_id, item.fence, *_verdict(item.verdict), pack_facts(item.facts))
+                uncompleted.append(index)
+            if item.children:
+                children += [(item.job_id, child) for child in item.children]
         retention = self.retention
         _, groups = _grouped(children)
-        return [
+        arguments: list[Argument] = [
             *self._head(),
             holder,
             retention.completed,
             retention.failed,
-            len(completions) // 3,
+            len(completed),
             *completions,
-            len(others) // 5,
+            len(uncompleted),
             *others,
             *groups,
         ]
+        return arguments, completed + uncompleted
 
     async def take_over(self, monitor: str, *, most: int = BATCH, start: int = 0) -> tuple[list[Lost], int, bool]:
         """Takes over what has lost its lease or passed its deadline, under a new fence. Returns it, where to go on (0:
-        all were seen), and whether there is more. Raises LeaseLost if the monitor's own lease has run out."""
+        all were seen), and whether there is more. What was taken over before and is not settled yet comes again, alone.
+        Raises LeaseLost if the monitor's own lease has run out."""
         reply = await self._run("takeover", monitor, most, start)
         if reply[0] != b"ok":
             raise LeaseLost(f"the lease of {monitor} has run out")
         lost = []
         for at in range(3, len(reply), 8):
-            job_id, spec, run, fence, why, size, cause, lines = reply[at : at + 8]
-            delivery = unpack_delivery(job_id, spec, run)
-            former, delivery.holder, delivery.fence = delivery.holder, monitor, int(fence)
+            job_id, spec, run, former, why, size, cause, lines = reply[at : at + 8]
             lost.append(
                 Lost(
-                    delivery=delivery,
-                    former_holder=former,
+                    delivery=unpack_delivery(job_id, spec, run),
+                    former_holder=former.decode(),
                     overdue=why == b"deadline",
                     neighbours=int(size),
                     cause=cause.decode(),
@@ -217,9 +238,12 @@ class Shard:
         return lost, int(reply[1]), reply[2] == 1
 
     async def say(self, delivery: Delivery, what: str, words: bytes | int) -> bool:
-        """Progress, a log line or a heartbeat of a running job. False if the delivery does not hold it any more."""
-        reply = await self._run("say", delivery.id, delivery.holder, delivery.fence, what, words)
-        return int(reply) == 1
+        """Progress, a log line (`words` are members of JSON) or a heartbeat (`words` is the new deadline, in
+        milliseconds from now) of a running job. False if the delivery does not hold it any more."""
+        whose = (delivery.id, delivery.holder, delivery.fence)
+        if what == "heartbeat":
+            return int(await self._run("extend", *whose, words)) == 1
+        return int(await self._run("say", *whose, what, words)) == 1
 
     # --- time passes ---------------------------------------------------------------------------------------------
 
@@ -236,12 +260,16 @@ class Shard:
 
     async def cancel(self, ids: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
         """For each: 'missing', 'cancelled', 'asked' (it runs, its worker is told), or the state it has ended in."""
-        replies = await self._run("cancel", self.retention.failed, members(facts), *ids)
+        replies = await self._run("cancel", self.retention.failed, pack_facts(facts), *ids)
         return [_word(reply) for reply in replies]
 
     async def retry(self, ids: Sequence[str]) -> list[str]:
         """For each: 'missing', 'waiting' (made so now), or the state it is in and stays in."""
-        return [_word(reply) for reply in await self._run("retry", *ids)]
+        sent_ms = (await self.now_us()) // 1_000
+        replies = await self.link.run_repeating(
+            "retry", self._keys("retry"), [*self._head(), "", *ids], [*self._head(), sent_ms, *ids], PATIENCE_S
+        )
+        return [_word(reply) for reply in replies]
 
     async def get(self, ids: Sequence[str]) -> list[Job | None]:
         """The jobs of these ids, each as it was at one moment; None for those that are not there."""
@@ -259,10 +287,14 @@ class Shard:
         """The store's time in microseconds since 1970, as this process knows it since it last asked."""
         if self.dictated_us is not None:
             return self.dictated_us
-        if self._ahead_us is None:
+        if self._ahead_us is None or _monotonic_us() - self._asked_us > TIME_HOLDS_S * 1e6:
             seconds, micros = await self.link.command("TIME")
-            self._ahead_us = int(seconds) * 1_000_000 + int(micros) - _monotonic_us()
-        return _monotonic_us() + self._ahead_us
+            self._know_time(int(seconds) * 1_000_000 + int(micros))
+        return _monotonic_us() + (self._ahead_us or 0)
+
+    def _know_time(self, now_us: int) -> None:
+        self._asked_us = _monotonic_us()
+        self._ahead_us = now_us - self._asked_us
 
     # ---------------------------------------------------------------------------------------------------------------
 
@@ -282,15 +314,39 @@ def _grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argume
     listed = list(jobs)
     for index, (parent, job) in enumerate(listed):
         groups.setdefault((parent, job.queue, job.priority, job.due), []).append(index)
-    arguments: list[Argument] = [len(groups)]
+    arguments: list[Argument] = [sum(-(-len(indices) // BATCH) for indices in groups.values())]
     order: list[int] = []
     for (parent, queue, priority, due), indices in groups.items():
-        arguments += (parent, queue, priority, due, len(indices))
-        for index in indices:
-            job = listed[index][1]
-            arguments += (job.id, job.spec)
+        for at in range(0, len(indices), BATCH):
+            some = indices[at : at + BATCH]
+            arguments += (parent, queue, priority, due, len(some))
+            for index in some:
+                job = listed[index][1]
+                arguments += (job.id, job.spec)
         order += indices
     return order, arguments
+
+
+def _portions(settlements: Sequence[Settlement]) -> list[Sequence[Settlement]]:
+    """The settlements in portions of what one script may move, children included; at least one portion."""
+    if len(settlements) + sum(len(item.children) for item in settlements) <= BATCH:
+        return [settlements]
+    portions: list[Sequence[Settlement]] = []
+    start = weight = 0
+    for at, item in enumerate(settlements):
+        weight += 1 + len(item.children)
+        if weight > BATCH and at > start:
+            portions.append(settlements[start:at])
+            start, weight = at, 1 + len(item.children)
+    return [*portions, settlements[start:]]
+
+
+def _in_order(reply: list[int], order: list[int]) -> list[int]:
+    """The script's answers, each where the settlement stood that it answers."""
+    answers = [0] * len(reply)
+    for answer, index in zip(reply, order, strict=True):
+        answers[index] = answer
+    return answers
 
 
 def _verdict(verdict: Verdict) -> tuple[str, str]:

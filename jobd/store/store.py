@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -12,12 +14,12 @@ from jobd.domain.delivery import NewJob
 from jobd.domain.ids import is_made_id, shard_of_id
 from jobd.domain.job import Job, LogLine
 from jobd.domain.state import State
-from jobd.errors import EnqueueExpired, JobNotFound
+from jobd.errors import EnqueueExpired, JobNotFound, StoreError
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
 from jobd.store.inbox import Inbox
 from jobd.store.keys import shard_of_queue
 from jobd.store.link import PATIENCE_S, Link
-from jobd.store.shard import BATCH, Retention, Shard
+from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
 from jobd.store.topology import connect, masked
 
 
@@ -87,20 +89,28 @@ class Store:
         return created
 
     async def _enqueue(self, shard: Shard, jobs: Sequence[NewJob], patience_s: float) -> list[bool]:
-        if len(jobs) <= BATCH:
-            return await shard.enqueue(jobs, patience_s=patience_s) if jobs else []
-        batch = jobs[0].id
-        created: list[bool] = []
-        for at in range(0, len(jobs), BATCH):
-            created += await shard.stage(batch, jobs[at : at + BATCH], patience_s=patience_s)
-        made = sum(created)
-        if made and not await shard.commit(batch, made, patience_s=patience_s):
-            raise EnqueueExpired(
-                f"the batch of {len(jobs)} jobs was not whole in the store in time; none of them will run, send it again"
-            )
-        while made and await shard.release(batch):
-            pass
-        return created
+        if not jobs:
+            return []
+        if len(jobs) <= BATCH and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
+            return await shard.enqueue(jobs, patience_s=patience_s)
+        first: dict[str, int] = {}
+        for at, job in enumerate(jobs):
+            first.setdefault(job.id, at)
+        # the same jobs sent again are the same batch, and nothing else is
+        batch = blake2b(" ".join(first).encode(), digest_size=15).hexdigest()
+        made: set[str] = set()
+        for portion in _portions([jobs[at] for at in first.values()]):
+            stands = await shard.stage(batch, portion, patience_s=patience_s)
+            made.update(job.id for job, here in zip(portion, stands, strict=True) if here)
+        if made:
+            if not await shard.commit(batch, len(made), patience_s=patience_s):
+                raise EnqueueExpired(
+                    f"the batch of {len(jobs)} jobs was not whole in the store in time; none will run; send it again"
+                )
+            with suppress(StoreError):  # they are taken in; what we do not release now, a monitor will
+                while await shard.release(batch) > 0:
+                    pass
+        return [job.id in made and first[job.id] == at for at, job in enumerate(jobs)]
 
     async def get(self, job_id: str) -> Job:
         """The job of this id, as it is now. Raises JobNotFound."""
@@ -192,6 +202,17 @@ class Store:
         shard = self.shards[0]
         fields = await shard.link.command("HGETALL", shard.keys.fixed("types"))
         return {name.decode(): orjson.loads(facts) for name, facts in _pairs(fields)}
+
+
+def _portions(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
+    """The jobs in portions of what one script may take in."""
+    start = size = 0
+    for at, job in enumerate(jobs):
+        size += len(job.spec)
+        if at > start and (at - start == BATCH or size > BATCH_BYTES):
+            yield jobs[start:at]
+            start, size = at, len(job.spec)
+    yield jobs[start:]
 
 
 def not_found(job_id: str) -> JobNotFound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit, urlunsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -16,18 +16,20 @@ CONNECT_TIMEOUT_S = 5.0
 
 
 def connect(url: str, *, most_connections: int = 64, blocking_s: float = 0.0) -> Redis:
-    """A client for `url` (redis://, rediss://, unix://); it connects on first use. It never repeats a command by itself:
-    only the caller knows what is safe to send twice. `blocking_s`: how long its commands may block on the server.
-    Raises SettingsError if the URL cannot be understood."""
+    """A client for `url` (redis://, rediss://, unix://); it connects on first use. It never repeats a command by
+    itself: only the caller knows what is safe to send twice. Who finds all connections taken waits for one.
+    `blocking_s`: how long its commands may block on the server. Raises SettingsError if the URL cannot be understood.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
         raise SettingsError(f"{masked(url)}: a Redis URL starts with redis://, rediss:// (TLS) or unix://")
     try:
-        return Redis.from_url(
+        pool = BlockingConnectionPool.from_url(
             url,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],
             max_connections=most_connections,
+            timeout=COMMAND_TIMEOUT_S,
             socket_timeout=blocking_s + COMMAND_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             health_check_interval=0,
@@ -35,6 +37,7 @@ def connect(url: str, *, most_connections: int = 64, blocking_s: float = 0.0) ->
         )
     except (ValueError, TypeError) as error:
         raise SettingsError(f"{masked(url)}: this is not a Redis URL: {error}") from error
+    return Redis.from_pool(pool)
 
 
 def masked(url: str) -> str:

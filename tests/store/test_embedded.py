@@ -77,6 +77,7 @@ async def test_it_answers_when_start_returns_and_is_gone_when_stop_returns(data:
             assert await client.ping()
     assert not host.server.owner
     assert host.told == ["started", "stopped"]
+    assert "now ready to exit" in data.log.read_text()
     assert nobody_holds(data)
     with pytest.raises(RedisConnectionError):
         await value(host.server.url, "anything")

@@ -211,12 +211,12 @@ class Engine(Actor):
 
     def _note(self, settlements: list[Settlement], answers: list[int]) -> None:
         if 0 in answers:
-            for item, answer in zip(_in_order(settlements), answers, strict=True):
+            for item, answer in zip(settlements, answers, strict=True):
                 if answer == 0:
                     self._log.warning("a job was settled by somebody else", job=item.job_id, fence=item.fence)
 
     async def _tell_plugins(self, settlements: list[Settlement], answers: list[int]) -> None:
-        for item, answer in zip(_in_order(settlements), answers, strict=True):
+        for item, answer in zip(settlements, answers, strict=True):
             if answer and item.verdict.state in ENDED:
                 try:
                     self._catalog.settled(await self._client.get(item.job_id))
@@ -264,9 +264,3 @@ class Engine(Actor):
             await asyncio.sleep(_PAUSE_S)
         self._look = True
         self._due.set()
-
-
-def _in_order(settlements: list[Settlement]) -> list[Settlement]:
-    """The order in which the store answers: completions first."""
-    done = [item for item in settlements if item.verdict is COMPLETED]
-    return done + [item for item in settlements if item.verdict is not COMPLETED]

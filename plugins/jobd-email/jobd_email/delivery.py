@@ -6,6 +6,8 @@ import base64
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
 
 import aiosmtplib
 from aiosmtplib import (
@@ -39,7 +41,7 @@ async def deliver(letter: Letter, settings: EmailSettings, *, last_attempt: bool
             timeout=settings.timeout,
             use_tls=settings.tls == "implicit",
             start_tls=False,  # done below, where a server without it can be told from a fault
-            tls_context=None if settings.tls == "none" else _tls_context(settings),
+            tls_context=None if settings.tls == "none" else _tls_context(settings.ca_file),
         )
         try:
             await client.connect()
@@ -144,11 +146,10 @@ def _scrubbed(error: SMTPResponseException, settings: EmailSettings) -> str:
     return words
 
 
-def _tls_context(settings: EmailSettings) -> ssl.SSLContext:
+@lru_cache(maxsize=4)
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Made once: reading the system's authorities takes milliseconds."""
     context = ssl.create_default_context()
-    if settings.ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=settings.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise jobd.Fail(f"[plugins.email] ca_file {settings.ca_file} cannot be read: {error}") from error
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
     return context

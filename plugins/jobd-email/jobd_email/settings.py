@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ssl
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 import jobd
 from jobd_email.address import Address, Mailbox
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
+
+
+def _readable(path: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"no certificates can be read from it: {error}") from None
+    return path
 
 
 class EmailSettings(BaseModel):
@@ -25,7 +34,7 @@ class EmailSettings(BaseModel):
     """None: 587 for starttls, 465 for implicit, 25 for none"""
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     """with TLS, the server's certificate is always verified"""
-    ca_file: Path | None = None
+    ca_file: Annotated[Path, AfterValidator(_readable)] | None = None
     """PEM file of authorities to trust beside the system's, for a server with a certificate of your own"""
     username: str | None = None
     password: SecretStr | None = None

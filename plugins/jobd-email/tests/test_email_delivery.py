@@ -98,11 +98,6 @@ async def test_a_server_without_login_is_a_permanent_failure() -> None:
             await send(server, username=USER, password=PASSWORD)
 
 
-async def test_an_unreadable_ca_file_is_a_permanent_failure_that_names_the_setting() -> None:
-    with pytest.raises(jobd.Fail, match=r"\[plugins.email\] ca_file .* cannot be read"):
-        await deliver(letter(), settings(1, tls="implicit", ca_file="/nowhere/ca.pem"), last_attempt=False)
-
-
 async def test_a_refused_login_is_permanent_and_does_not_tell_the_password(certificates: Certificates) -> None:
     forms = [base64.b64encode(text.encode()).decode() for text in (PASSWORD, f"\0{USER}\0{PASSWORD}")]
     echo = f"535 5.7.8 no: {PASSWORD} {' '.join(forms)}"

@@ -109,6 +109,7 @@ def test_the_port_follows_from_tls_unless_it_is_set(tls: str, port: int) -> None
         ({"sender": "nobody"}, "an @"),
         ({"password": "canary"}, "no username"),
         ({"host": "mail.example.org", "tls": "none", "username": "a", "password": "canary"}, "in the clear"),
+        ({"ca_file": "/nowhere/ca.pem"}, "no certificates can be read"),
         ({"hots": "canary"}, "hots"),
     ],
 )

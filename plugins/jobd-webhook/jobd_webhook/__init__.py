@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 import jobd
 from jobd_webhook.client import WebhookClient, webhook_client
+from jobd_webhook.receipt import Receipt
 from jobd_webhook.settings import WebhookSettings
-from jobd_webhook.webhook import Delivery, Webhook
+from jobd_webhook.webhook import Webhook
 
-__all__ = ["Delivery", "Webhook", "WebhookSettings", "deliver_webhook"]
+__all__ = ["Receipt", "Webhook", "WebhookSettings", "deliver_webhook"]
 
 
 @jobd.job(
@@ -22,9 +24,10 @@ __all__ = ["Delivery", "Webhook", "WebhookSettings", "deliver_webhook"]
     backoff=jobd.Backoff.exponential("1s"),
     timeout="60s",
 )
-async def deliver_webhook(ctx: jobd.Context, webhook: Webhook) -> Delivery:
+async def deliver_webhook(ctx: jobd.Context, webhook: Webhook) -> Receipt:
     """Sends one event to a URL, signed by Standard Webhooks."""
-    return await ctx.service(WebhookClient).deliver(webhook, job_id=ctx.job.id, created_at=ctx.job.created_at)
+    created_at = datetime.fromtimestamp(ctx.job.created_ms / 1_000, UTC)
+    return await ctx.service(WebhookClient).deliver(webhook, job_id=ctx.job.id, created_at=created_at)
 
 
 @jobd.hookimpl

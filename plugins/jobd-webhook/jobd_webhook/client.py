@@ -13,10 +13,11 @@ import aiohttp
 
 import jobd
 from jobd_webhook.egress import Egress, JudgedResolver, Lookup
+from jobd_webhook.receipt import Receipt
 from jobd_webhook.retry_after import retry_after
 from jobd_webhook.settings import WebhookSettings
 from jobd_webhook.signature import signed_headers
-from jobd_webhook.webhook import Delivery, Webhook
+from jobd_webhook.webhook import Webhook
 
 LARGEST_ANSWER = 64 * 1024
 """bytes; what follows is not read"""
@@ -56,13 +57,13 @@ class WebhookClient:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def deliver(self, webhook: Webhook, *, job_id: str, created_at: datetime) -> Delivery:
+    async def deliver(self, webhook: Webhook, *, job_id: str, created_at: datetime) -> Receipt:
         """Sends the webhook of one job. Raises jobd.Fail for what another attempt would not change, jobd.Retry for what
         it may, with the pause that the receiver asked for."""
         keys = self._settings.keys(webhook.secret)
         url = self._egress.admit(webhook.url)
         body = webhook.body(created_at)
-        # In the signed text the id ends at the first dot, so it has none. % is in no id of a job, so ids stay different.
+        # In the signed text the id ends at the first dot, so it has none. No job's id has a %, so ids stay different.
         webhook_id = job_id.replace(".", "%2E")
         headers = {
             **webhook.headers,
@@ -83,7 +84,7 @@ class WebhookClient:
             raise jobd.Retry(f"{url.host} could not be reached: {_words(error)}") from error
         duration_ms = round((time.monotonic() - began) * 1_000)
         _judge(url.host or "", response, answer)
-        return Delivery(
+        return Receipt(
             webhook_id=webhook_id,
             status=response.status,
             duration_ms=duration_ms,

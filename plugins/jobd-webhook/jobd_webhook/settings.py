@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,14 @@ def _known_places(entries: list[str]) -> list[str]:
     return entries
 
 
+def _readable(path: Path) -> Path:
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one
+        raise ValueError(f"no certificates can be read from it: {error}") from None
+    return path
+
+
 Secrets = Annotated[list[SecretStr], Field(min_length=1), BeforeValidator(_as_list), AfterValidator(_usable)]
 PlaceList = Annotated[list[str], BeforeValidator(_as_list), AfterValidator(_known_places)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -50,7 +59,7 @@ class WebhookSettings(BaseModel):
     """names and networks that may be reached although they are not public, on any port; a name, wherever it points"""
     only: PlaceList = []
     """if not empty, the only names and networks that may be reached"""
-    ca_file: Path | None = None
+    ca_file: Annotated[Path, AfterValidator(_readable)] | None = None
     """PEM file of authorities to trust beside the system's"""
 
     def keys(self, name: str) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What a deliver-webhook job is given, and what it gives back."""
+"""What a deliver-webhook job is given: its payload."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Webhook(BaseModel):
     """what there is to know about it; may be written `payload`"""
     headers: Annotated[dict[str, str], Field(max_length=MOST_HEADERS), AfterValidator(_headers)] = {}
     """further headers; they are kept with the job, so secrets in them are too"""
-    secret: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "default"
+    secret: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")] = "default"  # noqa: S105 - a name
     """the name of the secret in [plugins.webhook.secrets] that signs it"""
 
     @model_validator(mode="before")
@@ -69,19 +69,3 @@ class Webhook(BaseModel):
         moment = created_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         content = {"type": self.event, "timestamp": moment, "data": self.data}
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-class Delivery(BaseModel):
-    """The receiver has taken the webhook."""
-
-    model_config = ConfigDict(frozen=True)
-
-    webhook_id: str
-    """the `webhook-id` header; follows from the job's id, the same at each attempt"""
-    status: int
-    duration_ms: int
-    """from the look-up of the name to the end of the answer"""
-    response: str
-    """the beginning of the answer, as text"""
-    response_cut: bool
-    """was there more?"""

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 import jobd
 from jobd_testbed.journal import Journal
-from pydantic import BaseModel
 
 
 class Note(BaseModel):
@@ -36,6 +37,12 @@ async def noop(ctx: jobd.Context, note: Note) -> None:
 @jobd.job("noop-sync")
 def noop_sync(note: Note) -> None:
     """Does nothing, in a thread."""
+
+
+@jobd.job("clock")
+async def clock() -> float:
+    """Returns when it began, by the clock that all processes of a machine share, in seconds."""
+    return time.perf_counter()
 
 
 @jobd.job("echo")
@@ -189,6 +196,7 @@ def jobd_job_types() -> list[jobd.JobType[Any, Any]]:
     return [
         noop,
         noop_sync,
+        clock,
         echo,
         add,
         write,

@@ -1,0 +1,46 @@
+"""Job types: those installed here, and those that workers elsewhere have made known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from jobd.domain.names import same_name
+from jobd.errors import UnknownJobType
+from jobd.http.answer import answer, listed
+from jobd.http.refusals import NotFound
+from jobd.http.service import SERVICE, Service
+from jobd.http.wire import installed_type_body, told_type_body
+from jobd.intake import told_options
+
+
+async def list_types(request: web.Request) -> web.Response:
+    """All job types, by name."""
+    service = request.app[SERVICE]
+    installed = [installed_type_body(job_type, service.defaults) for job_type in service.client.catalog.types.values()]
+    rows = [*installed, *(await _told(service)).values()]
+    return answer(listed(sorted(rows, key=lambda row: str(row["type"]))))
+
+
+async def show_type(request: web.Request) -> web.Response:
+    """One job type, with the JSON Schema of its payload where the plugin is installed."""
+    service = request.app[SERVICE]
+    name = request.match_info["type"]
+    try:
+        job_type = service.client.catalog.type_named(name)
+    except UnknownJobType as unknown:
+        told = (await _told(service)).get(same_name(name))
+        if told is None:
+            raise NotFound(str(unknown)) from None
+        return answer({**told, "payload_schema": None})
+    return answer({**installed_type_body(job_type, service.defaults), "payload_schema": job_type.payload_schema})
+
+
+async def _told(service: Service) -> dict[str, dict[str, Any]]:
+    """The types that are not installed here, by the form of their names in which `_` and `-` are the same."""
+    return {
+        same_name(name): told_type_body(name, told_options(facts), service.defaults, facts.get("description", ""))
+        for name, facts in (await service.client.store.known_types()).items()
+        if service.client.catalog.find(name) is None
+    }

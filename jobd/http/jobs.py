@@ -1,0 +1,154 @@
+"""Jobs: enqueue them, look at them, cancel them, run them again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aiohttp import web
+
+from jobd.client import Client
+from jobd.domain.job import Job
+from jobd.domain.names import check_chosen_id
+from jobd.domain.state import ENDED
+from jobd.errors import FieldFault, InvalidRequest, JobNotFound, OptionError, ResultTimeout, StoreError
+from jobd.http.answer import answer, listed
+from jobd.http.enqueue_body import plan_job, plan_jobs, unknown_field
+from jobd.http.refusals import NotFinished
+from jobd.http.service import SERVICE, client_of
+from jobd.http.wire import attempt_body, handle_body, job_body, log_line_body, outcome_body, progress_body, status_body
+
+LONGEST_WAIT_S: Final = 60
+LONGEST_REASON: Final = 1_000
+_WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCII | re.IGNORECASE)
+
+
+async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Enqueues a job: 201 with the job, or 200 with the one that has its id already."""
+    client = client_of(request)
+    handle = (await client.enqueue_planned([await plan_job(client, body)]))[0]
+    headers = {"Location": f"/api/v1/jobs/{handle.id}"}
+    status = 201 if handle.created else 200
+    try:
+        job = await _after_wish(request, handle.id, headers)
+    except (JobNotFound, StoreError):
+        # it was taken in, and whoever hears an error would send it again
+        return answer(handle_body(handle), status, headers)
+    return answer(job_body(job), status, headers)
+
+
+async def create_many(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Enqueues up to 1 000 jobs, all or none."""
+    client = client_of(request)
+    handles = await client.enqueue_planned(await plan_jobs(client, body))
+    status = 201 if any(handle.created for handle in handles) else 200
+    return answer(listed([handle_body(handle) for handle in handles]), status)
+
+
+async def show(request: web.Request) -> web.Response:
+    """A job, whole."""
+    headers: dict[str, str] = {}
+    job = await _after_wish(request, _id_of(request), headers)
+    return answer(job_body(job), headers=headers)
+
+
+async def show_status(request: web.Request) -> web.Response:
+    """The little that somebody who polls wants to know."""
+    return answer(status_body(await _job(request)))
+
+
+async def show_progress(request: web.Request) -> web.Response:
+    """How far a job says it is."""
+    job = await _job(request)
+    return answer({"id": job.id, "status": job.status, "progress": progress_body(job.progress)})
+
+
+async def show_result(request: web.Request) -> web.Response:
+    """How a job ended; 409 before that."""
+    headers: dict[str, str] = {}
+    job = await _after_wish(request, _id_of(request), headers)
+    if job.status not in ENDED:
+        raise NotFinished(
+            f"job {job.id} is {job.status}; it has no result yet. To wait for it, send the header Prefer: wait=30",
+            headers={**headers, "Retry-After": "1"},
+        )
+    return answer(outcome_body(job), headers=headers)
+
+
+async def show_attempts(request: web.Request) -> web.Response:
+    """The attempts of a job, the oldest first."""
+    job = await _job(request)
+    return answer(listed([attempt_body(attempt) for attempt in job.attempts]))
+
+
+async def show_logs(request: web.Request) -> web.Response:
+    """What a job's handler logged, the oldest first."""
+    lines = await client_of(request).logs(_id_of(request))
+    return answer(listed([log_line_body(line) for line in lines]))
+
+
+async def cancel(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Cancels a job: 200, or 202 while its worker stops it."""
+    job = await client_of(request).cancel(_id_of(request), reason=_reason(body))
+    return answer(job_body(job), 202 if job.cancel_requested else 200)
+
+
+async def retry(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Runs an ended job again."""
+    _refuse_fields(body)
+    return answer(job_body(await client_of(request).retry(_id_of(request))))
+
+
+def _id_of(request: web.Request) -> str:
+    job_id = request.match_info["id"]
+    try:
+        return check_chosen_id(job_id)
+    except OptionError:
+        raise JobNotFound(f"there is no job {job_id!r}: an id does not look like that") from None
+
+
+async def _job(request: web.Request) -> Job:
+    return await client_of(request).get(_id_of(request))
+
+
+async def _after_wish(request: web.Request, job_id: str, headers: dict[str, str]) -> Job:
+    """The job as it is, or, if the request prefers to wait, once it has ended or when the wait is over."""
+    service = request.app[SERVICE]
+    wish = _WAIT.search(",".join(request.headers.getall("Prefer", ())))
+    if wish is None:
+        return await service.client.get(job_id)
+    seconds = min(int(wish[1]), LONGEST_WAIT_S)
+    headers["Preference-Applied"] = f"wait={seconds}"
+    return await _ended(service.client, service.closing, job_id, seconds)
+
+
+async def _ended(client: Client, closing: asyncio.Event, job_id: str, seconds: int) -> Job:
+    ended = asyncio.ensure_future(client.wait(job_id, seconds))
+    closed = asyncio.ensure_future(closing.wait())
+    try:
+        await asyncio.wait((ended, closed), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            return ended.result()
+    except ResultTimeout:
+        pass
+    finally:
+        for waiting in (ended, closed):
+            waiting.cancel()
+        await asyncio.wait((ended, closed))
+    return await client.get(job_id)
+
+
+def _reason(body: Mapping[str, Any]) -> str | None:
+    _refuse_fields(body, "reason")
+    reason = body.get("reason")
+    if reason is None or (isinstance(reason, str) and len(reason) <= LONGEST_REASON):
+        return reason
+    message = f"a reason is a text of up to {LONGEST_REASON:,} characters"
+    raise InvalidRequest(message, [FieldFault(pointer="/reason", code="invalid", message=message)])
+
+
+def _refuse_fields(body: Mapping[str, Any], *known: str) -> None:
+    if faults := [unknown_field(name, known) for name in body if name not in known]:
+        raise InvalidRequest(f"{faults[0]['pointer']}: {faults[0]['message']}", faults)

@@ -1,0 +1,96 @@
+"""The one table of routes. What stands in it is all that the API has; the paths of other systems are in aliases.py."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from aiohttp import web
+
+from jobd.http import health, index, job_types, jobs, listing, queues, workers
+from jobd.http.body import read_object
+from jobd.http.expectation import expect_body
+
+Handler = Callable[[web.Request], Awaitable[web.Response]]
+Taker = Callable[[web.Request, dict[str, Any]], Awaitable[web.Response]]
+
+
+class Permission(Enum):
+    """What a request needs to be allowed."""
+
+    NONE = "none"
+    """anybody who can connect may ask"""
+    READ = "read"
+    ENQUEUE = "enqueue"
+    CONTROL = "control"
+
+
+class Body(Enum):
+    """What a request brings."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    """a JSON object, or nothing"""
+    REQUIRED = "required"
+    """a JSON object"""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One thing that the API does."""
+
+    method: str
+    path: str
+    handler: Handler
+    needs: Permission
+    body: Body
+    gives: tuple[int, ...]
+    """the statuses of its successes"""
+
+
+def get(path: str, handler: Handler, *, needs: Permission = Permission.READ, gives: tuple[int, ...] = (200,)) -> Route:
+    """A route that looks."""
+    return Route("GET", path, handler, needs, Body.NONE, gives)
+
+
+def post(path: str, taker: Taker, *, needs: Permission, body: Body, gives: tuple[int, ...] = (200,)) -> Route:
+    """A route that changes something. Its handler is given the body, which has passed all limits."""
+    required = body is Body.REQUIRED
+
+    async def handler(request: web.Request) -> web.Response:
+        return await taker(request, await read_object(request, required=required))
+
+    return Route("POST", path, handler, needs, body, gives)
+
+
+ROUTES: tuple[Route, ...] = (
+    get("/", index.show_index),
+    get("/livez", health.livez, needs=Permission.NONE),
+    get("/readyz", health.readyz, needs=Permission.NONE),
+    post("/api/v1/jobs", jobs.create, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200)),
+    post("/api/v1/jobs/batch", jobs.create_many, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200)),
+    get("/api/v1/jobs", listing.list_jobs),
+    get("/api/v1/jobs/{id}", jobs.show),
+    get("/api/v1/jobs/{id}/status", jobs.show_status),
+    get("/api/v1/jobs/{id}/progress", jobs.show_progress),
+    get("/api/v1/jobs/{id}/result", jobs.show_result),
+    get("/api/v1/jobs/{id}/attempts", jobs.show_attempts),
+    get("/api/v1/jobs/{id}/logs", jobs.show_logs),
+    post("/api/v1/jobs/{id}/cancel", jobs.cancel, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(200, 202)),
+    post("/api/v1/jobs/{id}/retry", jobs.retry, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    get("/api/v1/queues", queues.list_queues),
+    get("/api/v1/queues/{queue}", queues.show_queue),
+    get("/api/v1/types", job_types.list_types),
+    get("/api/v1/types/{type}", job_types.show_type),
+    get("/api/v1/workers", workers.list_workers),
+)
+
+
+def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
+    """Gives the routes to an application. Each path that is looked at answers HEAD too."""
+    for route in routes:
+        app.router.add_route(route.method, route.path, route.handler, expect_handler=expect_body)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, route.handler)

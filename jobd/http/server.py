@@ -1,0 +1,107 @@
+"""The server: takes connections, and can stop taking them while the requests that run come to their end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, cast
+
+from aiohttp import web
+
+from jobd.client import Client, default_options
+from jobd.errors import RoleError
+from jobd.http.aliases import ALIASES
+from jobd.http.auth import Guard
+from jobd.http.connection import Connection
+from jobd.http.problems import answering
+from jobd.http.routes import ROUTES, Permission, add_routes
+from jobd.http.service import SERVICE, Service
+from jobd.settings import Settings
+
+IDLE_S: Final = 75.0
+"""how long a connection may be silent between requests, and before the first one is whole"""
+GRACE_S: Final = 5.0
+"""how long running requests may take to end at the stop"""
+
+
+class HttpServer:
+    """The HTTP API on one address."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        """Raises SettingsError if the address may not be served without a token."""
+        token = settings.http.token
+        self._guard = Guard(settings.host, token.get_secret_value() if token is not None else None)
+        self._client = client
+        self._settings = settings
+        self._closing = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self.port = settings.port
+        """valid after `start`: the one that was bound"""
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on, as it was given."""
+        return self._settings.host
+
+    async def start(self) -> None:
+        """Returns when connections are taken. Twice is harmless. Raises RoleError if the address cannot be had."""
+        if self._runner is not None:
+            return
+        self._closing.clear()
+        runner = self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=GRACE_S)
+        await runner.setup()
+        try:
+            self._listener = await self._listen(runner)
+        except BaseException:
+            await self.stop()
+            raise
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def quiet(self) -> None:
+        """Takes no new connections, answers whoever waits for a job, and says that it is not ready. Requests that run
+        go on; each connection ends with its next answer."""
+        self._closing.set()
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    async def stop(self) -> None:
+        """Gives running requests 5 seconds to end, and closes all connections. Twice is harmless."""
+        await self.quiet()
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    def _app(self) -> web.Application:
+        routes = ROUTES + ALIASES
+        open_handlers = frozenset(route.handler for route in routes if route.needs is Permission.NONE)
+        most_bytes = self._settings.http.max_body
+        app = web.Application(
+            middlewares=[answering(self._guard, open_handlers)],
+            client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
+        )
+        app[SERVICE] = Service(self._client, default_options(self._settings), most_bytes, self._closing)
+        add_routes(app, routes)
+        return app
+
+    async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        server = cast("web.Server", runner.server)  # there is one after the setup
+
+        def connection() -> Connection:
+            return Connection(
+                server,
+                loop=loop,
+                access_log=None,  # type: ignore[arg-type]  # None turns it off, as in AppRunner
+                keepalive_timeout=IDLE_S,
+                auto_decompress=False,
+            )
+
+        host, port = self._settings.host, self._settings.port
+        try:
+            return await loop.create_server(connection, host, port, backlog=1_024)
+        except OSError as error:
+            raise RoleError(
+                f"api: cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port or "
+                "JOBD_PORT, or end the program that has it"
+            ) from error

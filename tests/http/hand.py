@@ -1,0 +1,45 @@
+"""A worker without a process: it takes jobs and ends them as a test says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from jobd.domain.delivery import Delivery
+from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, Verdict
+from jobd.store.shard import Settlement, Shard
+
+
+class Hand:
+    """One worker, by hand."""
+
+    def __init__(self, shard: Shard, name: str = "hand-1") -> None:
+        self.shard = shard
+        self.name = name
+        self._sequence = 0
+
+    async def join(self) -> None:
+        about = orjson.dumps({"kind": "worker", "host": "here", "slots": 8})
+        await self.shard.join(self.name, lease_ms=60_000, lines=["*"], about=about)
+
+    async def take(self, types: str = ",anything,send-letter,add_up,") -> Delivery:
+        """The next job, now active."""
+        self._sequence += 1
+        _, deliveries = await self.shard.turn(self.name, [], sequence=self._sequence, want=1, types=types)
+        return deliveries[0]
+
+    async def complete(self, delivery: Delivery, result: Any = None) -> None:
+        await self._settle(delivery, COMPLETED, orjson.dumps(result))
+
+    async def fail(self, delivery: Delivery, message: str) -> None:
+        facts = {"outcome": "raised", "error": {"type": "ValueError", "message": message}}
+        await self._settle(delivery, FAILED, **facts)
+
+    async def give_in(self, delivery: Delivery, reason: str) -> None:
+        """Ends it as cancelled."""
+        await self._settle(delivery, CANCELLED, outcome="cancelled", reason=reason)
+
+    async def _settle(self, delivery: Delivery, verdict: Verdict, result: bytes = b"", **facts: Any) -> None:
+        settlement = Settlement(delivery.id, delivery.fence, verdict, result, {"worker": self.name, **facts})
+        assert await self.shard.settle(self.name, [settlement]) == [1]
