@@ -33,7 +33,7 @@ MOST_CHILDREN = 500
 class Context:
     """What an async handler is given."""
 
-    __jobd_context__: ClassVar[bool] = True
+    __jobd_context__: ClassVar[str] = "async"
     __slots__ = ("_log", "_loop", "_services", "_shard", "cancelled", "children", "client", "delivery", "prolong")
 
     def __init__(
@@ -147,7 +147,7 @@ class Context:
 class SyncContext:
     """What a sync handler, which runs in a thread, is given: the same names, not awaited."""
 
-    __jobd_context__: ClassVar[bool] = True
+    __jobd_context__: ClassVar[str] = "sync"
     __slots__ = ("_context", "_loop")
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:

@@ -45,10 +45,12 @@ class Endings:
     async def close(self) -> None:
         """Ends the listeners."""
         for listener in self._listeners.values():
-            listener.cancel()
-        for listener in self._listeners.values():
-            with suppress(asyncio.CancelledError):
-                await listener
+            # a cancellation that comes while redis-py sends may be lost (asyncio.wait_for of Python 3.11): ask again
+            while not listener.done():
+                listener.cancel()
+                await asyncio.wait([listener], timeout=0.05)
+            if not listener.cancelled():
+                listener.exception()  # for asyncio, which wants it looked at; `wait` tells it
         self._listeners.clear()
 
     async def _wait(self, job_id: str, heard: asyncio.Event) -> Job:

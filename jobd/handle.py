@@ -49,13 +49,13 @@ class JobHandle(Generic[R]):
         Raises JobFailed, JobCancelled, ResultTimeout, JobNotFound."""
         if self.pending:
             raise StateConflict(
-                f"job {self.id} becomes a job when the handler that enqueued it is completed, so it cannot wait for it; "
+                f"job {self.id} becomes a job when the handler that enqueued it is completed, which cannot wait for it; "
                 "ctx.client.enqueue is the immediate way"
             )
         value = await self._client.result(self.id, timeout=timeout)
-        if self._job_type is None or self._job_type.shape.result is None:
+        if self._job_type is None:
             return value  # type: ignore[no-any-return]  # plain JSON: nobody here knows more
-        return self._job_type.shape.result.validate_python(value)  # type: ignore[no-any-return]  # validated as R
+        return self._job_type.decode_result(value)
 
     async def get(self) -> Job:
         """The job as it is now. Raises JobNotFound."""

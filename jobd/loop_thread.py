@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar, TypeVarTuple, Unpack
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -20,7 +21,7 @@ Ts = TypeVarTuple("Ts")
 class Runner(Protocol):
     """Runs an async function to its end and returns what it returns; `anyio.from_thread.run` is one."""
 
-    def __call__(self, function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) -> T: ...
+    def __call__(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], /, *args: *Ts) -> T: ...
 
 
 class LoopThread:
@@ -30,14 +31,23 @@ class LoopThread:
         self._name = name
         self._lock = threading.Lock()
         self._pid: int | None = None
-        self._opening: AbstractContextManager[BlockingPortal] | None = None
+        self._life = ExitStack()
         self._portal: BlockingPortal | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._calls: set[asyncio.Task[Any]] = set()
         self._closed = False
 
-    def run(self, function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) -> T:
+    def run(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], /, *args: *Ts) -> T:
         """What `function(*args)` returns, awaited in the loop. If the caller is interrupted, it is cancelled. Raises
         what it raises, and ClientClosed after `close` or in a child process."""
-        future = self._open().start_task_soon(function, *args)
+        # a lock that another thread held at a fork stays locked in the child for ever: look before touching it
+        self._pid = self._pid or os.getpid()
+        if self._closed or self._pid != os.getpid():
+            raise self._refusal()
+        with self._lock:
+            if self._closed:
+                raise self._refusal()
+            future = asyncio.run_coroutine_threadsafe(self._call(function, *args), self._loop or self._start())
         try:
             return future.result()
         except BaseException:
@@ -47,36 +57,39 @@ class LoopThread:
             raise
 
     def close(self, farewell: Callable[[], Awaitable[None]]) -> None:
-        """Awaits `farewell` in the loop, then ends the loop and the thread; calls that still wait there are cancelled.
-        Twice is harmless. In a child process it only forgets."""
+        """Cancels the calls that still wait, awaits `farewell` in the loop, then ends the loop and the thread. Twice is
+        harmless. In a child process it only forgets."""
         if self._pid not in (None, os.getpid()):
             self._closed = True
             return
         with self._lock:
             self._closed = True
             portal, self._portal = self._portal, None
-            if portal is None or self._opening is None:
-                return
-            try:
-                portal.call(farewell)
-            finally:
-                portal.call(portal.stop, True)
-                self._opening.__exit__(None, None, None)
+        if portal is not None:
+            with self._life:
+                portal.call(self._end, farewell)
 
-    def _open(self) -> BlockingPortal:
-        # a lock that another thread held at a fork stays locked in the child for ever: look before touching it
-        if self._pid is None:
-            self._pid = os.getpid()
-        if self._closed or self._pid != os.getpid():
-            raise self._refusal()
-        with self._lock:
-            if self._closed:
-                raise self._refusal()
-            if self._portal is None:
-                options = {"use_uvloop": sys.platform != "win32"}
-                self._opening = start_blocking_portal("asyncio", options, name=self._name)
-                self._portal = self._opening.__enter__()
-            return self._portal
+    def _start(self) -> asyncio.AbstractEventLoop:
+        portal = start_blocking_portal("asyncio", {"use_uvloop": sys.platform != "win32"}, name=self._name)
+        self._portal = self._life.enter_context(portal)
+        self._loop = self._portal.call(asyncio.get_running_loop)
+        return self._loop
+
+    async def _call(self, function: Callable[[Unpack[Ts]], Coroutine[Any, Any, T]], *args: *Ts) -> T:
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._calls.add(task)
+        try:
+            return await function(*args)
+        finally:
+            self._calls.discard(task)
+
+    async def _end(self, farewell: Callable[[], Awaitable[None]]) -> None:
+        # a cancellation that comes while redis-py sends may be lost (asyncio.wait_for of Python 3.11): ask again
+        while self._calls:
+            for call in self._calls:
+                call.cancel()
+            await asyncio.wait(self._calls, timeout=0.05)
+        await farewell()
 
     def _refusal(self) -> ClientClosed:
         if self._pid not in (None, os.getpid()):

@@ -22,10 +22,10 @@ LEASE_MS = 60_000
 class HandWorker:
     """Takes jobs of any type from all queues. Use as a context manager."""
 
-    def __init__(self, url: str, prefix: str, *, name: str = "worker-by-hand") -> None:
+    def __init__(self, url: str, *, name: str = "worker-by-hand") -> None:
         self.name = name
         self._thread = LoopThread(name)
-        self._store = Store.at(url, prefix=prefix)
+        self._store = Store.at(url)
         self._shard = self._store.shards[0]
         self._sequence = 0
 

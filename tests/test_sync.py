@@ -17,12 +17,9 @@ import pytest
 import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
-from jobd.domain.ids import new_id
 from jobd.domain.state import State
 from jobd.errors import ClientClosed, JobCancelled, JobFailed, JobNotFound, PayloadError, ResultTimeout, SettingsError
 from jobd.handle import JobHandle
-from jobd.loop_thread import LoopThread
-from jobd.settings import Settings
 from jobd.sync import SyncClient, SyncJobHandle
 from tests.hand_worker import HandWorker
 
@@ -43,22 +40,14 @@ CATALOG = Catalog([add, greet])
 
 
 @pytest.fixture
-def settings(redis_url: str, request: pytest.FixtureRequest) -> Settings:
-    return Settings(
-        redis_url=redis_url, prefix=f"sync-{new_id(0, lambda bits: abs(hash(request.node.name)) % 2**bits).lower()}"
-    )
-
-
-@pytest.fixture
-def client(settings: Settings) -> Iterator[SyncClient]:
-    with SyncClient(settings=settings, catalog=CATALOG) as client:
+def client(redis_url: str) -> Iterator[SyncClient]:
+    with SyncClient(redis_url, catalog=CATALOG) as client:
         yield client
 
 
 @pytest.fixture
-def worker(settings: Settings) -> Iterator[HandWorker]:
-    assert settings.redis_url is not None
-    with HandWorker(settings.redis_url, settings.prefix) as worker:
+def worker(redis_url: str) -> Iterator[HandWorker]:
+    with HandWorker(redis_url) as worker:
         yield worker
 
 
@@ -129,8 +118,8 @@ def test_any_number_of_threads_share_one_client(client: SyncClient) -> None:
     assert client.queues()["default"][State.WAITING] == 200
 
 
-def test_closing_twice_is_harmless_and_a_closed_client_says_that_it_is(settings: Settings) -> None:
-    client = SyncClient(settings=settings, catalog=CATALOG)
+def test_closing_twice_is_harmless_and_a_closed_client_says_that_it_is(redis_url: str) -> None:
+    client = SyncClient(redis_url, catalog=CATALOG)
     client.enqueue(add, {"a": 1})
     before = {thread.name for thread in threading.enumerate()}
     client.close()
@@ -141,7 +130,7 @@ def test_closing_twice_is_harmless_and_a_closed_client_says_that_it_is(settings:
         client.queues()
 
 
-def test_a_client_that_was_never_used_closes_without_having_connected(settings: Settings) -> None:
+def test_a_client_that_was_never_used_closes_without_having_connected() -> None:
     SyncClient("redis://nowhere.invalid:1").close()
 
 
@@ -214,16 +203,18 @@ def test_a_program_that_forgets_to_close_ends_all_the_same(redis_url: str) -> No
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_an_interrupted_call_is_cancelled_in_the_loop() -> None:
-    program = """
-import _thread, threading
-import anyio
+INTERRUPTED = """
+import signal, sys, threading
+import anyio, anyio.lowlevel
 from jobd.loop_thread import LoopThread
 
 ended = threading.Event()
 
 async def wait_for_ever():
-    threading.Timer(0.05, _thread.interrupt_main).start()
+    main = threading.main_thread().ident
+    while sys._current_frames()[main].f_code.co_name != "wait":  # for the answer
+        await anyio.lowlevel.checkpoint()
+    signal.pthread_kill(main, signal.SIGINT)
     try:
         await anyio.sleep_forever()
     finally:
@@ -239,12 +230,15 @@ except KeyboardInterrupt:
     print("interrupted", ended.wait(10))
 thread.close(nothing)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+
+
+def test_an_interrupted_call_is_cancelled_in_the_loop() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=60, check=True)
     assert (done.stdout, done.stderr) == ("interrupted True\n", "")
 
 
-async def test_a_twin_over_a_client_of_another_loop_leaves_it_open(settings: Settings) -> None:
-    async with Client(settings=settings, catalog=CATALOG) as client:
+async def test_a_twin_over_a_client_of_another_loop_leaves_it_open(redis_url: str) -> None:
+    async with Client(redis_url, catalog=CATALOG) as client:
 
         def in_a_thread() -> str:
             with SyncClient.over(client, anyio.from_thread.run) as twin:
@@ -278,7 +272,7 @@ if TYPE_CHECKING:
         """Checked by mypy, which complains about an ignore that is not needed."""
         total: int = client.enqueue(add, {"a": 1}).result()
         wrong: str = client.enqueue(add, {"a": 1}).result()  # type: ignore[assignment]  # the result is a number
-        client.enqueue(add, 1)  # type: ignore[call-overload]  # the payload is an object of fields
+        client.enqueue(add, 1)  # type: ignore[misc]  # the payload is an object of fields
         client.enqueue(add, {"a": 1}, prioriti=1)  # type: ignore[call-overload]  # there is no such option
-        client.enqueue_many(add, [1])  # type: ignore[list-item]  # the payloads are objects of fields
-        print(total, wrong, LoopThread)
+        client.enqueue_many(add, [1])  # type: ignore[misc]  # the payloads are objects of fields
+        print(total, wrong)

@@ -47,7 +47,8 @@ class Actor(ABC):
         """All that the actor has, from ready to done: an `asynccontextmanager` that yields once.
 
         When the stop comes, the code behind the `yield` runs, not cancelled and without a time limit. Only a start that
-        is broken off shows as a cancellation, in the code before the `yield`.
+        is broken off shows as a cancellation, in the code before the `yield`. When a child of a task group breaks, its
+        error comes out of the group instead, so what must be closed even then belongs into a `finally` around it.
         """
 
     @property

@@ -73,8 +73,9 @@ class Supervisor:
     async def run(
         self, actors: Iterable[Actor], *, grace: float = 25.0, on_ready: Callable[[], None] = lambda: None
     ) -> Shutdown:
-        """Start the actors, each made when those before it are ready, call `on_ready`, and go down when asked to or when an actor fails. `grace` is in seconds.
+        """Start the actors, call `on_ready`, and go down when asked to or when an actor fails. `grace` is in seconds.
 
+        The actors may come from a generator: each is asked for when those before it are ready, and none after a stop.
         Returns how it went. Raises what failed, and then `shutdown` says how it went. When cancelled it goes down as at
         any other time and the cancellation goes on; a second `Task.cancel` ends the waiting as `abandon` does.
         """
@@ -100,11 +101,12 @@ class Supervisor:
         """Start what there is and stay up until the scope ends it."""
         async with create_task_group() as watchers:
             try:
+                await checkpoint_if_cancelled()
                 for actor in actors:
-                    await checkpoint_if_cancelled()
                     stack.append(actor)
                     await actor.start()
                     watchers.start_soon(self._watch, actor)
+                    await checkpoint_if_cancelled()
                 on_ready()
             except Exception as error:  # noqa: BLE001  it goes up when all is down
                 self._fail(error)

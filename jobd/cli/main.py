@@ -113,7 +113,7 @@ Examples:
   jobd run
   jobd enqueue send-email to=ada@example.org subject=Hello body=Hi
   jobd jobs list --status failed
-\b
+
 More: jobd help exit-codes, jobd help output, jobd help environment.""",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")

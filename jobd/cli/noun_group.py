@@ -10,6 +10,7 @@ class NounGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `list` where no command is named."""
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+        names_one = args and (not args[0].startswith("-") or args[0] in ctx.help_option_names)
+        if not names_one and not ctx.resilient_parsing:
             args = ["list", *args]
         return super().parse_args(ctx, args)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jobd.domain.duration import Duration, milliseconds, spoken
+from jobd.domain.duration import LONGEST_MS, Duration, milliseconds, spoken
 from jobd.errors import OptionError
 
 Kind = Literal["fixed", "exponential"]
+_FIELDS = frozenset({"kind", "base_ms", "cap_ms", "jitter"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ class Backoff:
         return cls("exponential", base_ms, cap_ms, _share(jitter))
 
     def delay_ms(self, attempt: int, dice: float) -> int:
-        """The pause in milliseconds after `attempt` (1 is the first) has failed; `dice` is a random number in [0, 1)."""
+        """The pause in milliseconds after `attempt` (1 is the first) has failed; `dice` is random, in [0, 1)."""
         pause = self.base_ms
         if self.kind == "exponential":
             # 2**60 ms is beyond every cap; a larger exponent would only cost time
-            pause = min(self.base_ms << min(attempt - 1, 60), self.cap_ms)
+            pause = min(self.base_ms << min(max(attempt - 1, 0), 60), self.cap_ms)
         return round(pause * (1 - self.jitter * dice))
 
     def to_json(self) -> dict[str, Any]:
@@ -59,18 +60,19 @@ class Backoff:
             return value
         if not isinstance(value, Mapping):
             return cls.fixed(value)
-        fields = dict(value)
-        kind = fields.pop("kind", "exponential")
-        base = _whole_ms(fields.pop("base_ms", fields.pop("delay_ms", 2_000)), "backoff.base_ms")
-        cap = _whole_ms(fields.pop("cap_ms", max(base, 3_600_000)), "backoff.cap_ms")
-        jitter = fields.pop("jitter", 0.25 if kind == "exponential" else 0.0)
-        if fields:
-            raise OptionError(f"backoff: unknown field {min(fields)!r}; it has kind, base_ms, cap_ms and jitter")
-        if kind == "fixed":
-            return cls.fixed(base / 1_000, jitter=jitter)
-        if kind == "exponential":
-            return cls.exponential(base / 1_000, cap=cap / 1_000, jitter=jitter)
-        raise OptionError(f"backoff.kind: {kind!r} is neither 'fixed' nor 'exponential'")
+        if unknown := value.keys() - _FIELDS:
+            raise OptionError(
+                f"backoff: unknown field {min(map(str, unknown))!r}; there are kind, base_ms, cap_ms, jitter"
+            )
+        kind = value.get("kind", "exponential")
+        if kind not in ("fixed", "exponential"):
+            raise OptionError(f"backoff.kind: {kind!r} is neither 'fixed' nor 'exponential'")
+        base = _whole_ms(value.get("base_ms", DEFAULT.base_ms), "backoff.base_ms")
+        cap = _whole_ms(value.get("cap_ms", max(base, DEFAULT.cap_ms)), "backoff.cap_ms")
+        if cap < base:
+            raise OptionError(f"backoff.cap_ms: {cap} is less than base_ms, {base}")
+        jitter = _share(value.get("jitter", DEFAULT.jitter if kind == "exponential" else 0.0))
+        return cls(kind, base, base if kind == "fixed" else cap, jitter)
 
 
 def _share(jitter: float) -> float:
@@ -80,8 +82,8 @@ def _share(jitter: float) -> float:
 
 
 def _whole_ms(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise OptionError(f"{name}: {value!r} is not a whole number of milliseconds")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LONGEST_MS:
+        raise OptionError(f"{name}: {value!r} is not a whole number of milliseconds, from 0 to ten years")
     return value
 
 

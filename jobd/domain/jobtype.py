@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from jobd.domain.names import check_type_name
 from jobd.domain.options import Options
-from jobd.domain.payload import PayloadShape, read_shape
+from jobd.domain.payload import PayloadShape
+from jobd.domain.signature import read_shape
+from jobd.errors import OptionError
 
 if TYPE_CHECKING:
     from jobd.context import Context, SyncContext
@@ -26,8 +28,12 @@ Params = ParamSpec("Params")
 class JobType(Generic[P, R]):
     """What a plugin offers under a name, made by `@jobd.job`. P is its payload's type, R its result's."""
 
-    def __init__(self, name: str, handler: Callable[..., Any], options: Options, *, description: str | None = None):
-        """Raises OptionError if the name is not one that a job type may have."""
+    def __init__(
+        self, name: str, handler: Callable[..., Any], options: Options, *, description: str | None = None
+    ) -> None:
+        """Raises OptionError if the name is not one that a job type may have, or the handler is no function."""
+        if not callable(handler):
+            raise OptionError(f"job type {name!r}: {handler!r} is not a function")
         self.name: Final = check_type_name(name)
         self.handler: Final = handler
         self.options: Final = options
@@ -62,8 +68,12 @@ class JobType(Generic[P, R]):
         return self.shape.bind(self.handler, raw, context)
 
     def encode_result(self, result: object) -> bytes:
-        """The JSON of what the handler returned; empty for None. Raises TypeError or ValueError if it has none."""
+        """The JSON of what the handler returned; empty for None. Raises ValueError if it has none of its type."""
         return self.shape.encode_result(result)
+
+    def decode_result(self, value: Any) -> R:
+        """What the handler returned, from the plain JSON values that it was kept as. Raises ValueError."""
+        return cast("R", self.shape.decode_result(value))
 
     @cached_property
     def payload_schema(self) -> dict[str, Any]:
@@ -75,7 +85,8 @@ class PlainJobType(JobType[Mapping[str, Any], R], Generic[Params, R]):
     """A job type whose handler takes plain typed parameters; its payload is the JSON object of them."""
 
     def payload(self, *args: Params.args, **kwargs: Params.kwargs) -> Mapping[str, Any]:
-        """The payload of a call with these arguments, checked by the type checker as the call itself would be."""
+        """The payload of a call with these arguments, checked by the type checker as the call itself would be. Raises
+        TypeError if they do not fit."""
         parameters = [p for p in inspect.signature(self.handler).parameters.values() if p.name != self.shape.context]
-        bound = inspect.Signature(parameters).bind(*args, **kwargs)
-        return cast("Mapping[str, Any]", bound.arguments)
+        arguments = inspect.Signature(parameters).bind(*args, **kwargs).arguments
+        return arguments if self.shape.plain else cast("Mapping[str, Any]", arguments[parameters[0].name])

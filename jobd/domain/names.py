@@ -7,6 +7,7 @@ import re
 from jobd.errors import OptionError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}", re.ASCII)
+_GRAMMAR = "a name has up to 128 letters a-z, digits, '_' and '-', and starts with a letter or a digit"
 _CHOSEN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}", re.ASCII)
 
 RESERVED_TYPES = frozenset(
@@ -67,9 +68,7 @@ RESERVED_IDS = frozenset(
 def check_type_name(name: str) -> str:
     """`name`, if it may name a job type. Raises OptionError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise OptionError(
-            f"job type {name!r}: a name starts with a letter a-z or a digit, and goes on with those, '_' and '-'"
-        )
+        raise OptionError(f"job type {name!r}: {_GRAMMAR}")
     if name in RESERVED_TYPES:
         raise OptionError(f"job type {name!r}: this word is taken by a path of the API; choose another name")
     return name
@@ -78,9 +77,7 @@ def check_type_name(name: str) -> str:
 def check_queue_name(name: str, *, option: str = "queue") -> str:
     """`name`, if it may name a queue. Raises OptionError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise OptionError(
-            f"{option} {name!r}: a name starts with a letter a-z or a digit, and goes on with those, '_' and '-'"
-        )
+        raise OptionError(f"{option} {name!r}: {_GRAMMAR}")
     return name
 
 

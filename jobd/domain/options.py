@@ -113,15 +113,17 @@ def _moment(value: datetime) -> int:
 
 
 def _tags(values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str):
-        raise OptionError(f"tags: give a list of words, not the text {values!r}")
-    tags = tuple(dict.fromkeys(values))
-    for tag in tags:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise OptionError(f"tags: give a list of words, not {values!r}")
+    tags = []
+    for tag in values:
         if not isinstance(tag, str) or not 0 < len(tag) <= LONGEST_TAG or not tag.isprintable():
             raise OptionError(f"tags: {tag!r} is not a word of 1 to {LONGEST_TAG} printable characters")
-    if len(tags) > MOST_TAGS:
-        raise OptionError(f"tags: {len(tags)} are too many; a job has up to {MOST_TAGS}")
-    return tags
+        if tag not in tags:
+            tags.append(tag)
+        if len(tags) > MOST_TAGS:
+            raise OptionError(f"tags: these are too many; a job has up to {MOST_TAGS}")
+    return tuple(tags)
 
 
 def _metadata(value: Mapping[str, Any]) -> Mapping[str, Any]:

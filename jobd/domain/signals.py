@@ -40,10 +40,10 @@ class Snooze(Signal):
         super().__init__(reason)
         if (after is None) == (until is None):
             raise OptionError("Snooze takes one of after=… and until=…")
-        if until is not None and until.tzinfo is None:
-            raise OptionError("Snooze(until=…) takes a datetime with a time zone")
+        if until is not None and (not isinstance(until, datetime) or until.tzinfo is None):
+            raise OptionError(f"Snooze(until=…): {until!r} is not a datetime with a time zone")
         self.after_ms = None if after is None else milliseconds(after, name="Snooze(after=…)")
-        self.until_ms = None if until is None else round(until.timestamp() * 1_000)
+        self.until_ms = None if until is None else max(0, round(until.timestamp() * 1_000))
 
 
 class Cancel(Signal):

@@ -36,7 +36,7 @@ MOVES: dict[State | None, dict[str, State]] = {
         "enqueue later": State.DELAYED,
         "enqueue blocked": State.BLOCKED,
     },
-    State.BLOCKED: {"release": State.WAITING, "cancel": State.CANCELLED},
+    State.BLOCKED: {"release": State.WAITING, "release later": State.DELAYED, "cancel": State.CANCELLED},
     State.DELAYED: {"promote": State.WAITING, "cancel": State.CANCELLED},
     State.WAITING: {"fetch": State.ACTIVE, "cancel": State.CANCELLED},
     State.ACTIVE: {

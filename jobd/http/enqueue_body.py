@@ -29,7 +29,7 @@ async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
         return (await client.intake.plan([request]))[0]
     except PayloadError as error:
         faults = [_below("/data", fault) for fault in error.faults[:MOST_FAULTS]]
-        raise InvalidRequest(str(error), faults or [_fault("/data", "invalid", str(error))]) from None
+        raise _wrong(faults or [_fault("/data", "invalid", str(error))]) from None
     except UnknownJobType as error:
         raise UnknownType(str(error), [_fault("/type", "unknown_type", str(error))]) from None
     except OptionError as error:

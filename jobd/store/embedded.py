@@ -42,6 +42,8 @@ class EmbeddedServer:
     further one *joins*: it uses the same server, and takes over when the owner has gone, on the same data and at the
     same `url`. A server whose jobd was killed is shut down first. There are never two servers on one directory.
 
+    A guest takes the server as it is; its own settings count from when it takes over.
+
     `appendfsync` says when a write is on disk: `always` before it is answered, `everysec` within a second. `maxmemory`
     is in bytes. `binary` names the server to run; without it `find_server_binary` chooses. `stop_patience` is how many
     seconds a server gets to end by itself. `on_event(name, facts)` is told what happens: `started`, `joined`,

@@ -1,4 +1,4 @@
-"""A member's inbox: words that scripts leave for it. Hearing them blocks on the server: an idle member polls nothing."""
+"""A member's inbox: words that scripts leave for it. Hearing them blocks on the server, so nobody polls when idle."""
 
 from __future__ import annotations
 

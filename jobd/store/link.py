@@ -7,7 +7,7 @@ answered or the caller's patience has run out; then it is unknown whether it too
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -34,7 +34,11 @@ PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 
 _PASSING = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MaxConnectionsError, OSError)
-_PASSING_WORDS = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED", "BUSY", "MISCONF", "NOREPLICAS")
+_PASSING_WORDS = (
+    *("LOADING", "BUSY", "UNBLOCKED"),
+    *("READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN"),
+    "MISCONF",
+)
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 Argument = bytes | str | int | float
@@ -154,3 +158,12 @@ def translated(error: RedisError, name: str) -> StoreError:
     if isinstance(error, _REFUSED):
         return StoreDenied(f"{name} does not let us in: {error}")
     return StoreError(f"{name} answered with an error: {error}")
+
+
+def pairs(reply: Any) -> list[tuple[bytes, bytes]]:
+    """The pairs in a reply, which comes flat, nested or as a map, by protocol and command."""
+    if isinstance(reply, Mapping):
+        return list(reply.items())
+    if reply and isinstance(reply[0], list | tuple):
+        return [(pair[0], pair[1]) for pair in reply]
+    return list(zip(reply[::2], reply[1::2], strict=True))

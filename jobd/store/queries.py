@@ -1,11 +1,12 @@
-"""Lists of jobs, page by page. Reading costs the store a bounded amount, whatever there is: a page that had to pass over
-too many jobs ends early, says so, and goes on from its cursor."""
+"""Lists of jobs, page by page. Reading costs the store a bounded amount, whatever there is: a page that had to pass
+over too many jobs ends early, says so, and goes on from its cursor. Jobs move while a list is read: one that moves
+may be seen twice or not at all, one that stays where it is is seen once."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 import orjson
 
 from jobd.domain.job import Job
-from jobd.domain.state import State
+from jobd.domain.state import ENDED, State
 from jobd.errors import InvalidRequest
 from jobd.store.codec import LETTERS
+from jobd.store.link import pairs
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 
@@ -69,28 +71,42 @@ class Page:
 
 
 async def list_jobs(store: Store, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page:
-    """A page of up to `limit` (1 to 200) jobs: active ones first, then waiting ones in the order of service, delayed ones
-    by their time, blocked ones, and those that failed, completed or were cancelled, each with the newest first.
-    Raises InvalidRequest for a limit or a cursor that cannot be used."""
+    """A page of up to `limit` (1 to 200) jobs: active ones first, then waiting ones queue by queue in the order of
+    service, delayed ones by their time, blocked ones, and those that failed, completed or were cancelled, each with
+    the newest first. Raises InvalidRequest for a limit or a cursor that cannot be used."""
     if not 1 <= limit <= MOST_ON_PAGE:
         raise InvalidRequest(f"limit: {limit} is not between 1 and {MOST_ON_PAGE}")
-    found: list[Job] = []
+    found: dict[str, Job] = {}
     scanned = 0
-    async for shard, places in _walk(store, wanted, _opened(cursor)):
-        for job, after in zip(await shard.get([job_id for job_id, _ in places]), [at for _, at in places], strict=True):
+    async for shard, state, places in _walk(store, wanted, _opened(cursor)):
+        for job, (_, after) in zip(await shard.get([job_id for job_id, _ in places]), places, strict=True):
             scanned += 1
-            if job is not None and wanted.admits(job):
-                found.append(job)
+            # an id may still stand where its job has left, and then its job is listed where it is now
+            if job is not None and job.status is state and wanted.admits(job):
+                found[job.id] = job
             if len(found) == limit or scanned == MOST_SCANNED:
-                return Page(jobs=tuple(found), cursor=_sealed(after), scanned=scanned, complete=len(found) == limit)
-    return Page(jobs=tuple(found), cursor=None, scanned=scanned, complete=True)
+                return Page(
+                    jobs=tuple(found.values()),
+                    cursor=_sealed(after),
+                    scanned=scanned,
+                    complete=len(found) == limit,
+                )
+    return Page(jobs=tuple(found.values()), cursor=None, scanned=scanned, complete=True)
 
 
 _Position = list[Any]
 _Place = tuple[str, _Position]
+_SHAPES: Mapping[State, tuple[type, ...]] = {
+    State.ACTIVE: (str,),
+    State.WAITING: (str, int, int, str, int, str),
+    State.DELAYED: (float, str),
+    State.BLOCKED: (str, int, str),
+    **dict.fromkeys(ENDED, (float, str)),
+}
+"""what a position holds, behind the numbers of shard and state"""
 
 
-async def _walk(store: Store, wanted: Filter, start: _Position) -> AsyncIterator[tuple[Shard, list[_Place]]]:
+async def _walk(store: Store, wanted: Filter, start: _Position) -> AsyncIterator[tuple[Shard, State, list[_Place]]]:
     """The ids in the order of the list, in chunks, each with the position behind it."""
     first_shard, first_state, rest = (start[0], start[1], start[2:]) if start else (0, 0, [])
     for number in range(first_shard, len(store.shards)):
@@ -99,7 +115,7 @@ async def _walk(store: Store, wanted: Filter, start: _Position) -> AsyncIterator
             state = _ORDER[at]
             if state in wanted.states:
                 async for places in _ids(shard, state, await _queues(shard, wanted.queue), rest):
-                    yield shard, [(job_id, [number, at, *position]) for job_id, position in places]
+                    yield shard, state, [(job_id, [number, at, *position]) for job_id, position in places]
             rest = []
         first_state = 0
 
@@ -139,30 +155,42 @@ async def _active(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:
 
 
 async def _waiting(shard: Shard, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
-    start_queue, start_lane, offset = rest or ["", "", 0]
     for queue in queues:
-        if queue < start_queue:
+        if rest and queue < rest[0]:
             continue
-        for line in (f"!{queue}", queue):
-            for lane in await shard.link.command("ZRANGE", shard.keys.lanes(line), 0, -1):
-                name = f"{line}/{lane.decode()}"
-                if queue == start_queue and start_lane:
-                    if name != start_lane:
-                        continue
-                    start_lane = ""
-                else:
-                    offset = 0
-                async for places in _list(shard, shard.keys.lane(line, lane.decode()), offset):
-                    yield [(job_id, [queue, name, at]) for job_id, at in places]
+        for part, line in enumerate((f"!{queue}", queue)):
+            for priority, lane in await _lanes(shard, line):
+                place = [queue, part, priority, lane]
+                if place < rest[:4]:
+                    continue
+                key = shard.keys.lane(line, lane)
+                offset = await _offset(shard, key, *rest[4:]) if place == rest[:4] else 0
+                async for places in _list(shard, key, offset):
+                    yield [(job_id, [*place, at, job_id]) for job_id, at in places]
+
+
+async def _lanes(shard: Shard, line: str) -> list[tuple[int, str]]:
+    """The lanes of a line with their priorities, in an order that does not change by serving them."""
+    lanes = await shard.link.command("ZRANGE", shard.keys.lanes(line), 0, -1)
+    return sorted((int(lane.partition(b":")[0]), lane.decode()) for lane in lanes)
 
 
 async def _blocked(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:
-    start, offset = rest or ["", 0]
     for batch in sorted(await shard.staged()):
-        if batch < start:
+        if rest and batch < rest[0]:
             continue
-        async for places in _list(shard, shard.keys.stage(batch), offset if batch == start else 0):
-            yield [(job_id, [batch, at]) for job_id, at in places]
+        key = shard.keys.stage(batch)
+        offset = await _offset(shard, key, *rest[1:]) if rest and batch == rest[0] else 0
+        async for places in _list(shard, key, offset):
+            yield [(job_id, [batch, at, job_id]) for job_id, at in places]
+
+
+async def _offset(shard: Shard, key: str, offset: int, last: str) -> int:
+    """Where to go on in a list behind the id seen last, when ids may have left it in front since: if that one has left
+    too, everything before it has."""
+    first = max(0, offset - MOST_SCANNED)
+    ids = await shard.link.command("LRANGE", key, first, offset + _CHUNK)
+    return first + ids.index(last.encode()) + 1 if last.encode() in ids else first
 
 
 async def _list(shard: Shard, key: str, offset: int) -> AsyncIterator[list[tuple[str, int]]]:
@@ -202,11 +230,11 @@ async def _after(
     while len(found) < _CHUNK:
         words = ("REV", "WITHSCORES") if newest_first else ("WITHSCORES",)
         reply = await shard.link.command("ZRANGE", key, offset, offset + _CHUNK - 1, *words)
-        pairs = [(float(score), job_id.decode()) for job_id, score in reply]
-        found += [pair for pair in pairs if last is None or (pair < last if newest_first else pair > last)]
-        if len(pairs) < _CHUNK:
+        scored = [(float(score), job_id.decode()) for job_id, score in pairs(reply)]
+        found += [pair for pair in scored if last is None or (pair < last if newest_first else pair > last)]
+        if len(scored) < _CHUNK:
             break
-        offset += len(pairs)
+        offset += len(scored)
     return found[:_CHUNK]
 
 
@@ -219,8 +247,10 @@ def _opened(cursor: str | None) -> _Position:
         return []
     try:
         position = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(position, list) and len(position) >= 3 and all(isinstance(at, int) for at in position[:2]):
-            return position
     except (binascii.Error, ValueError):
-        pass
+        position = None
+    match position:
+        case [int(shard), int(at), *rest] if shard >= 0 and 0 <= at < len(_ORDER):
+            if tuple(map(type, rest)) == _SHAPES[_ORDER[at]]:
+                return [shard, at, *rest]
     raise InvalidRequest("cursor: this is not a cursor of this list; start again without one")

@@ -18,7 +18,7 @@ from jobd.errors import EnqueueExpired, JobNotFound, StoreError
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
 from jobd.store.inbox import Inbox
 from jobd.store.keys import shard_of_queue
-from jobd.store.link import PATIENCE_S, Link
+from jobd.store.link import PATIENCE_S, Link, pairs
 from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
 from jobd.store.topology import connect, masked
 
@@ -156,7 +156,7 @@ class Store:
         counts: dict[str, dict[State, int]] = {}
         for shard in self.shards:
             fields = await shard.link.command("HGETALL", shard.keys.fixed("counts"))
-            for name, value in _pairs(fields):
+            for name, value in pairs(fields):
                 letter, _, queue = name.decode().partition(":")
                 states = counts.setdefault(queue, dict.fromkeys(LETTERS, 0))
                 states[STATES[letter]] += int(value)
@@ -168,7 +168,7 @@ class Store:
         for shard in self.shards:
             now_ms = (await shard.now_us()) / 1_000
             leases = await shard.link.command("ZRANGE", shard.keys.fixed("leases"), 0, -1, "WITHSCORES")
-            for name, until in _pairs(leases):
+            for name, until in pairs(leases):
                 member = name.decode()
                 lines, about, joined = await shard.link.command(
                     "HMGET", shard.keys.member(member), "lines", "about", "joined"
@@ -201,7 +201,7 @@ class Store:
         """The job types that workers have made known, with their defaults."""
         shard = self.shards[0]
         fields = await shard.link.command("HGETALL", shard.keys.fixed("types"))
-        return {name.decode(): orjson.loads(facts) for name, facts in _pairs(fields)}
+        return {name.decode(): orjson.loads(facts) for name, facts in pairs(fields)}
 
 
 def _portions(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
@@ -217,12 +217,3 @@ def _portions(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
 
 def not_found(job_id: str) -> JobNotFound:
     return JobNotFound(f"there is no job {job_id}: it never was, or its retention has ended")
-
-
-def _pairs(reply: Any) -> list[tuple[bytes, bytes]]:
-    """The pairs in a reply, which comes flat, nested or as a map, by protocol and command."""
-    if isinstance(reply, Mapping):
-        return list(reply.items())
-    if reply and isinstance(reply[0], list | tuple):
-        return [(pair[0], pair[1]) for pair in reply]
-    return list(zip(reply[::2], reply[1::2], strict=True))

@@ -11,7 +11,7 @@ from jobd.actors.supervisor import Shutdown, Supervisor
 
 
 class Stage:
-    """A supervisor at work on a set of actors, with what it reported and when it came down."""
+    """A supervisor that runs actors in a task of its own, what it reported, and how it went down."""
 
     def __init__(self, *actors: Actor, grace: float = 25.0) -> None:
         self.reported: list[tuple[str, str]] = []

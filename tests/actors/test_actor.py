@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from anyio import CancelScope, Event, create_task_group, move_on_after
+from anyio import CancelScope, Event, create_task_group, move_on_after, sleep_forever
 from anyio.lowlevel import checkpoint
 
 from jobd.actors.actor import Actor, EndedUnasked, NotStarted
@@ -71,13 +71,49 @@ async def test_a_failed_start_undoes_what_it_had_opened_and_raises() -> None:
     await actor.stop()
 
 
-async def test_a_cancelled_start_is_broken_off() -> None:
-    actor = Extra("a", [], hangs_in="start")
+class Unwinding(Actor):
+    """Hangs in its start and takes its time to undo it."""
+
+    def __init__(self) -> None:
+        super().__init__("unwinding")
+        self.opening, self.undoing, self.may_end, self.undone = Event(), Event(), Event(), Event()
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[None]:
+        try:
+            self.opening.set()
+            await sleep_forever()
+            yield
+        finally:
+            self.undoing.set()
+            await self.may_end.wait()
+            self.undone.set()
+
+
+async def test_a_cancelled_start_is_broken_off_and_undone() -> None:
+    actor = Unwinding()
     async with create_task_group() as tasks:
         tasks.start_soon(actor.start)
-        await actor.hanging.wait()
+        await actor.opening.wait()
         tasks.cancel_scope.cancel()
-    await actor.stop()
+    assert actor.alive
+    actor.may_end.set()
+    await actor.undone.wait()
+
+
+async def test_stops_do_not_disturb_the_undoing_of_a_start() -> None:
+    actor = Unwinding()
+    async with create_task_group() as tasks:
+        tasks.start_soon(actor.start)
+        await actor.opening.wait()
+        tasks.cancel_scope.cancel()
+    async with create_task_group() as tasks:
+        tasks.start_soon(actor.stop)
+        await actor.undoing.wait()
+        tasks.start_soon(actor.stop)
+        await checkpoint()
+        actor.may_end.set()
+    assert actor.undone.is_set()
     assert not actor.alive
 
 

@@ -33,7 +33,8 @@ async def test_each_signal_has_its_answer_and_further_ones_the_last() -> None:
     with send, answers:
         for sent, answer in ((SIGUSR1, "first"), (SIGUSR2, "second"), (SIGUSR1, "second"), (SIGUSR1, "second")):
             os.kill(os.getpid(), sent)
-            assert await answers.receive() == answer
+            with anyio.fail_after(10):
+                assert await answers.receive() == answer
     await ear.stop()
 
 
@@ -45,7 +46,8 @@ async def test_an_answer_that_raises_makes_the_ear_fail() -> None:
     ear = OsSignals(broken, signals=(SIGUSR1,))
     await ear.start()
     os.kill(os.getpid(), SIGUSR1)
-    assert str(await ear.wait_failed()) == "in the answer"
+    with anyio.fail_after(10):
+        assert str(await ear.wait_failed()) == "in the answer"
     with pytest.raises(ArithmeticError):
         await ear.stop()
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from anyio import Event, create_task_group, current_time
+from anyio import Event, create_task_group, current_time, sleep
 
 from jobd.actors.actor import Actor
 from jobd.actors.supervisor import Shutdown, Supervisor
@@ -75,18 +75,20 @@ async def test_an_actor_that_hangs_in_a_short_step_is_left_behind_and_named(jour
 
 
 async def test_a_drain_that_does_not_hear_its_cancellation_is_left_behind_and_named() -> None:
-    class Deaf(Bench):
-        async def drain(self) -> None:
-            await self._run_deaf()
+    mercy = Event()
 
-    deaf = Deaf([])
-    stage = Stage(deaf, grace=10)
+    class Deaf(Extra):
+        async def drain(self) -> None:
+            with suppress(asyncio.CancelledError):
+                await mercy.wait()
+            await mercy.wait()
+
+    stage = Stage(Deaf("deaf", []), grace=10)
     await stage.ready.wait()
     stage.supervisor.request_stop()
-    assert (await stage.run).stubborn == ("bench",)
-    assert current_time() == 10 + 3 + 3
-    deaf.mercy.set()
-    await deaf.stop()
+    assert (await stage.run).stubborn == ("deaf",)
+    assert current_time() == 10
+    mercy.set()
 
 
 @pytest.mark.parametrize("step", ["quiet", "drain", "stop"])
@@ -102,14 +104,55 @@ async def test_what_breaks_on_the_way_down_stops_nobody_and_is_reported_and_rais
     assert ("b interrupt" in journal) == (step == "drain")
 
 
-async def test_the_first_failure_is_raised_and_a_second_reported() -> None:
-    first, second = Extra("first", []), Extra("second", [], breaks_in="stop")
-    stage = Stage(first, second)
+async def test_the_first_failure_is_raised_and_further_ones_reported() -> None:
+    first, second, third = Extra("first", []), Extra("second", []), Extra("third", [], breaks_in="stop")
+    stage = Stage(first, second, third)
     await stage.ready.wait()
     first.break_now()
+    second.break_now()
     with pytest.raises(Broken, match="first"):
         await stage.run
-    assert stage.reported == [("second", "second stop")]
+    assert stage.reported == [("third", "third stop"), ("second", "second")]
+
+
+async def test_an_actor_is_stopped_only_when_those_that_were_built_on_it_are() -> None:
+    stops: list[tuple[float, str]] = []
+
+    class Slow(Actor):
+        @asynccontextmanager
+        async def life(self) -> AsyncIterator[None]:
+            yield
+            await sleep(1)
+            stops.append((current_time(), self.name))
+
+    stage = Stage(Slow("a"), Slow("b"))
+    await stage.ready.wait()
+    stage.supervisor.request_stop()
+    await stage.run
+    assert stops == [(1, "b"), (2, "a")]
+
+
+async def test_actors_from_a_generator_are_made_when_those_before_them_are_ready_and_none_after_a_stop(
+    journal: Journal,
+) -> None:
+    supervisor = Supervisor(report=lambda name, error: None)
+
+    class Last(Actor):
+        @asynccontextmanager
+        async def life(self) -> AsyncIterator[None]:
+            asyncio.get_running_loop().call_soon(supervisor.request_stop)
+            yield
+
+    def cast() -> Iterator[Actor]:
+        journal.append("a made")
+        yield Extra("a", journal)
+        journal.append("b made")
+        yield Last("b")
+        journal.append("c made")
+        yield Extra("c", journal)
+
+    await supervisor.run(cast())
+    assert journal == ["a made", "a start", "b made", "a quiet", "a drain", "a stop"]
 
 
 async def test_what_breaks_in_on_ready_takes_all_down(journal: Journal) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
-from anyio import current_time
+from anyio import current_time, sleep
 
 from jobd.actors.supervisor import Shutdown
 from tests.actors.cast import Bench, Extra, Journal
@@ -76,6 +78,24 @@ async def test_stop_asked_during_the_start_breaks_it_off(journal: Journal, press
     if press == "request_stop":
         assert journal == ["a start", "slow start", "a quiet", "a drain", "a stop"]
         assert stage.shutdown.stubborn == ()
+
+
+async def test_a_start_that_was_broken_off_is_undone_before_the_run_ends() -> None:
+    class Slow(Extra):
+        @asynccontextmanager
+        async def life(self) -> AsyncIterator[None]:
+            try:
+                await self._step("start")
+                yield
+            finally:
+                await sleep(1)
+
+    slow = Slow("slow", [], hangs_in="start")
+    stage = Stage(slow)
+    await slow.hanging.wait()
+    stage.supervisor.request_stop()
+    assert (await stage.run).stubborn == ()
+    assert current_time() == 1
 
 
 async def test_a_second_cancel_of_the_task_ends_the_waiting(journal: Journal) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +59,16 @@ class Api:
         data = value if isinstance(value, bytes) or value is None else orjson.dumps(value)
         said = {name.replace("_", "-"): text for name, text in headers.items()}
         return await self.ask("POST", path, data, {**(JSON if data is not None else {}), **said})
+
+    async def stream(self, path: str, chunks: Iterable[bytes]) -> Reply:
+        """Posts a body whose length is not told beforehand."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for chunk in chunks:
+                yield chunk
+
+        async with self._session.post(path, data=pieces(), headers=JSON) as response:
+            return Reply(response.status, response.headers, await response.read())
 
     async def enqueue(self, **fields: Any) -> Any:
         """The job that was made."""

@@ -80,6 +80,6 @@ async def api(server: HttpServer) -> AsyncIterator[Api]:
 @pytest.fixture
 async def hand(client: Client) -> Hand:
     """A worker of one pair of hands: it does what the test says."""
-    hand = Hand(client.store.shards[0])
+    hand = Hand(client.store)
     await hand.join()
     return hand

@@ -8,14 +8,17 @@ import orjson
 
 from jobd.domain.delivery import Delivery
 from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, Verdict
-from jobd.store.shard import Settlement, Shard
+from jobd.domain.state import State
+from jobd.store.shard import Settlement
+from jobd.store.store import Store
 
 
 class Hand:
     """One worker, by hand."""
 
-    def __init__(self, shard: Shard, name: str = "hand-1") -> None:
-        self.shard = shard
+    def __init__(self, store: Store, name: str = "hand-1") -> None:
+        self._store = store
+        self.shard = store.shards[0]
         self.name = name
         self._sequence = 0
 
@@ -28,6 +31,12 @@ class Hand:
         self._sequence += 1
         _, deliveries = await self.shard.turn(self.name, [], sequence=self._sequence, want=1, types=types)
         return deliveries[0]
+
+    async def take_when_there(self) -> Delivery:
+        """The next job, as soon as there is one."""
+        while not any(states[State.WAITING] for states in (await self._store.counts()).values()):
+            pass  # each look is a trip to the store: it gives way to others
+        return await self.take()
 
     async def complete(self, delivery: Delivery, result: Any = None) -> None:
         await self._settle(delivery, COMPLETED, orjson.dumps(result))

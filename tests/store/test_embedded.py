@@ -33,6 +33,20 @@ def data(tmp_path: Path) -> DataDir:
     return DataDir(tmp_path / "data")
 
 
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a program that passes for a server until it is to serve."""
+
+    def make(what_it_does: str) -> Path:
+        path = tmp_path / "server"
+        version = f"[ \"$1\" = --version ] && echo 'Valkey server v={find_server_binary().version_text}' && exit"
+        path.write_text(f"#!/bin/sh\n{version}\n{what_it_does}\n")
+        path.chmod(0o755)
+        return path
+
+    return make
+
+
 def written(data: DataDir) -> Path:
     """The file to which the server appends."""
     return data.appended / "appendonly.aof.1.incr.aof"
@@ -183,6 +197,17 @@ async def test_it_keeps_out_of_the_terminals_process_group(data: DataDir) -> Non
         assert os.getpgid(pid) == pid != os.getpgid(0)
 
 
+async def test_start_returns_only_when_the_data_is_loaded(data: DataDir, program: Callable[[str], Path]) -> None:
+    async with hosting(data.path) as host, client_of(host.server.url) as client:
+        many = client.pipeline(transaction=False)
+        for number in range(3_000):
+            many.set(f"key {number}", number)
+        await many.execute()
+    slow = program(f"exec '{find_server_binary().path}' - --key-load-delay 100")
+    async with hosting(data.path, binary=slow):
+        assert "DB loaded from append only file" in data.log.read_text()
+
+
 async def test_a_large_log_is_put_aside_at_the_next_start(data: DataDir) -> None:
     data.make()
     with data.log.open("wb") as log:
@@ -204,20 +229,6 @@ async def test_a_server_that_does_not_end_by_itself_is_killed(data: DataDir) -> 
 
 
 # --- a start that fails ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def program(tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a program that passes for a server until it is to serve."""
-
-    def make(what_it_does: str) -> Path:
-        path = tmp_path / "server"
-        version = "[ \"$1\" = --version ] && echo 'Valkey server v=9.1.2' && exit"
-        path.write_text(f"#!/bin/sh\n{version}\n{what_it_does}\n")
-        path.chmod(0o755)
-        return path
-
-    return make
 
 
 async def test_a_server_that_ends_at_once_is_an_error_with_its_own_words(
@@ -306,8 +317,10 @@ async def test_a_manifest_that_makes_no_sense_is_damage_too(data: DataDir) -> No
     async with hosting(data.path) as host:
         await put(host.server.url, first="1")
     (data.appended / "appendonly.aof.manifest").write_text("nonsense\n")
-    with pytest.raises(EmbeddedServerError, match=r"appendonly\.aof\.manifest is damaged.*Invalid AOF manifest"):
+    with pytest.raises(EmbeddedServerError) as caught:
         await EmbeddedServer(data.path).start()
+    assert "appendonly.aof.manifest is damaged. The server says: Invalid AOF manifest file format" in str(caught.value)
+    assert "bring it back from a backup" in str(caught.value)
 
 
 # --- crashes ---------------------------------------------------------------------------------------------------------
@@ -403,14 +416,19 @@ async def test_a_second_jobd_joins_and_leaves_without_a_trace(data: DataDir) -> 
 
 async def test_of_many_that_start_at_once_one_owns_the_server_and_the_others_join(data: DataDir) -> None:
     hosts = [Host(data.path) for _ in range(5)]
+
+    async def start_and_use(host: Host) -> int:
+        await host.server.start()
+        return await server_pid(host.server.url)
+
     async with AsyncExitStack() as stack:
         for host in hosts:
             stack.push_async_callback(host.server.stop)
         with anyio.fail_after(PATIENCE_S):
-            await asyncio.gather(*(host.server.start() for host in hosts))
+            pids = await asyncio.gather(*map(start_and_use, hosts))
         assert sorted(host.told[0] for host in hosts) == ["joined"] * 4 + ["started"]
         assert len({host.server.url for host in hosts}) == 1
-        assert len({await server_pid(host.server.url) for host in hosts}) == 1
+        assert len(set(pids)) == 1
 
 
 async def test_a_guest_takes_over_when_the_owner_stops(data: DataDir) -> None:

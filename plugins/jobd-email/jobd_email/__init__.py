@@ -9,12 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 
 import jobd
-from jobd_email.delivery import deliver
-from jobd_email.letter import Letter, Words
 from jobd_email.message import Attachment, EmailMessage
 from jobd_email.receipt import Receipt, Refusal
 from jobd_email.settings import EmailSettings
 from jobd_email.templates import Templates, templates
+from jobd_email.words import Words
 
 __all__ = ["Attachment", "EmailMessage", "EmailSettings", "Receipt", "Refusal", "send_email"]
 
@@ -28,9 +27,13 @@ __all__ = ["Attachment", "EmailMessage", "EmailSettings", "Receipt", "Refusal", 
 )
 async def send_email(ctx: jobd.Context, message: EmailMessage) -> Receipt:
     """Sends one mail through the SMTP server of `[plugins.email]`."""
+    # Only who sends mail needs these and the libraries behind them; who enqueues it does not wait for them.
+    from jobd_email.delivery import deliver
+    from jobd_email.letter import Letter
+
     settings = ctx.service(EmailSettings)
+    settings.server  # noqa: B018  raises if there is none, before any work is done
     sender = settings.mail_from
-    settings.server  # noqa: B018 - raises
     words = await _words(ctx, message)
     try:
         letter = Letter.compose(message, words, sender=sender, job_id=ctx.job.id, now=datetime.now(UTC))

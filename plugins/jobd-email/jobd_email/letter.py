@@ -15,19 +15,11 @@ from typing import Self
 from jobd_email.address import Mailbox
 from jobd_email.headers import mailbox_header, text_header
 from jobd_email.message import Attachment, EmailMessage
+from jobd_email.words import Words
 
 # 7 bits only: no server on the way has to understand 8BITMIME.
 _POLICY = SMTP.clone(cte_type="7bit", raise_on_defect=True)
 _UNSAFE_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """What a mail says."""
-
-    subject: str
-    text: str | None
-    html: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import jobd
-from jobd_email.letter import Words
 from jobd_email.settings import EmailSettings
+from jobd_email.words import Words
 
 _PROGRAM = Path(__file__).with_name("rendering.py")
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")

@@ -16,10 +16,11 @@ from mail_server import PASSWORD, USER, Certificates, MailServer, mail_server, s
 import jobd
 from jobd_email.address import Mailbox
 from jobd_email.delivery import deliver
-from jobd_email.letter import Letter, Words
+from jobd_email.letter import Letter
 from jobd_email.message import EmailMessage
 from jobd_email.receipt import Receipt
 from jobd_email.settings import EmailSettings
+from jobd_email.words import Words
 
 
 def letter(*recipients: str, **fields: Any) -> Letter:

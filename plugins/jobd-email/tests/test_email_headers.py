@@ -19,9 +19,10 @@ from pydantic import ValidationError
 from jobd_email.address import Mailbox
 from jobd_email.delivery import deliver
 from jobd_email.headers import mailbox_header, text_header
-from jobd_email.letter import Letter, Words
+from jobd_email.letter import Letter
 from jobd_email.message import Attachment, EmailMessage
 from jobd_email.settings import EmailSettings
+from jobd_email.words import Words
 
 LINE_ENDS = ["\r", "\n", "\r\n", "\0", "\x0b", "\x85", "\u2028", "\r\nBcc: eve@evil.example", "\n.\r\n", "\r\n\r\n"]
 LOOKALIKES = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,7 +75,7 @@ async def test_an_attempt_sends_a_template_and_its_result_is_json(tmp_path: Path
 @pytest.mark.parametrize("host", [{}, {"host": ""}])
 async def test_without_a_server_the_job_fails_for_good_and_says_what_to_set(host: dict[str, str]) -> None:
     with pytest.raises(jobd.Fail, match=r"set \[plugins\.email\] host \(or JOBD_PLUGINS__EMAIL__HOST\)"):
-        await run(MAIL, sender="a@b.example", **host)
+        await run(MAIL, **host)
 
 
 async def test_without_a_sender_the_job_fails_for_good_unless_the_username_is_an_address() -> None:
@@ -121,3 +123,8 @@ def test_settings_that_cannot_be_meant_are_refused_without_telling_values(fields
 
 def test_the_password_is_not_shown() -> None:
     assert "canary" not in repr(EmailSettings.model_validate({"host": "h", "username": "a", "password": "canary"}))
+
+
+def test_who_only_enqueues_does_not_wait_for_the_mail_libraries() -> None:
+    program = "import sys, jobd_email; sys.exit(bool({'aiosmtplib', 'jinja2'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
 import jobd
-from jobd_webhook.client import WebhookClient, webhook_client
 from jobd_webhook.receipt import Receipt
 from jobd_webhook.settings import WebhookSettings
 from jobd_webhook.webhook import Webhook
 
+if TYPE_CHECKING:
+    from jobd_webhook.client import WebhookClient
+
 __all__ = ["Receipt", "Webhook", "WebhookSettings", "deliver_webhook"]
+
+
+CLIENT = "jobd_webhook.client"
+"""the name of the service: one HTTP session for all jobs of a worker"""
+
+
+@asynccontextmanager
+async def webhook_client(settings: WebhookSettings) -> AsyncIterator[Any]:
+    """Opens the service, a WebhookClient, and closes it."""
+    # Only who sends webhooks needs aiohttp; who enqueues them does not wait for it.
+    from jobd_webhook.client import WebhookClient
+
+    async with WebhookClient(settings) as client:
+        yield client
 
 
 @jobd.job(
@@ -27,7 +44,8 @@ __all__ = ["Receipt", "Webhook", "WebhookSettings", "deliver_webhook"]
 async def deliver_webhook(ctx: jobd.Context, webhook: Webhook) -> Receipt:
     """Sends one event to a URL, signed by Standard Webhooks."""
     created_at = datetime.fromtimestamp(ctx.job.created_ms / 1_000, UTC)
-    return await ctx.service(WebhookClient).deliver(webhook, job_id=ctx.job.id, created_at=created_at)
+    client: WebhookClient = ctx.service(CLIENT)
+    return await client.deliver(webhook, job_id=ctx.job.id, created_at=created_at)
 
 
 @jobd.hookimpl
@@ -42,4 +60,4 @@ def jobd_settings() -> tuple[str, type[BaseModel]]:
 
 @jobd.hookimpl
 def jobd_services() -> Mapping[type | str, Callable[..., Any]]:
-    return {WebhookClient: webhook_client}
+    return {CLIENT: webhook_client}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Self
 
@@ -139,10 +137,3 @@ def _tls_context(settings: WebhookSettings) -> ssl.SSLContext:
     if settings.ca_file is not None:
         context.load_verify_locations(cafile=settings.ca_file)
     return context
-
-
-@asynccontextmanager
-async def webhook_client(settings: WebhookSettings) -> AsyncIterator[WebhookClient]:
-    """The service: one client for all jobs of a worker."""
-    async with WebhookClient(settings) as client:
-        yield client

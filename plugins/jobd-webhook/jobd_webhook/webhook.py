@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from jobd_webhook.egress import parse_url
+from jobd_webhook.url import parse_url
 
 MOST_HEADERS = 32
 LONGEST_HEADER = 4_096

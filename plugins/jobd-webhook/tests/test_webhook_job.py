@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -18,8 +20,7 @@ from web_server import web_server
 
 import jobd
 import jobd_webhook
-from jobd_webhook import Receipt, Webhook, WebhookSettings, deliver_webhook
-from jobd_webhook.client import WebhookClient, webhook_client
+from jobd_webhook import CLIENT, Receipt, Webhook, WebhookSettings, deliver_webhook, webhook_client
 from jobd_webhook.signature import key_of, signed_headers
 
 SECRET = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
@@ -48,7 +49,7 @@ def test_the_job_type_has_the_options_that_the_requirements_ask_for() -> None:
 def test_the_hooks_offer_the_type_the_settings_and_one_client() -> None:
     assert jobd_webhook.jobd_job_types() == [deliver_webhook]
     assert jobd_webhook.jobd_settings() == ("webhook", WebhookSettings)
-    assert jobd_webhook.jobd_services() == {WebhookClient: webhook_client}
+    assert jobd_webhook.jobd_services() == {CLIENT: webhook_client}
 
 
 @pytest.mark.requirement("1.7")
@@ -58,7 +59,7 @@ async def test_an_attempt_delivers_and_its_result_is_json() -> None:
     async with web_server() as server, webhook_client(settings) as client:
         job = SimpleNamespace(id="01JOB", created_ms=born.timestamp() * 1_000)
         payload = Webhook.model_validate({**EVENT, "url": server.url})
-        receipt = await deliver_webhook(Attempt({WebhookClient: client}, job), payload)
+        receipt = await deliver_webhook(Attempt({CLIENT: client}, job), payload)
     assert isinstance(receipt, Receipt)
     assert json.loads(deliver_webhook.encode_result(receipt))["webhook_id"] == "01JOB"
     content = Receiver(SECRET).verify(server.hits[0].body, server.hits[0].headers)
@@ -149,3 +150,8 @@ def test_settings_that_cannot_be_meant_are_refused_without_telling_values(fields
 
 def test_secrets_are_not_shown() -> None:
     assert SECRET not in repr(WebhookSettings.model_validate({"secrets": {"default": SECRET}}))
+
+
+def test_who_only_enqueues_does_not_wait_for_the_http_library() -> None:
+    program = "import sys, jobd_webhook; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,54 @@
+"""JSON of Python values, models and all, with nothing lost on the way: integers of any size and secrets included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_MASK = b'"**********"'
+"""what pydantic writes for a secret"""
+
+
+def to_json(value: object, adapter: TypeAdapter[Any] | None = None, *, reveal: bool = True) -> bytes:
+    """The JSON of a value, by the types of `adapter` if there is one, in a form that the same types read back. Secrets
+    are written as what they hide, unless `reveal` is False. NaN and infinities have no JSON and become null. Raises
+    ValueError or TypeError if some part has no JSON."""
+    adapter = adapter or _anything()
+    raw = adapter.dump_json(value, by_alias=True, round_trip=True, warnings=False)
+    if reveal and _MASK in raw:
+        plain = adapter.dump_python(value, mode="json", by_alias=True, round_trip=True, warnings=False)
+        rich = adapter.dump_python(value, by_alias=True, round_trip=True, warnings=False)
+        raw = _anything().dump_json(_revealed(plain, rich))
+    return raw
+
+
+def from_json(raw: bytes) -> Any:
+    """The plain values of a JSON text, integers of any size exact; None if it is none."""
+    from pydantic_core import from_json as parse
+
+    try:
+        return parse(raw)
+    except ValueError:
+        return None
+
+
+def _revealed(plain: Any, rich: Any) -> Any:
+    """`plain`, which is `rich` in JSON values, with what the secrets in `rich` hide in the place of their masks."""
+    if hasattr(rich, "get_secret_value"):
+        return rich.get_secret_value()
+    if isinstance(plain, dict) and isinstance(rich, Mapping) and len(plain) == len(rich):
+        return {key: _revealed(plain[key], item) for key, item in zip(plain, rich.values(), strict=True)}
+    if isinstance(plain, list) and isinstance(rich, list | tuple | set | frozenset) and len(plain) == len(rich):
+        return [_revealed(part, item) for part, item in zip(plain, rich, strict=True)]
+    return plain
+
+
+@cache
+def _anything() -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Any)

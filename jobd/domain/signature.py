@@ -1,0 +1,136 @@
+"""What a handler's signature says: whether it wants its context, and which types payload and result have.
+
+A handler takes its context (optional, and first), then either one model (a pydantic model, a dataclass or a TypedDict)
+or plain typed parameters; then the payload is the JSON object of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+import warnings
+from collections.abc import Callable, Mapping
+from inspect import Parameter
+from typing import TYPE_CHECKING, Annotated, Any, Never, NoReturn, cast
+
+from jobd.domain.payload import PayloadShape
+from jobd.errors import PluginError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_ANY_RESULT = (Any, None, type(None), NoReturn, Never)
+
+
+def read_shape(type_name: str, handler: Callable[..., Any]) -> PayloadShape:
+    """The shape that a handler's signature says. Raises PluginError naming the type, the parameter and the cure."""
+    where = f"job type {type_name} ({handler.__module__}.{getattr(handler, '__qualname__', handler)})"
+    hints, parameters = _signature(where, handler)
+    context = _take_context(where, parameters, hints, is_async=inspect.iscoroutinefunction(handler))
+    for parameter in parameters:
+        _check(where, parameter, hints)
+    result = hints.get("return", Any)
+    result_adapter = None if result in _ANY_RESULT else _adapter(f"{where}: its result", result)
+    if len(parameters) == 1 and _is_model(model := _bare(hints[parameters[0].name])):
+        only = parameters[0]
+        if only.kind is Parameter.KEYWORD_ONLY:
+            raise PluginError(f"{where}: its payload, {only.name!r}, is given by position; take the '*' away")
+        if getattr(model, "__pydantic_root_model__", False):
+            raise PluginError(
+                f"{where}: {model.__name__} of parameter {only.name!r} is no JSON object; use a model with named fields"
+            )
+        adapter = _adapter(f"{where}: parameter {only.name!r}", hints[only.name])
+        kind = model if isinstance(model, type) and not typing.is_typeddict(model) else None
+        return PayloadShape(type_name, context, False, adapter, kind, result_adapter)
+    adapter = _adapter_of_parameters(where, type_name, parameters, hints)
+    return PayloadShape(type_name, context, True, adapter, None, result_adapter)
+
+
+def _signature(where: str, handler: Callable[..., Any]) -> tuple[Mapping[str, Any], list[Parameter]]:
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise PluginError(f"{where}: a handler returns its result; it cannot be a generator")
+    if not inspect.isroutine(handler):
+        raise PluginError(f"{where}: {handler!r} is not a function; write one around it")
+    try:
+        hints = typing.get_type_hints(handler, include_extras=True)
+    except NameError as error:
+        raise PluginError(f"{where}: {error}; import the types of its signature at run time too") from error
+    except (AttributeError, TypeError, SyntaxError) as error:
+        raise PluginError(f"{where}: its signature cannot be read: {error}; annotate it with types") from error
+    return hints, list(inspect.signature(handler).parameters.values())
+
+
+def _take_context(where: str, parameters: list[Parameter], hints: Mapping[str, Any], *, is_async: bool) -> str | None:
+    """The name of the parameter that takes the context, which is taken off the list."""
+    for place, parameter in enumerate(parameters):
+        kind = getattr(hints.get(parameter.name), "__jobd_context__", None)
+        if kind is None:
+            continue
+        fitting = "async" if is_async else "sync"
+        if kind != fitting:
+            wanted = "jobd.Context" if is_async else "jobd.SyncContext"
+            raise PluginError(f"{where}: parameter {parameter.name!r} of {_article(fitting)} handler is a {wanted}")
+        if place > 0 or parameter.kind not in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD):
+            raise PluginError(f"{where}: parameter {parameter.name!r}: the context comes first, by position")
+        return parameters.pop(0).name
+    return None
+
+
+def _article(word: str) -> str:
+    return f"an {word}" if word.startswith("a") else f"a {word}"
+
+
+def _check(where: str, parameter: Parameter, hints: Mapping[str, Any]) -> None:
+    name = parameter.name
+    if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD, Parameter.POSITIONAL_ONLY):
+        raise PluginError(f"{where}: parameter {parameter} has no place in a JSON object; use named parameters")
+    if name not in hints:
+        raise PluginError(f"{where}: parameter {name!r} has no type; annotate it")
+    if name.startswith("_"):
+        raise PluginError(f"{where}: parameter {name!r} starts with '_'; give it another name")
+
+
+def _adapter(where: str, hint: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
+
+    try:
+        return TypeAdapter(hint)
+    except PydanticUserError as error:
+        # the first line says it; the others are about pydantic's settings
+        reason = str(error).partition("\n")[0].partition(" Set `arbitrary_types")[0]
+        raise PluginError(f"{where} has a type that JSON cannot be read into: {reason}; use another type") from error
+
+
+def _adapter_of_parameters(
+    where: str, name: str, parameters: list[Parameter], hints: Mapping[str, Any]
+) -> TypeAdapter[Any]:
+    from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
+    from pydantic.errors import PydanticUserError
+
+    for parameter in parameters:
+        if parameter.name.startswith("model_") and hasattr(BaseModel, parameter.name):
+            raise PluginError(f"{where}: parameter {parameter.name!r} is a word of pydantic; give it another name")
+    fields = {p.name: (hints[p.name], ... if p.default is p.empty else p.default) for p in parameters}
+    config = ConfigDict(extra="forbid", protected_namespaces=())
+    try:
+        with warnings.catch_warnings():
+            # parameters may be called `json` or `copy`: nobody calls these methods of the model
+            warnings.filterwarnings("ignore", message=r'Field name ".+" .*shadows an attribute', category=UserWarning)
+            return TypeAdapter(create_model(f"{name} payload", __config__=config, **cast("dict[str, Any]", fields)))
+    except PydanticUserError:
+        for parameter in parameters:
+            _adapter(f"{where}: parameter {parameter.name!r}", hints[parameter.name])
+        raise
+
+
+def _bare(hint: Any) -> Any:
+    """The class of a type: what `Annotated` wraps, and without the parameters of a generic dataclass."""
+    if typing.get_origin(hint) is Annotated:
+        return _bare(hint.__origin__)
+    return typing.get_origin(hint) or hint
+
+
+def _is_model(hint: object) -> bool:
+    return hasattr(hint, "__pydantic_validator__") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint)

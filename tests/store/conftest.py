@@ -1,0 +1,43 @@
+"""A store on the real server, whose time the test dictates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import pytest
+import uvloop
+
+from jobd.store.shard import Shard
+from jobd.store.store import Store
+from tests.store.hands import Clock, Hands
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """A store that is empty."""
+    store = Store.at(redis_url)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def shard(store: Store) -> Shard:
+    """Its only shard."""
+    return store.shards[0]
+
+
+@pytest.fixture
+def clock(shard: Shard) -> Clock:
+    """The time that the scripts of the shard know."""
+    return Clock(shard)
+
+
+@pytest.fixture
+def hands(shard: Shard, clock: Clock) -> Hands:
+    """Does with the shard what a test says."""
+    return Hands(shard, clock)

@@ -1,0 +1,266 @@
+"""Batches of more jobs than one script takes: all of them run, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from jobd.domain.delivery import NewJob
+from jobd.domain.state import State
+from jobd.errors import EnqueueExpired, StoreUnavailable
+from jobd.store.link import PATIENCE_S
+from jobd.store.shard import BATCH_BYTES, Retention, Shard
+from jobd.store.store import Store
+from tests.store.hands import Clock, Hands, LossyLink, done, ids, new_job
+
+
+class Dies(Exception):
+    """The producer is gone."""
+
+
+def dying_after(shard: Shard, portions: int) -> None:
+    """Makes the producer die when it has staged so many portions."""
+    stage, left = shard.stage, iter(range(portions))
+
+    async def mortal(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+        if next(left, None) is None:
+            raise Dies
+        return await stage(batch, jobs, patience_s=patience_s)
+
+    shard.stage = mortal  # type: ignore[method-assign]  # what comes after it is what the test is about
+
+
+async def sweep(shard: Shard) -> None:
+    """What a monitor does with batches whose producer may be gone."""
+    for batch in await shard.staged():
+        while await shard.release(batch) > 0:
+            pass
+
+
+async def test_three_thousand_jobs_are_taken_in_whole(store: Store, hands: Hands, shard: Shard) -> None:
+    jobs = [new_job(due="+500" if at % 3 == 0 else "") for at in range(3_000)]
+    assert await store.enqueue(jobs) == [True] * 3_000
+    assert await hands.counts() == {State.WAITING: 2_000, State.DELAYED: 1_000}
+    assert await shard.link.command("KEYS", "*stage:*") == []
+
+
+async def test_nobody_sees_a_part_of_a_batch(store: Store, hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    dying_after(shard, 3)
+    with pytest.raises(Dies):
+        await store.enqueue([new_job() for _ in range(3_000)])
+    assert await hands.counts() == {State.BLOCKED: 1_500}
+    assert await hands.fetch() == []
+    await sweep(shard)
+    assert await hands.counts() == {State.BLOCKED: 1_500}
+
+
+async def test_a_batch_whose_producer_died_half_way_is_given_up_without_a_trace(
+    store: Store, hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    dying_after(shard, 3)
+    with pytest.raises(Dies):
+        await store.enqueue([new_job() for _ in range(3_000)])
+    clock.forward(60_001)
+    await sweep(shard)
+    assert await hands.counts() == {}
+    assert await shard.link.command("KEYS", "*") == [shard.keys.fixed("counts")]
+
+
+async def test_a_batch_whose_producer_died_after_the_commit_is_released_by_others(
+    store: Store, hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    jobs = [new_job() for _ in range(1_200)]
+    release, shard.release = shard.release, None  # type: ignore[method-assign, assignment]
+    with pytest.raises(TypeError):
+        await store.enqueue(jobs)
+    shard.release = release  # type: ignore[method-assign]
+    clock.forward(60_001)
+    await sweep(shard)
+    assert await hands.counts() == {State.WAITING: 1_200}
+    await sweep(shard)
+    clock.forward(60_001)
+    await sweep(shard)
+    assert await shard.staged() == []
+
+
+async def test_a_batch_sent_again_after_its_producer_failed_is_whole(
+    store: Store, hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    jobs = [new_job() for _ in range(1_700)]
+    stage = shard.stage
+    dying_after(shard, 2)
+    with pytest.raises(Dies):
+        await store.enqueue(jobs)
+    shard.stage = stage  # type: ignore[method-assign]
+    assert await store.enqueue(jobs) == [True] * 1_700
+    assert await hands.counts() == {State.WAITING: 1_700}
+    assert await store.enqueue(jobs) == [False] * 1_700
+    assert await hands.counts() == {State.WAITING: 1_700}
+
+
+async def test_a_batch_sent_again_while_it_is_being_given_up_is_whole(
+    store: Store, hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    jobs = [new_job() for _ in range(1_700)]
+    stage = shard.stage
+    dying_after(shard, 2)
+    with pytest.raises(Dies):
+        await store.enqueue(jobs)
+    shard.stage = stage  # type: ignore[method-assign]
+    clock.forward(60_001)
+    (batch,) = await shard.staged()
+    assert await shard.release(batch) == 500
+    assert await store.enqueue(jobs) == [True] * 1_700
+    assert await hands.counts() == {State.WAITING: 1_700}
+
+
+async def test_every_reply_may_be_lost_once(store: Store, hands: Hands, shard: Shard) -> None:
+    class OftenLossy(LossyLink):
+        """Loses the reply to every other sending."""
+
+        def __init__(self, shard: Shard) -> None:
+            super().__init__(shard.link)
+            self.losing = 1
+
+        async def insist(self, send, patience_s, *, what):  # type: ignore[no-untyped-def]  # noqa: ANN001
+            self.losing = 1
+            return await super().insist(send, patience_s, what=what)
+
+    shard.link = OftenLossy(shard)
+    jobs = [new_job() for _ in range(1_100)]
+    assert await store.enqueue(jobs) == [True] * 1_100
+    assert await hands.counts() == {State.WAITING: 1_100}
+
+
+async def test_a_commit_that_is_repeated_after_the_release_is_still_one(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await shard.stage("batch", [new_job("a"), new_job("b")])
+    assert await shard.commit("batch", 2)
+    assert await shard.release("batch") == 0
+    assert await shard.commit("batch", 2)
+    assert await shard.release("batch") == 0
+    clock.forward(60_001)
+    assert await shard.release("batch") == 0
+    assert await shard.staged() == []
+
+
+async def test_a_batch_that_is_not_there_whole_is_not_committed(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await shard.stage("batch", [new_job("a"), new_job("b")])
+    assert not await shard.commit("batch", 3)
+    assert not await shard.commit("unknown", 1)
+    assert await shard.release("batch") == -1
+    clock.forward(60_001)
+    assert await shard.release("batch") == 0
+    assert not await shard.commit("batch", 2)
+    assert await hands.states("a", "b") == [None, None]
+
+
+async def test_a_producer_that_was_too_slow_is_told(store: Store, hands: Hands, shard: Shard, clock: Clock) -> None:
+    commit = shard.commit
+
+    async def late(batch: str, size: int, *, patience_s: float = PATIENCE_S) -> bool:
+        clock.forward(60_001)
+        await sweep(shard)
+        return await commit(batch, size, patience_s=patience_s)
+
+    shard.commit = late  # type: ignore[method-assign]  # much happens before it
+    jobs = [new_job() for _ in range(600)]
+    with pytest.raises(EnqueueExpired):
+        await store.enqueue(jobs)
+    assert await hands.counts() == {}
+    shard.commit = commit  # type: ignore[method-assign]
+    assert await store.enqueue(jobs) == [True] * 600
+
+
+async def test_each_part_of_a_batch_gives_time_for_the_next(hands: Hands, shard: Shard, clock: Clock) -> None:
+    for _ in range(5):
+        clock.forward(40_000)
+        await shard.stage("batch", [new_job()])
+    await sweep(shard)
+    assert await shard.commit("batch", 5)
+
+
+async def test_jobs_that_existed_already_stay_what_they_are(store: Store, hands: Hands, shard: Shard) -> None:
+    await hands.put(new_job("known", due="+9"))
+    jobs = [new_job() for _ in range(600)]
+    jobs[3], jobs[555] = new_job("known"), new_job("known")
+    created = await store.enqueue(jobs)
+    assert [at for at, made in enumerate(created) if not made] == [3, 555]
+    assert await hands.counts() == {State.DELAYED: 1, State.WAITING: 598}
+
+
+async def test_an_id_that_is_twice_in_a_batch_is_one_job(store: Store, hands: Hands) -> None:
+    jobs = [new_job() for _ in range(800)]
+    jobs[700] = jobs[600] = jobs[2]
+    created = await store.enqueue(jobs)
+    assert [at for at, made in enumerate(created) if not made] == [600, 700]
+    assert await hands.counts() == {State.WAITING: 798}
+
+
+async def test_two_batches_that_share_a_first_job_do_not_commit_each_other(
+    store: Store, hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    shared = new_job("shared")
+    one = [shared, *(new_job() for _ in range(700))]
+    two = [shared, *(new_job() for _ in range(700))]
+    stage = shard.stage
+    dying_after(shard, 1)
+    with pytest.raises(Dies):
+        await store.enqueue(one)
+    shard.stage = stage  # type: ignore[method-assign]
+    assert await store.enqueue(two) == [False, *[True] * 700]
+    assert await hands.counts() == {State.BLOCKED: 500, State.WAITING: 700}
+    clock.forward(60_001)
+    await sweep(shard)
+    assert await hands.counts() == {State.WAITING: 700}
+
+
+async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store, hands: Hands, shard: Shard) -> None:
+    sizes: list[int] = []
+    stage = shard.stage
+
+    async def measured(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+        sizes.append(sum(len(job.spec) for job in jobs))
+        return await stage(batch, jobs, patience_s=patience_s)
+
+    shard.stage = measured  # type: ignore[method-assign]  # and does what it did
+    payload = b"x" * 5_000_000
+    assert await store.enqueue([new_job(payload=payload) for _ in range(7)]) == [True] * 7
+    assert len(sizes) == 3
+    assert max(sizes) <= BATCH_BYTES
+    assert await hands.counts() == {State.WAITING: 7}
+
+
+async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:
+    release = shard.release
+
+    async def unavailable(_batch: str) -> int:
+        raise StoreUnavailable("gone")
+
+    shard.release = unavailable  # type: ignore[method-assign]  # as when the server goes away at this moment
+    assert await store.enqueue([new_job() for _ in range(600)]) == [True] * 600
+    shard.release = release  # type: ignore[method-assign]
+    await sweep(shard)
+    assert await hands.counts() == {State.WAITING: 600}
+
+
+async def test_a_job_that_ran_and_was_removed_does_not_come_again_with_a_late_part(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    shard.retention = Retention(completed=0)
+    await hands.join()
+    await shard.stage("batch", [new_job("a")])
+    await shard.commit("batch", 1)
+    await shard.release("batch")
+    (delivery,) = await hands.fetch()
+    assert ids([delivery]) == ["a"]
+    await shard.settle("w1", [done(delivery)])
+    shard.link = LossyLink(shard.link)
+    shard.link.losing = 1
+    clock.forward(-1)
+    assert await shard.stage("batch", [new_job("a")]) == [True]
+    await sweep(shard)
+    assert await hands.counts() == {State.WAITING: 1}

@@ -1,0 +1,266 @@
+"""Waiting jobs go to workers: in order, each to one, as many as asked for, and the same ones again if asked again."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobd.domain.state import State
+from jobd.errors import LeaseLost
+from jobd.store.link import pairs
+from jobd.store.shard import DEADLINE_MARGIN_MS, Shard
+from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_back, ids, new_job
+
+
+async def test_a_fetched_job_is_active_in_its_workers_hands(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    await hands.put(new_job("a", priority=2, payload=b"[1]", timeout_ms=7))
+    (delivery,) = await hands.fetch()
+    assert (delivery.id, delivery.type, delivery.queue, delivery.payload) == ("a", "noop", "default", b"[1]")
+    assert (delivery.attempt, delivery.deliveries, delivery.crashes, delivery.suspect) == (1, 1, 0, False)
+    assert (delivery.holder, delivery.priority, delivery.timeout_ms) == ("w1", 2, 7)
+    assert delivery.fence >= clock.ms * 1_000
+    job = await hands.job("a")
+    assert (job.status, job.worker, job.attempt) == (State.ACTIVE, "w1", 1)
+    assert job.started_at is not None
+    assert job.started_at.timestamp() * 1_000 == clock.ms
+    assert await hands.counts() == {State.ACTIVE: 1}
+
+
+async def test_a_worker_gets_what_it_asks_for_and_no_more(hands: Hands) -> None:
+    await hands.join()
+    await hands.put(*[new_job() for _ in range(5)])
+    assert len(await hands.fetch(want=3)) == 3
+    assert len(await hands.fetch(want=3)) == 2
+    assert await hands.fetch(want=3) == []
+    assert await hands.fetch(want=0) == []
+
+
+async def test_jobs_are_served_by_priority_and_in_order_within_one(hands: Hands) -> None:
+    await hands.join()
+    for turn in range(3):
+        for priority in (10, 1, 5, 3, 7, 2, 9, 4, 8, 6):
+            await hands.put(new_job(f"{priority}-{turn}", priority=priority))
+    expected = [f"{priority}-{turn}" for priority in range(1, 11) for turn in range(3)]
+    assert ids(await hands.fetch(want=7)) + ids(await hands.fetch(want=100)) == expected
+
+
+async def test_the_order_within_one_call_is_kept(hands: Hands) -> None:
+    await hands.join()
+    names = [f"j{number:03}" for number in range(200)]
+    await hands.put(*[new_job(name) for name in names])
+    assert ids(await hands.fetch(want=200)) == names
+
+
+async def test_the_same_sequence_gets_the_same_batch_and_the_next_one_the_rest(hands: Hands) -> None:
+    await hands.join()
+    await hands.put(new_job("a"), new_job("b"), new_job("c"))
+    first = await hands.fetch(want=2)
+    again = await hands.fetch_again(want=2)
+    assert [(d.id, d.fence, d.attempt, d.deliveries) for d in again] == [
+        (d.id, d.fence, d.attempt, d.deliveries) for d in first
+    ]
+    assert ids(await hands.fetch(want=2)) == ["c"]
+    assert await hands.counts() == {State.ACTIVE: 3}
+
+
+async def test_a_repeat_does_not_hold_what_was_settled_since(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    first, second = await hands.active(new_job("a"), new_job("b"))
+    await shard.settle("w1", [done(first)])
+    assert ids(await hands.fetch_again()) == [second.id]
+
+
+async def test_a_request_that_comes_behind_a_later_one_gets_nothing(hands: Hands, shard: Shard) -> None:
+    """It was repeated and answered long ago: jobs that it took would be in nobody's hands."""
+    await hands.join()
+    await hands.fetch()
+    await hands.fetch()
+    await hands.put(new_job("a"))
+    assert await shard.turn("w1", [], sequence=1, want=10, types=",noop,") == ([], [])
+    assert await hands.states("a") == [State.WAITING]
+    assert ids(await hands.fetch()) == ["a"]
+
+
+async def test_two_workers_never_get_the_same_job(hands: Hands) -> None:
+    await hands.join("w1")
+    await hands.join("w2")
+    await hands.put(*[new_job() for _ in range(10)])
+    one, two = await hands.fetch("w1", want=6), await hands.fetch("w2", want=6)
+    assert len(one) == 6
+    assert len(two) == 4
+    assert not set(ids(one)) & set(ids(two))
+
+
+async def test_who_has_not_joined_gets_nothing(hands: Hands) -> None:
+    await hands.put(new_job("a"))
+    with pytest.raises(LeaseLost):
+        await hands.fetch("stranger")
+    assert await hands.states("a") == [State.WAITING]
+
+
+async def test_who_lost_the_lease_gets_nothing(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    await hands.put(new_job("a"))
+    clock.forward(LEASE_MS)
+    assert await hands.fetch(want=0) == []
+    clock.forward(1)
+    with pytest.raises(LeaseLost):
+        await hands.fetch()
+    assert await hands.states("a") == [State.WAITING]
+
+
+async def test_a_worker_serves_the_queues_it_names_only(hands: Hands) -> None:
+    await hands.join("w1", "a", "c")
+    await hands.put(*[new_job(queue, queue=queue) for queue in ("a", "b", "c")])
+    assert sorted(ids(await hands.fetch())) == ["a", "c"]
+
+
+async def test_queues_take_turns_when_their_jobs_are_equal(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    for queue in ("a", "b", "c"):
+        clock.forward(1)
+        await hands.put(*[new_job(f"{queue}{number}", queue=queue) for number in range(2)])
+    served = []
+    for _ in range(6):
+        clock.forward(1)
+        served += ids(await hands.fetch(want=1))
+    assert served == ["a0", "b0", "c0", "a1", "b1", "c1"]
+
+
+async def test_urgent_jobs_of_any_queue_come_first(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    await hands.put(new_job("low", queue="a", priority=9))
+    clock.forward(1)
+    await hands.put(new_job("high", queue="b", priority=1))
+    assert ids(await hands.fetch(want=1)) == ["high"]
+
+
+async def test_a_delivery_has_a_deadline_if_its_job_has_a_time_limit(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await hands.join()
+    await hands.active(new_job("limited", timeout_ms=1_000), new_job("free"))
+    held = pairs(await shard.link.command("ZRANGE", shard.keys.held("w1"), 0, -1, "WITHSCORES"))
+    deadlines = {job_id: float(deadline) for job_id, deadline in held}
+    assert deadlines == {b"limited": clock.ms + 1_000 + DEADLINE_MARGIN_MS, b"free": float("inf")}
+
+
+async def test_jobs_of_unknown_types_stand_aside_for_those_who_know_them(hands: Hands) -> None:
+    await hands.join("w1")
+    await hands.join("w2")
+    await hands.put(new_job("x1", type="odd"), new_job("a"), new_job("x2", type="odd"), new_job("b"))
+    assert ids(await hands.fetch("w1")) == ["a", "b"]
+    assert await hands.states("x1", "x2") == [State.WAITING, State.WAITING]
+    assert await hands.counts() == {State.WAITING: 2, State.ACTIVE: 2}
+    await hands.put(new_job("c"))
+    assert ids(await hands.fetch("w1")) == ["c"]
+    assert ids(await hands.fetch("w2", types=",odd,noop,")) == ["x1", "x2"]
+
+
+async def test_a_type_is_known_by_its_whole_name(hands: Hands) -> None:
+    await hands.join()
+    await hands.put(new_job("a", type="no"), new_job("b", type="noop-2"), new_job("c", type="noo"))
+    assert await hands.fetch(types=",noop,xnoop-2,") == []
+
+
+async def test_queues_full_of_unknown_types_do_not_hide_the_others(hands: Hands) -> None:
+    await hands.join("w1")
+    await hands.put(*[new_job(queue=f"odd-{number:02}", priority=1, type="odd") for number in range(70)])
+    assert await hands.fetch() == []
+    await hands.put(new_job("a", queue="plain", priority=10))
+    assert ids(await hands.fetch()) == ["a"]
+
+
+async def test_many_unknown_types_in_a_queue_do_not_hide_the_known_one(hands: Hands) -> None:
+    await hands.join("w1")
+    await hands.put(*[new_job(type=f"odd-{number:02}", priority=1) for number in range(70)])
+    assert await hands.fetch() == []
+    await hands.put(new_job("a", priority=10))
+    assert ids(await hands.fetch()) == ["a"]
+
+
+async def test_a_worker_that_got_less_than_there_is_finds_a_word_to_go_on(hands: Hands) -> None:
+    """One script looks at so many jobs; whoever listens to the inbox asks again at once."""
+    await hands.join()
+    for _ in range(3):
+        await hands.put(*[new_job(type="odd") for _ in range(500)])
+    await hands.put(new_job("a"))
+    assert await hands.fetch() == []
+    assert await hands.words("w1") == ["wake"]
+    assert ids(await hands.fetch()) == ["a"]
+    assert await hands.words("w1") == []
+
+
+async def test_five_thousand_free_slots_are_filled_in_several_trips(hands: Hands) -> None:
+    await hands.join()
+    for _ in range(5):
+        await hands.put(*[new_job() for _ in range(500)])
+    taken: set[str] = set()
+    trips = 0
+    while batch := await hands.fetch(want=5_000 - len(taken)):
+        taken.update(ids(batch))
+        trips += 1
+        assert await hands.words("w1") == (["wake"] if len(taken) < 2_500 else [])
+    assert (len(taken), trips) == (2_500, 3)
+
+
+async def test_large_jobs_are_handed_over_a_bounded_amount_at_a_time(hands: Hands) -> None:
+    await hands.join()
+    payload = b"x" * 1_000_000
+    for _ in range(5):
+        await hands.put(*[new_job(payload=payload) for _ in range(60)])
+    assert 30 <= len(await hands.fetch(want=300)) <= 200
+    assert await hands.words("w1") == ["wake"]
+
+
+async def test_an_id_that_left_its_lane_is_passed_over(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(*[new_job(name) for name in "abcd"])
+    await shard.cancel(["a", "c"], {})
+    assert ids(await hands.fetch(want=1)) == ["b"]
+    assert ids(await hands.fetch(want=1)) == ["d"]
+    assert not await shard.link.command("EXISTS", shard.keys.lane("default", "5:"))
+    assert not await shard.link.command("EXISTS", shard.keys.fixed("ready"))
+
+
+async def test_a_job_that_stands_twice_in_its_lane_is_delivered_once(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(new_job("a"), new_job("b"))
+    await shard.cancel(["a"], {})
+    await shard.retry(["a"])
+    assert sorted(ids(await hands.fetch())) == ["a", "b"]
+    assert await hands.fetch() == []
+
+
+async def test_an_interrupted_job_comes_first_again(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    batch = await hands.active(*[new_job(name) for name in "abc"])
+    await hands.put(new_job("d"))
+    await shard.settle("w1", [given_back(delivery) for delivery in batch])
+    assert ids(await hands.fetch()) == ["a", "b", "c", "d"]
+
+
+async def test_suspects_are_served_to_workers_for_suspects_only(hands: Hands, shard: Shard) -> None:
+    await hands.join("w1")
+    await hands.join("solo", "!*")
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [ended(delivery, LOST, "lost")])
+    await hands.put(new_job("b"))
+    assert ids(await hands.fetch("w1")) == ["b"]
+    (delivery,) = await hands.fetch("solo")
+    assert (delivery.id, delivery.suspect, delivery.attempt, delivery.deliveries) == ("a", True, 1, 2)
+
+
+async def test_workers_for_the_suspects_of_some_queues_serve_those(hands: Hands, shard: Shard) -> None:
+    await hands.join("w1")
+    await hands.join("solo", "!b")
+    batch = await hands.active(new_job("a", queue="a"), new_job("b", queue="b"))
+    await shard.settle("w1", [ended(delivery, LOST, "lost") for delivery in batch])
+    assert ids(await hands.fetch("solo")) == ["b"]
+
+
+async def test_the_fence_grows_even_when_the_clock_steps_back(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await hands.join()
+    (first,) = await hands.active(new_job("a"))
+    clock.forward(-5_000)
+    await shard.settle("w1", [given_back(first)])
+    (second,) = await hands.fetch()
+    assert second.fence == first.fence + 1

@@ -1,0 +1,399 @@
+"""Verdicts come back: applied once, to the delivery they are about, in one move with what the handler enqueued."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobd.domain.outcome import Ending
+from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, Verdict
+from jobd.domain.state import State
+from jobd.store.shard import BATCH, Retention, Settlement, Shard
+from tests.store.hands import (
+    CRASHED_ALONE,
+    LOST,
+    Clock,
+    Hands,
+    LossyLink,
+    cancelled,
+    done,
+    ended,
+    failed,
+    given_back,
+    ids,
+    new_job,
+    retried,
+)
+
+VERDICTS = {
+    "completed": COMPLETED,
+    "failed": FAILED,
+    "cancelled": CANCELLED,
+    "delayed": Verdict(State.DELAYED, delay_ms=10),
+    "given back": GIVEN_BACK,
+}
+
+
+async def test_a_completed_job_keeps_its_result_and_its_attempt(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    clock.forward(250)
+    assert await shard.settle("w1", [done(delivery, b'{"n":1}')]) == [1]
+    job = await hands.job("a")
+    assert (job.status, job.result, job.attempt, job.error, job.worker) == (State.COMPLETED, {"n": 1}, 1, None, None)
+    (attempt,) = job.attempts
+    assert (attempt.number, attempt.worker, attempt.outcome, attempt.duration_ms) == (1, "w1", Ending.RETURNED, 250)
+    assert await hands.counts() == {State.COMPLETED: 1}
+    assert await shard.link.command("ZCARD", shard.keys.held("w1")) == 0
+
+
+async def test_a_failed_job_says_why(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    assert await shard.settle("w1", [failed(delivery)]) == [1]
+    job = await hands.job("a")
+    assert (job.status, job.error) == (State.FAILED, {"type": "ValueError", "message": "no"})
+    assert job.finished_at is not None
+    assert job.attempts[0].outcome is Ending.RAISED
+    assert await hands.counts() == {State.FAILED: 1}
+
+
+async def test_a_retry_is_delayed_and_its_attempt_is_spent(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [retried(delivery, 1_000)])
+    job = await hands.job("a")
+    assert (job.status, job.attempt) == (State.DELAYED, 1)
+    assert job.run_at.timestamp() * 1_000 == clock.ms + 1_000
+    clock.forward(1_000)
+    assert await shard.promote() == (1, None)
+    (delivery,) = await hands.fetch()
+    assert (delivery.attempt, delivery.deliveries) == (2, 2)
+
+
+async def test_a_snooze_until_a_moment_spends_no_attempt(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    until = Verdict(State.DELAYED, until_ms=clock.ms + 77_000, spent=False)
+    await shard.settle("w1", [ended(delivery, until, "snoozed", reason="later")])
+    job = await hands.job("a")
+    assert (job.status, job.attempt, job.reason) == (State.DELAYED, 0, "later")
+    assert job.run_at.timestamp() * 1_000 == clock.ms + 77_000
+
+
+async def test_a_job_given_back_waits_with_its_attempt_not_spent(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a", priority=3))
+    await shard.settle("w1", [given_back(delivery)])
+    job = await hands.job("a")
+    assert (job.status, job.attempt, job.deliveries) == (State.WAITING, 0, 1)
+    assert [attempt.outcome for attempt in job.attempts] == [Ending.INTERRUPTED]
+    (delivery,) = await hands.fetch()
+    assert (delivery.attempt, delivery.deliveries) == (1, 2)
+
+
+async def test_many_jobs_given_back_keep_their_order_before_those_that_came_later(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    names = [f"j{number:03}" for number in range(100)]
+    batch = await hands.active(*[new_job(name) for name in names])
+    await hands.put(new_job("later"))
+    await shard.settle("w1", [given_back(delivery) for delivery in batch])
+    assert ids(await hands.fetch(want=200)) == [*names, "later"]
+
+
+async def test_answers_stand_where_their_settlements_stood(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    batch = await hands.active(*[new_job(name) for name in "abcd"])
+    stale = Settlement("c", batch[2].fence - 1, COMPLETED)
+    mixed = [failed(batch[0]), done(batch[1]), stale, retried(batch[3]), done(batch[2])]
+    assert await shard.settle("w1", mixed) == [1, 1, 0, 1, 1]
+    mixed = [failed(batch[0]), stale, done(batch[1])]
+    assert (await hands.turn("w1", mixed))[0] == [2, 0, 2]
+
+
+@pytest.mark.parametrize("verdict", VERDICTS.values(), ids=VERDICTS)
+async def test_a_repeat_is_answered_as_such_and_changes_nothing(hands: Hands, shard: Shard, verdict: Verdict) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    settlement = ended(delivery, verdict)
+    assert await shard.settle("w1", [settlement]) == [1]
+    before = (await hands.job("a"), await hands.counts())
+    assert await shard.settle("w1", [settlement]) == [2]
+    assert (await hands.job("a"), await hands.counts()) == before
+
+
+@pytest.mark.parametrize("verdict", VERDICTS.values(), ids=VERDICTS)
+async def test_a_job_that_is_twice_in_one_call_is_settled_once(hands: Hands, shard: Shard, verdict: Verdict) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    assert await shard.settle("w1", [ended(delivery, verdict), failed(delivery)]) == [1, 2]
+    assert await hands.counts() == {verdict.state: 1}
+
+
+async def test_a_repeat_after_the_job_was_removed_is_told_that_it_is_over(hands: Hands, shard: Shard) -> None:
+    shard.retention = Retention(completed=0)
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    assert await shard.settle("w1", [done(delivery)]) == [1]
+    assert await shard.settle("w1", [done(delivery)]) == [2]
+    assert await hands.counts() == {}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS.values(), ids=VERDICTS)
+async def test_a_fence_of_an_earlier_delivery_is_refused(hands: Hands, shard: Shard, verdict: Verdict) -> None:
+    await hands.join()
+    (old,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [given_back(old)])
+    (new,) = await hands.fetch()
+    assert new.fence > old.fence
+    assert await shard.settle("w1", [ended(old, verdict)]) == [0]
+    assert await hands.states("a") == [State.ACTIVE]
+    assert await shard.settle("w1", [done(new)]) == [1]
+
+
+@pytest.mark.parametrize("verdict", VERDICTS.values(), ids=VERDICTS)
+async def test_a_holder_that_is_another_is_refused(hands: Hands, shard: Shard, verdict: Verdict) -> None:
+    await hands.join()
+    await hands.join("w2")
+    (delivery,) = await hands.active(new_job("a"))
+    assert await shard.settle("w2", [ended(delivery, verdict)]) == [0]
+    assert await hands.states("a") == [State.ACTIVE]
+
+
+async def test_a_job_that_never_was_is_refused(shard: Shard) -> None:
+    assert await shard.settle("w1", [Settlement("a", 1, COMPLETED), Settlement("b", 1, FAILED)]) == [0, 0]
+
+
+async def test_a_worker_settles_and_fetches_in_one_trip_and_may_repeat_it(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (first,) = await hands.active(new_job("a"))
+    await hands.put(new_job("b"))
+    shard.link = link = LossyLink(shard.link)
+    link.losing = 1
+    answers, batch = await hands.turn("w1", [done(first)])
+    assert answers == [2]
+    assert ids(batch) == ["b"]
+    assert await hands.counts() == {State.COMPLETED: 1, State.ACTIVE: 1}
+
+
+async def test_what_a_handler_enqueued_is_made_with_its_completion(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("parent"))
+    children = [new_job("now"), new_job("later", due="+50"), new_job("elsewhere", queue="other", priority=1)]
+    assert await shard.settle("w1", [done(delivery, children=children)]) == [1]
+    assert await hands.states("parent", "now", "later", "elsewhere") == [
+        State.COMPLETED,
+        State.WAITING,
+        State.DELAYED,
+        State.WAITING,
+    ]
+    assert await hands.counts() == {State.COMPLETED: 1, State.WAITING: 1, State.DELAYED: 1}
+
+
+async def test_what_a_handler_enqueued_is_dropped_when_its_settlement_is_refused(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    one, two = await hands.active(new_job("one"), new_job("two"))
+    stale = Settlement("one", one.fence - 1, COMPLETED, children=[new_job("dropped")])
+    assert await shard.settle("w1", [stale, done(two, children=[new_job("made")])]) == [0, 1]
+    assert await hands.states("dropped", "made") == [None, State.WAITING]
+
+
+@pytest.mark.parametrize("verdict", [verdict for verdict in VERDICTS.values() if verdict is not COMPLETED])
+async def test_what_a_handler_enqueued_is_dropped_unless_it_returned(
+    hands: Hands, shard: Shard, verdict: Verdict
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("parent"))
+    settlement = Settlement(delivery.id, delivery.fence, verdict, children=[new_job("child")])
+    assert await shard.settle("w1", [settlement]) == [1]
+    assert await hands.states("child") == [None]
+
+
+async def test_what_a_handler_enqueued_is_made_once_however_often_it_is_settled(hands: Hands, shard: Shard) -> None:
+    shard.retention = Retention(completed=0)
+    await hands.join()
+    (delivery,) = await hands.active(new_job("parent"))
+    settlement = done(delivery, children=[new_job("child")])
+    assert await shard.settle("w1", [settlement]) == [1]
+    (child,) = await hands.fetch()
+    await shard.settle("w1", [done(child)])
+    assert await shard.settle("w1", [settlement]) == [2]
+    assert await hands.states("child") == [None]
+    assert await hands.counts() == {}
+
+
+async def test_thousands_of_children_and_settlements_in_one_call_are_all_taken(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    batch = await hands.active(*[new_job() for _ in range(BATCH)])
+    children = [[new_job() for _ in range(7)] for _ in batch]
+    assert await shard.settle("w1", list(map(done, batch, [b"1"] * BATCH, children))) == [1] * BATCH
+    assert await hands.counts() == {State.COMPLETED: BATCH, State.WAITING: 7 * BATCH}
+
+
+async def test_ten_thousand_children_of_one_job_are_made_whole(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    parent, other = await hands.active(new_job(), new_job())
+    children = [new_job(due="" if at % 2 else "+5") for at in range(10_000)]
+    answers, _ = await hands.turn("w1", [done(other), done(parent, children=children)], want=0)
+    assert answers == [1, 1]
+    assert await hands.counts() == {State.COMPLETED: 2, State.WAITING: 5_000, State.DELAYED: 5_000}
+
+
+async def test_retention_by_count_removes_the_oldest_with_their_results(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    shard.retention = Retention(completed=2, failed=1)
+    await hands.join()
+    for name in "abc":
+        clock.forward(1)
+        (delivery,) = await hands.active(new_job(name))
+        await shard.settle("w1", [done(delivery, b"7")])
+    for name in "xyz":
+        clock.forward(1)
+        (delivery,) = await hands.active(new_job(name))
+        await shard.settle("w1", [failed(delivery)])
+    assert await hands.states(*"abcxyz") == [
+        None,
+        State.COMPLETED,
+        State.COMPLETED,
+        None,
+        None,
+        State.FAILED,
+    ]
+    assert await hands.counts() == {State.COMPLETED: 2, State.FAILED: 1}
+    assert sorted(await shard.link.command("HKEYS", shard.keys.fixed("results"))) == [b"b", b"c"]
+    for kind in ("jobs", "runs"):
+        assert sorted(await shard.link.command("HKEYS", shard.keys.fixed(kind))) == [b"b", b"c", b"z"]
+
+
+async def test_retention_of_none_removes_at_once_all_there_is_of_a_job(hands: Hands, shard: Shard) -> None:
+    shard.retention = Retention(completed=0, failed=0)
+    await hands.join()
+    batch = await hands.active(*[new_job(name) for name in "abc"])
+    for delivery in batch:
+        await shard.say(delivery, "log", b'"level":"info","text":"x"')
+        await shard.say(delivery, "progress", b'"done":1')
+    assert await shard.settle("w1", [done(batch[0], b"7"), failed(batch[1]), cancelled(batch[2])]) == [1, 1, 1]
+    assert await hands.counts() == {}
+    left = set(await shard.link.command("KEYS", "*"))
+    kept = {shard.keys.fixed("leases"), shard.keys.fixed("counts")}
+    kept |= {shard.keys.member("w1").encode(), *(shard.keys.gone(number).encode() for number in range(3))}
+    assert left - kept == set()
+
+
+async def test_retention_keeps_each_queue_apart(hands: Hands, shard: Shard) -> None:
+    shard.retention = Retention(completed=1)
+    await hands.join()
+    batch = await hands.active(new_job("a", queue="x"), new_job("b", queue="y"))
+    await shard.settle("w1", [done(delivery) for delivery in batch])
+    assert await hands.states("a", "b") == [State.COMPLETED, State.COMPLETED]
+
+
+async def test_a_lower_retention_takes_hold_step_by_step(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await hands.join()
+    batch = await hands.active(*[new_job() for _ in range(450)])
+    await shard.settle("w1", [done(delivery) for delivery in batch])
+    shard.retention = Retention(completed=10)
+    for left in (250, 50, 10):
+        clock.forward(1)
+        (delivery,) = await hands.active(new_job())
+        await shard.settle("w1", [done(delivery)])
+        assert await hands.counts() == {State.COMPLETED: left}
+
+
+async def test_the_history_of_a_job_is_bounded_and_keeps_the_last(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(new_job("a"))
+    for number in range(60):
+        (delivery,) = await hands.fetch()
+        error = {"type": "E", "message": str(number), "traceback": "t" * 100_000}
+        await shard.settle("w1", [ended(delivery, Verdict(State.WAITING), error=error)])
+    job = await hands.job("a")
+    assert 3 < len(job.attempts) < 60
+    assert job.attempts[-1].number == 60
+    assert job.error is not None
+    assert job.error["message"] == "59"
+    assert await shard.link.command("HSTRLEN", shard.keys.fixed("runs"), "a") < 70_000
+
+
+async def test_an_error_that_is_no_text_does_not_keep_a_job_from_being_settled(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    error = {"type": "E", "message": "lone \ud800 half", "more": object(), "list": [1, "\ud800"]}
+    assert await shard.settle("w1", [ended(delivery, FAILED, error=error)]) == [1]
+    assert "lone" in str((await hands.job("a")).error)
+
+
+async def test_a_settlement_without_facts_leaves_a_job_that_can_be_read(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    assert await shard.settle("w1", [Settlement("a", delivery.fence, FAILED)]) == [1]
+    assert [(attempt.number, attempt.outcome) for attempt in (await hands.job("a")).attempts] == [(1, None)]
+
+
+@pytest.mark.parametrize("verdict", [GIVEN_BACK, LOST, Verdict(State.DELAYED, delay_ms=5)])
+async def test_a_job_that_is_to_be_cancelled_is_not_run_again(hands: Hands, shard: Shard, verdict: Verdict) -> None:
+    """Its attempt was broken off or failed before its worker heard of the cancellation."""
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    assert await shard.cancel(["a"], {"reason": "not needed"}) == ["asked"]
+    assert await shard.settle("w1", [ended(delivery, verdict, "interrupted", reason="shutdown")]) == [1]
+    job = await hands.job("a")
+    assert (job.status, job.reason) == (State.CANCELLED, "not needed")
+    assert await hands.counts() == {State.CANCELLED: 1}
+    assert await hands.fetch() == []
+
+
+async def test_a_job_that_returned_in_spite_of_being_cancelled_has_completed(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.cancel(["a"], {})
+    assert await shard.settle("w1", [done(delivery)]) == [1]
+    assert await hands.states("a") == [State.COMPLETED]
+
+
+async def test_a_suspect_that_ends_its_attempt_in_order_is_none_any_more(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.join()
+    await hands.join("solo", "!*")
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [ended(delivery, LOST, "lost")])
+    (delivery,) = await hands.fetch("solo")
+    await shard.settle("solo", [retried(delivery, 10)])
+    clock.forward(10)
+    await shard.promote()
+    (delivery,) = await hands.fetch("w1")
+    assert (delivery.suspect, delivery.attempt) == (False, 2)
+
+
+async def test_a_suspect_that_is_interrupted_stays_one_and_crashes_alone_are_counted(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.join()
+    await hands.join("solo", "!*")
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [ended(delivery, LOST, "lost")])
+    for verdict, crashes in ((GIVEN_BACK, 0), (CRASHED_ALONE, 1), (GIVEN_BACK, 1), (CRASHED_ALONE, 2)):
+        assert await hands.fetch("w1") == []
+        (delivery,) = await hands.fetch("solo")
+        await shard.settle("solo", [ended(delivery, verdict, "lost")])
+        await hands.fetch("solo", want=0)
+        (delivery,) = await hands.fetch("solo")
+        assert (delivery.crashes, delivery.suspect, delivery.attempt) == (crashes, True, 1)
+        await shard.settle("solo", [given_back(delivery)])
+
+
+async def test_results_of_a_job_that_did_not_return_are_not_kept(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [Settlement("a", delivery.fence, FAILED, result=b"1")])
+    assert await shard.link.command("HLEN", shard.keys.fixed("results")) == 0
+
+
+async def test_a_lease_that_has_run_out_does_not_lose_what_was_done(hands: Hands, shard: Shard, clock: Clock) -> None:
+    """Nobody has taken the job over yet, so its holder still has it."""
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    clock.forward(60_000)
+    assert await shard.settle("w1", [done(delivery)]) == [1]
+    assert await hands.states("a") == [State.COMPLETED]
