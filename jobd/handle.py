@@ -49,7 +49,7 @@ class JobHandle(Generic[R]):
         Raises JobFailed, JobCancelled, ResultTimeout, JobNotFound."""
         if self.pending:
             raise StateConflict(
-                f"job {self.id} becomes a job when the handler that enqueued it is completed, which cannot wait for it; "
+                f"job {self.id} becomes a job when the handler that enqueued it is completed, which cannot wait; "
                 "ctx.client.enqueue is the immediate way"
             )
         value = await self._client.result(self.id, timeout=timeout)

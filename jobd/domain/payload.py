@@ -55,12 +55,10 @@ class PayloadShape:
 
     def decode(self, raw: bytes) -> Any:
         """The validated payload. Raises PayloadError listing each wrong field."""
-        from pydantic import ValidationError
-
         raw = raw or b"{}"
         try:
             return self.adapter.validate_json(raw, extra="forbid", by_alias=True, by_name=True)
-        except ValidationError as error:
+        except Exception as error:  # noqa: BLE001  validators are code of plugins, which may raise anything
             raise _payload_error(self.type_name, error, raw) from None
 
     def bind(self, handler: Callable[..., Any], raw: bytes, context: object) -> Callable[[], Any]:
@@ -78,21 +76,22 @@ class PayloadShape:
     def encode_result(self, result: object) -> bytes:
         """The JSON of a result; empty for None. Secrets in it stay hidden, as results are read by many. What the
         result's type would take in (a tuple for a list, a dict for a model) is taken. Raises ValueError."""
-        from pydantic import ValidationError
-        from pydantic_core import PydanticSerializationError
-
         if result is None:
             return b""
         if self.result is None:
             return to_json(result, reveal=False)
         try:
             return self.result.dump_json(result, by_alias=True, warnings="error")
-        except PydanticSerializationError:
-            try:
-                fitting = self.result.validate_python(result)
-            except ValidationError as error:
-                raise ValueError(_listed(_faults(error, result))) from None
-        return self.result.dump_json(fitting, by_alias=True, warnings="error")
+        except ValueError:
+            return self.result.dump_json(self._fitted(result), by_alias=True, warnings="error")
+
+    def _fitted(self, result: object) -> Any:
+        from pydantic import ValidationError
+
+        try:
+            return None if self.result is None else self.result.validate_python(result)
+        except ValidationError as error:
+            raise ValueError(_listed(_faults(error, result))) from None
 
     def decode_result(self, value: Any) -> Any:
         """A result of the handler's type, from the plain JSON values it was kept as. Raises ValueError."""
@@ -143,9 +142,14 @@ def _close(schema: object) -> None:
 # --- what is wrong with it ---------------------------------------------------------------------------------------
 
 
-def _payload_error(type_name: str, error: ValidationError, raw: bytes) -> PayloadError:
-    faults = _faults(error, from_json(raw))
-    return PayloadError(f"the payload does not fit {type_name}: {_listed(faults, error.error_count())}", faults)
+def _payload_error(type_name: str, error: Exception, raw: bytes) -> PayloadError:
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError):
+        faults = _faults(error, from_json(raw))
+        return PayloadError(f"the payload does not fit {type_name}: {_listed(faults, error.error_count())}", faults)
+    fault = FieldFault(pointer="", code="unchecked", message=f"its check broke: {type(error).__name__}: {error}")
+    return PayloadError(f"the payload of {type_name}: {fault['message']}", [fault])
 
 
 def _faults(error: ValidationError, value: Any) -> list[FieldFault]:
