@@ -13,7 +13,12 @@ def configure(level: str = "info", style: Literal["auto", "text", "json"] = "aut
     """Sets up logging of this process, to standard error. `auto` is text on a terminal, else JSON."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=0,
+            # others show local variables, and there are payloads and passwords in those
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if text
         else structlog.processors.JSONRenderer()
     )

@@ -1,61 +1,109 @@
 """Every setting: defaults < configuration file (TOML) < environment < flags. Checked whole at start.
 
-A setting `worker.grace` is `grace` under `[worker]` in the file and `JOBD_WORKER__GRACE` in the environment. The names
-that other job systems use (REDIS_URL, QUEUE_MAX_CONCURRENCY, …) are understood too; jobd's own win. `.env` in the
-working directory is read like the environment, which wins over it.
+A setting `worker.grace` is `grace` under `[worker]` in the file and `JOBD_WORKER__GRACE` in the environment.
 """
 
 from __future__ import annotations
 
-import os
+import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from inspect import isclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+)
 
 from jobd.domain.duration import milliseconds
-from jobd.errors import SettingsError
+from jobd.domain.names import check_queue_name
+from jobd.environment import Environment, Given
+from jobd.errors import OptionError, SettingsError
 
 DEFAULT_PORT = 8420
 
 
-def _duration_ms(value: object) -> int:
+def _duration_ms(value: Any, *, least: int = 0) -> int:
     text = value.strip() if isinstance(value, str) else value
-    if isinstance(text, str) and text.replace(".", "", 1).isdigit():
+    if isinstance(text, str) and text.replace(".", "", 1).isdecimal():
         text = float(text)
-    return milliseconds(text)  # type: ignore[arg-type]  # what is not a duration is refused there
+    try:
+        return milliseconds(text, name="this", least=least)
+    except OptionError as error:
+        raise ValueError(str(error).removeprefix("this: ")) from None
 
 
 def _words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
-Milliseconds = Annotated[int, BeforeValidator(_duration_ms), PlainSerializer(lambda ms: f"{ms}ms", return_type=str)]
+def _queue_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            check_queue_name(name)
+        except OptionError as error:
+            raise ValueError(str(error)) from None
+    return names
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _redis_url(url: str) -> str:
+    # the messages do not repeat it, as there may be a password in it
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("this is not a URL with a host and the number of a port") from None
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("a Redis URL starts with redis://, rediss:// (TLS) or unix://")
+    if parts.scheme != "unix" and not parts.path.removeprefix("/").isdecimal() and parts.path not in ("", "/"):
+        raise ValueError("a Redis URL ends in the number of a database, such as /0")
+    return url
+
+
+_IN_MS = PlainSerializer(lambda ms: f"{ms}ms", return_type=str)
+Milliseconds = Annotated[int, BeforeValidator(_duration_ms), _IN_MS]
 """given as "25s", "5m" or seconds; held in milliseconds"""
+Patience = Annotated[int, BeforeValidator(partial(_duration_ms, least=1_000)), _IN_MS]
+"""the same, a second at least"""
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Queues = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_queue_names)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url)]
+Directory = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class Section(BaseModel):
     """A part of the settings; names that do not exist are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class WorkerSettings(Section):
     """`[worker]`: how jobs are run."""
 
-    processes: int | Literal["auto"] = Field(default=1, description="worker processes; 0: in the main one; auto: cores")
+    processes: Annotated[int, Field(ge=0, le=1_000)] | Literal["auto"] = Field(
+        default=1, description="worker processes; 0: in the main one; auto: cores"
+    )
     concurrency: int = Field(default=50, ge=1, le=10_000, description="jobs at a time in one process")
     threads: int = Field(default=10, ge=1, le=1_000, description="of these, sync handlers at a time")
-    queues: Words = Field(default=(), description="queues to serve; none named: all")
-    lease: Milliseconds = Field(default=20_000, ge=1_000, description="how long a silent process keeps its jobs")
+    queues: Queues = Field(default=(), description="queues to serve; none named: all")
+    lease: Patience = Field(default=20_000, description="how long a silent process keeps its jobs")
     grace: Milliseconds = Field(default=25_000, description="how long running jobs may take to end at shutdown")
-    max_loop_block: Milliseconds = Field(default=300_000, description="a process that hangs longer is killed")
+    max_loop_block: Patience = Field(default=300_000, description="a process that hangs longer is killed")
 
 
 class EmbeddedSettings(Section):
@@ -63,7 +111,7 @@ class EmbeddedSettings(Section):
 
     fsync: Literal["always", "everysec", "no"] = Field(default="always", description="when accepted means on disk")
     max_memory: int = Field(default=0, ge=0, description="bytes; 0: no limit")
-    server_bin: Path | None = Field(default=None, description="another valkey-server or redis-server")
+    server_bin: Directory | None = Field(default=None, description="another valkey-server or redis-server")
 
 
 class RetentionSettings(Section):
@@ -91,18 +139,25 @@ class HttpSettings(Section):
 class LogSettings(Section):
     """`[log]`: what the process writes to standard error."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "text", "json"] = Field(default="auto", description="auto: text on a terminal, else JSON")
+    level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = Field(
+        default="info", description="the least that is written"
+    )
+    format: Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)] = Field(
+        default="auto", description="auto: text on a terminal, else JSON"
+    )
 
 
 class Settings(Section):
     """All settings of a process."""
 
-    redis_url: str | None = Field(default=None, description="unset: the embedded server")
-    database_url: str | None = Field(default=None, description="unset: SQLite in the data directory")
-    data_dir: Path = Field(default_factory=lambda: user_data_path("jobd", appauthor=False))
-    host: str = "127.0.0.1"
-    port: int = Field(default=DEFAULT_PORT, ge=0, le=65_535, description="0: any free one")
+    redis_url: RedisUrl | None = Field(default=None, repr=False, description="unset: the embedded server")
+    database_url: str | None = Field(default=None, repr=False, description="unset: SQLite in the data directory")
+    data_dir: Directory = Field(
+        default_factory=lambda: user_data_path("jobd", appauthor=False),
+        description="what the embedded server keeps; unset: the place of this system for data of programs",
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="the address that the API listens on")
+    port: int = Field(default=DEFAULT_PORT, ge=0, le=65_535, description="the port of the API; 0: any free one")
     prefix: str = Field(default="jobd", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="first word of all keys")
     without: Words = Field(default=(), description="installed plugins to leave out")
     worker: WorkerSettings = WorkerSettings()
@@ -111,7 +166,9 @@ class Settings(Section):
     defaults: DefaultsSettings = DefaultsSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
-    plugins: dict[str, dict[str, Any]] = Field(default_factory=dict, description="[plugins.<name>] of each plugin")
+    plugins: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, repr=False, description="[plugins.<name>] of each plugin"
+    )
 
 
 def load_settings(
@@ -123,106 +180,103 @@ def load_settings(
     """The settings of this process. `flags` is nested as the settings are; `environment` defaults to that of the
     process and `.env`; `config` to JOBD_CONFIG, else `jobd.toml` in the working directory if there is one.
     Raises SettingsError naming each wrong setting and where it came from."""
-    given = _environment() if environment is None else environment
-    path = config or (Path(given["JOBD_CONFIG"]) if given.get("JOBD_CONFIG") else None)
-    layers = [
-        (str(path or "jobd.toml"), _file(path)),
-        ("the environment", _foreign_names(given)),
-        ("the environment", _own_names(given)),
-        ("the command line", flags or {}),
+    outside = Environment.of_process() if environment is None else Environment(environment)
+    if config is None and (path := outside.get("JOBD_CONFIG")):
+        config = Path(path).expanduser()
+    given = [
+        *_flat(_file(config), str(config or _USUAL_FILE)),
+        *outside.foreign(),
+        *outside.own(SETTINGS),
+        *_flat(flags or {}, "the command line"),
     ]
-    merged: dict[str, Any] = {}
-    for _, layer in layers:
-        _merge(merged, layer)
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(_nested(given))
     except ValidationError as error:
-        raise SettingsError("\n".join(_explained(error, layers))) from None
+        raise SettingsError("\n".join(_explained(error, given))) from None
 
 
-def _environment() -> dict[str, str]:
-    named = {name: value for name, value in dotenv_values(".env").items() if value is not None}
-    return {**named, **os.environ}
+def _paths(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        if isclass(field.annotation) and issubclass(field.annotation, Section):
+            yield from _paths(field.annotation, (*above, name))
+        else:
+            yield (*above, name)
+
+
+SETTINGS = frozenset(_paths(Settings))
+"""the path of each setting: ("port",), ("worker", "grace"), …"""
+_USUAL_FILE = Path("jobd.toml")
 
 
 def _file(path: Path | None) -> dict[str, Any]:
-    if path is None and not Path("jobd.toml").is_file():
+    if path is None and not _USUAL_FILE.is_file():
         return {}
-    path = path or Path("jobd.toml")
+    path = path or _USUAL_FILE
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: the configuration file cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: this is not TOML: {error}") from error
 
 
-def _own_names(environment: Mapping[str, str]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    for name, value in environment.items():
-        if name.startswith("JOBD_") and name not in ("JOBD_CONFIG", "JOBD_TOKEN") and value != "":
-            *sections, last = name.removeprefix("JOBD_").lower().split("__")
-            if not sections and last not in Settings.model_fields:
-                continue  # JOBD_ is a common prefix; single words that are no setting may belong to a plugin or a script
-            here = nested
-            for section in sections:
-                here = here.setdefault(section, {})
-            here[last] = value
-    if environment.get("JOBD_TOKEN"):
-        nested.setdefault("http", {}).setdefault("token", environment["JOBD_TOKEN"])
-    return nested
-
-
-def _foreign_names(environment: Mapping[str, str]) -> dict[str, Any]:
-    """The names that users of other systems have in their environment (requirements 6.4)."""
-    nested: dict[str, Any] = {}
-    if any(environment.get(name) for name in ("REDIS_URL", "REDIS_HOST", "REDIS_PORT", "REDIS_PASSWORD", "REDIS_DB")):
-        nested["redis_url"] = environment.get("REDIS_URL") or _url_of_parts(environment)
-    for name, section, setting in (
-        ("WORKER_COUNT", "worker", "processes"),
-        ("QUEUE_MAX_CONCURRENCY", "worker", "concurrency"),
-        ("QUEUE_REMOVE_ON_SUCCESS", "retention", "completed"),
-        ("QUEUE_REMOVE_ON_FAILURE", "retention", "failed"),
-        ("QUEUE_DEFAULT_RETRIES", "defaults", "retries"),
-    ):
-        if environment.get(name):
-            nested.setdefault(section, {})[setting] = environment[name]
-    return nested
-
-
-def _url_of_parts(environment: Mapping[str, str]) -> str:
-    host = environment.get("REDIS_HOST") or "localhost"
-    port = environment.get("REDIS_PORT") or "6379"
-    database = environment.get("REDIS_DB") or "0"
-    password = environment.get("REDIS_PASSWORD")
-    secret = f":{quote(password, safe='')}@" if password else ""
-    return f"redis://{secret}{host}:{port}/{database}"
-
-
-def _merge(into: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    for name, value in layer.items():
-        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
-            _merge(into[name], value)
+def _flat(values: Mapping[str, Any], origin: str, above: tuple[str, ...] = ()) -> Iterator[Given]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, origin, (*above, name))
         else:
-            into[name] = dict(value) if isinstance(value, Mapping) else value
+            yield Given((*above, name), value, origin)
 
 
-def _explained(error: ValidationError, layers: list[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    lines = []
-    for fault in error.errors(include_url=False, include_context=False):
-        path = [str(part) for part in fault["loc"]]
-        origin = next((source for source, layer in reversed(layers) if _holds(layer, path)), "the defaults")
-        sentence = "there is no such setting" if fault["type"] == "extra_forbidden" else fault["msg"]
-        line = f"{'.'.join(path)} (from {origin}): {sentence.removeprefix('Value error, ')}"
-        if line not in lines:
-            lines.append(line)
-    return lines
+def _nested(given: Iterable[Given]) -> dict[str, Any]:
+    """What was given, the later over the earlier."""
+    whole: dict[str, Any] = {}
+    for item in given:
+        here = whole
+        for name in item.path[:-1]:
+            if not isinstance(here.get(name), dict):
+                here[name] = {}
+            here = here[name]
+        here[item.path[-1]] = item.value
+    return whole
 
 
-def _holds(layer: Mapping[str, Any], path: list[str]) -> bool:
-    here: Any = layer
-    for part in path:
-        if not isinstance(here, Mapping) or part not in here:
-            return here is not layer and not isinstance(here, Mapping)
-        here = here[part]
-    return True
+# --- what is wrong with it ---------------------------------------------------------------------------------------
+
+
+def _explained(error: ValidationError, given: list[Given]) -> list[str]:
+    """A line for each wrong setting."""
+    faults: dict[tuple[str, ...], list[str]] = {}
+    for fault in error.errors(include_url=False, include_context=False, include_input=False):
+        place = _place(fault["loc"])
+        sentence = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            sentence = f"there is no such setting{_meant(place)}"
+        elif fault["type"] == "model_type":
+            sentence = "this is a section, which has settings of its own"
+        faults.setdefault(place, []).append(sentence)
+    return [
+        f"{'.'.join(place)} (from {_origin(place, given)}): {', or: '.join(sentences)}"
+        for place, sentences in faults.items()
+    ]
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The setting at a place that pydantic names, without the branches of unions below it."""
+    path = tuple(map(str, location))
+    return next((path[:length] for length in range(1, len(path)) if path[:length] in SETTINGS - {("plugins",)}), path)
+
+
+def _meant(path: tuple[str, ...]) -> str:
+    known = {".".join(path[:length]) for path in SETTINGS for length in (1, 2)}
+    near = difflib.get_close_matches(".".join(path), sorted(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _origin(place: tuple[str, ...], given: list[Given]) -> str:
+    """Where the value at a place came from: the last that was given there, above, or below."""
+    for item in reversed(given):
+        shared = min(len(item.path), len(place))
+        if item.path[:shared] == place[:shared]:
+            return item.origin
+    return "the defaults"

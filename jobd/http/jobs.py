@@ -121,6 +121,8 @@ async def _after_wish(request: web.Request, job_id: str, headers: dict[str, str]
         return await service.client.get(job_id)
     seconds = min(int(wish[1]), LONGEST_WAIT_S)
     headers["Preference-Applied"] = f"wait={seconds}"
+    if seconds == 0:
+        return await service.client.get(job_id)
     return await _ended(service.client, service.closing, job_id, seconds)
 
 

@@ -142,6 +142,7 @@ class Link:
 
 def passing(error: Exception) -> bool:
     """Is it weather, so that the same command may succeed in a moment?"""
+    error = _bare(error)
     if isinstance(error, _REFUSED):
         return False
     if isinstance(error, ResponseError) and not isinstance(error, _PASSING):
@@ -149,8 +150,9 @@ def passing(error: Exception) -> bool:
     return isinstance(error, _PASSING)
 
 
-def translated(error: RedisError, name: str) -> StoreError:
+def translated(error: Exception, name: str) -> StoreError:
     """The error of ours that says what a server's error means."""
+    error = _bare(error)
     if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
         return StoreFull(
             f"{name} has no memory left for new jobs; nothing was stored. Give it more, or let jobs finish"
@@ -158,6 +160,12 @@ def translated(error: RedisError, name: str) -> StoreError:
     if isinstance(error, _REFUSED):
         return StoreDenied(f"{name} does not let us in: {error}")
     return StoreError(f"{name} answered with an error: {error}")
+
+
+def _bare(error: Exception) -> Exception:
+    """What the server said when it did not let a connection begin; the client wraps it."""
+    cause = error.__cause__
+    return cause if isinstance(error, RedisConnectionError) and isinstance(cause, RedisError) else error
 
 
 def pairs(reply: Any) -> list[tuple[bytes, bytes]]:

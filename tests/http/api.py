@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,7 +49,8 @@ class Api:
     async def ask(
         self, method: str, path: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Reply:
-        async with self._session.request(method, path, data=data, headers=headers, allow_redirects=False) as response:
+        body = None if data is None else BytesIO(data)
+        async with self._session.request(method, path, data=body, headers=headers, allow_redirects=False) as response:
             return Reply(response.status, response.headers, await response.read())
 
     async def get(self, path: str, **headers: str) -> Reply:

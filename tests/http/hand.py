@@ -49,6 +49,18 @@ class Hand:
         """Ends it as cancelled."""
         await self._settle(delivery, CANCELLED, outcome="cancelled", reason=reason)
 
+    async def say_progress(self, delivery: Delivery, **words: Any) -> None:
+        assert await self.shard.say(delivery, "progress", orjson.dumps(words)[1:-1])
+
+    async def say_line(self, delivery: Delivery, text: str, **fields: Any) -> None:
+        line = {"attempt": delivery.attempt, "level": "info", "text": text, "fields": fields}
+        assert await self.shard.say(delivery, "log", orjson.dumps(line)[1:-1])
+
+    async def somebody_waits_for(self, job_id: str) -> None:
+        """Returns when the end of the job is waited for."""
+        while not await self.shard.link.command("HEXISTS", self.shard.keys.fixed("waiters"), job_id):
+            pass
+
     async def _settle(self, delivery: Delivery, verdict: Verdict, result: bytes = b"", **facts: Any) -> None:
         settlement = Settlement(delivery.id, delivery.fence, verdict, result, {"worker": self.name, **facts})
         assert await self.shard.settle(self.name, [settlement]) == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -136,8 +137,6 @@ async def test_a_job_that_is_gone_before_it_is_read_back_was_accepted_all_the_sa
 
 
 async def test_prefer_wait_answers_with_the_ended_job(api: Api, hand: Hand):
-    import asyncio
-
     asked = asyncio.create_task(api.post("/api/v1/jobs", {"type": "anything", "id": "wanted"}, Prefer="wait=30"))
     await hand.complete(await hand.take_when_there(), {"sum": 3})
     reply = await asked

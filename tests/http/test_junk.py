@@ -225,12 +225,20 @@ async def test_a_body_that_is_not_declared_as_json_is_refused(api: Api, path: st
     await nothing_happened(api)
 
 
+@pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"])
+async def test_an_empty_form_changes_nothing(api: Api, form: str):
+    await api.enqueue(id="one")
+
+    assert (await api.ask("POST", "/api/v1/jobs/one/cancel", b"", {"Content-Type": form})).status == 415
+    assert (await api.get("/api/v1/jobs/one/status")).body["status"] == "waiting"
+
+
 @pytest.mark.parametrize("said", ["application/json; charset=UTF-8", "application/vnd.acme+json", "APPLICATION/JSON"])
 async def test_other_ways_to_say_json_are_understood(api: Api, said: str):
     assert (await api.ask("POST", "/api/v1/jobs", b'{"type":"anything"}', {"Content-Type": said})).status == 201
 
 
-async def test_a_payload_with_a_hundred_thousand_faults_is_answered_with_the_first_hundred(api: Api):
+async def test_a_payload_with_a_thousand_faults_is_answered_with_the_first_hundred(api: Api):
     body = {"type": "send-letter", "data": {"to": "a", "subject": "b", **{f"f{number}": 1 for number in range(1_000)}}}
     reply = await api.post("/api/v1/jobs", body)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 import uvloop
 
 from jobd.store.shard import Shard
 from jobd.store.store import Store
+from tests.real_server import RealServer
 from tests.store.hands import Clock, Hands
 
 
@@ -41,3 +43,10 @@ def clock(shard: Shard) -> Clock:
 def hands(shard: Shard, clock: Clock) -> Hands:
     """Does with the shard what a test says."""
     return Hands(shard, clock)
+
+
+@pytest.fixture
+def server_of_ones_own(server_binary: Path) -> Iterator[RealServer]:
+    """A server that a test may stop, change and damage."""
+    with RealServer(server_binary) as server:
+        yield server

@@ -1,0 +1,100 @@
+"""What people and programs are told when something is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from jobd import errors
+from jobd.cli.exits import Exit, exit_of
+from jobd.cli.faults import wants_json
+from tests.cli.conftest import Cli, Enqueue
+from tests.real_server import RealServer
+
+
+def test_a_store_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
+    result = Cli({"JOBD_REDIS_URL": f"unix://{tmp_path}/nobody"})("queues")
+    assert (result.exit_code, result.stdout) == (Exit.UNREACHABLE, "")
+    assert "did not answer PING within 3 s" in result.stderr
+    assert "Try:   check that the server runs" in result.stderr
+
+
+def test_where_no_jobd_runs_and_no_redis_is_named_it_says_what_to_do(tmp_path: Path) -> None:
+    result = Cli({"JOBD_DATA_DIR": str(tmp_path)})("queues")
+    assert result.exit_code == Exit.UNREACHABLE
+    assert result.stderr == (
+        f"Error: no Redis is named, and no jobd runs on {tmp_path}\n       start `jobd run`, or set JOBD_REDIS_URL\n"
+    )
+
+
+def test_a_wrong_password_is_not_allowed(server_binary: Path) -> None:
+    with RealServer(server_binary, "requirepass secret") as server:
+        result = Cli({"JOBD_REDIS_URL": server.url})("queues")
+    assert result.exit_code == Exit.NOT_ALLOWED
+    assert "does not let us in" in result.stderr
+    assert "secret" not in result.stderr
+
+
+@pytest.mark.parametrize("words", [["jobs", "show"], ["nonsense"], ["run", "--port", "x"]])
+def test_a_usage_error_is_a_problem_object_for_programs(cli: Cli, words: list[str]) -> None:
+    result = cli(*words, "-o", "json")
+    assert (result.exit_code, result.stdout) == (Exit.USAGE, "")
+    problem = orjson.loads(result.stderr)
+    assert (problem["code"], problem["exit_code"], problem["retryable"]) == ("usage", 2, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["jobs", "list", "-o", "json"], True),
+        (["jobs", "list", "--output=json"], True),
+        (["jobs", "list", "-ojson"], True),
+        (["jobs", "list", "-o", "table", "json"], False),
+        (["jobs", "list", "-o"], False),
+    ],
+)
+def test_json_is_recognised_however_it_is_asked_for(words: list[str], wanted: bool) -> None:
+    assert wants_json(words) is wanted
+
+
+def test_every_error_ends_in_a_code_that_means_it() -> None:
+    expected = {
+        errors.JobNotFound: Exit.NOT_FOUND,
+        errors.StateConflict: Exit.CONFLICT,
+        errors.ResultTimeout: Exit.TIMED_OUT,
+        errors.JobFailed: Exit.JOB_FAILED,
+        errors.JobCancelled: Exit.JOB_FAILED,
+        errors.StoreUnavailable: Exit.UNREACHABLE,
+        errors.StoreFull: Exit.UNREACHABLE,
+        errors.StoreRefused: Exit.UNREACHABLE,
+        errors.EmbeddedServerError: Exit.UNREACHABLE,
+        errors.StoreDenied: Exit.NOT_ALLOWED,
+        errors.PayloadError: Exit.USAGE,
+        errors.OptionError: Exit.USAGE,
+        errors.UnknownJobType: Exit.USAGE,
+        errors.SettingsError: Exit.USAGE,
+        errors.PluginError: Exit.ERROR,
+        errors.RoleError: Exit.ERROR,
+    }
+    assert {kind: exit_of(kind("x")) for kind in expected} == expected
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(cli: Cli, enqueue: Enqueue) -> None:
+    for number in range(200):
+        enqueue(f"job-{number}", tags=["x" * 200])
+    reader = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert reader.stdin is not None
+    with subprocess.Popen(
+        [sys.executable, "-m", "jobd", "jobs", "list", "--limit", "200", "-o", "json"],
+        stdout=reader.stdin,
+        stderr=subprocess.PIPE,
+        env={**__import__("os").environ, **cli.environment},
+    ) as writer:
+        reader.stdin.close()
+        _, complaint = writer.communicate(timeout=60)
+    reader.wait()
+    assert (writer.returncode, complaint) == (0, b"")

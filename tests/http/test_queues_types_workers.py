@@ -1,0 +1,110 @@
+"""What is around jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobd.client import Client
+from jobd.intake import told_facts
+from tests.http.api import Api
+from tests.http.hand import Hand
+from tests.http.job_types import send_letter
+
+
+async def test_queues_are_listed_with_their_counts(api: Api, hand: Hand):
+    await api.enqueue(queue="b")
+    await api.enqueue(queue="a")
+    await api.enqueue(queue="a", delay_ms=60_000)
+    await hand.take()
+    body = (await api.get("/api/v1/queues")).body
+
+    assert [queue["name"] for queue in body["data"]] == ["a", "b"]
+    assert [queue["unfinished"] for queue in body["data"]] == [2, 1]
+    assert sum(queue["counts"]["active"] for queue in body["data"]) == 1
+
+
+@pytest.mark.parametrize("name", ["odd_ones", "odd-ones", "ODD-ones"])
+async def test_a_queue_is_found_whichever_dash_is_used(api: Api, name: str):
+    await api.enqueue(queue="odd_ones")
+    body = (await api.get(f"/api/v1/queues/{name}")).body
+
+    assert body["name"] == "odd_ones"
+    assert body["counts"] == {
+        "waiting": 1,
+        "delayed": 0,
+        "blocked": 0,
+        "active": 0,
+        "completed": 0,
+        "failed": 0,
+        "cancelled": 0,
+    }
+
+
+async def test_two_queues_that_differ_in_the_dash_stay_two(api: Api):
+    await api.enqueue(queue="odd-ones")
+    await api.enqueue(queue="odd_ones", delay_ms=60_000)
+
+    assert (await api.get("/api/v1/queues/odd-ones")).body["counts"]["waiting"] == 1
+    assert (await api.get("/api/v1/queues/odd_ones")).body["counts"]["delayed"] == 1
+
+
+async def test_a_queue_without_jobs_is_not_found(api: Api):
+    assert (await api.get("/api/v1/queues/nix")).status == 404
+
+
+async def test_types_are_listed_with_the_options_their_jobs_will_have(api: Api):
+    rows = {row["type"]: row for row in (await api.get("/api/v1/types")).body["data"]}
+
+    assert list(rows) == ["add_up", "anything", "send-letter"]
+    assert rows["send-letter"] == {
+        "type": "send-letter",
+        "description": "Sends a letter.\n\nBy hand.",
+        "installed": True,
+        "queue": "letters",
+        "priority": 5,
+        "max_attempts": 3,
+        "timeout_ms": 0,
+        "backoff": {"kind": "exponential", "base_ms": 2_000, "cap_ms": 3_600_000, "jitter": 0.25},
+        "tags": [],
+    }
+
+
+@pytest.mark.parametrize("name", ["send_letter", "send-letter", "Send-Letter"])
+async def test_a_type_has_the_schema_of_its_payload(api: Api, name: str):
+    body = (await api.get(f"/api/v1/types/{name}")).body
+
+    assert body["type"] == "send-letter"
+    assert body["payload_schema"]["required"] == ["to", "subject"]
+    assert body["payload_schema"]["additionalProperties"] is False
+
+
+async def test_a_type_that_only_workers_have_is_known_by_what_they_told(api: Api, client: Client):
+    await client.store.tell_types({"send_parcel": told_facts(send_letter)})
+
+    assert [row["installed"] for row in (await api.get("/api/v1/types")).body["data"]] == [True, True, True, False]
+    body = (await api.get("/api/v1/types/send-parcel")).body
+    assert (body["type"], body["queue"], body["description"]) == ("send_parcel", "letters", "Sends a letter.")
+    assert body["payload_schema"] is None
+
+
+async def test_an_unknown_type_is_not_found_with_a_suggestion(api: Api):
+    reply = await api.get("/api/v1/types/send-leter")
+
+    assert (reply.status, reply.body["code"]) == (404, "not_found")
+    assert "send-letter" in reply.body["detail"]
+
+
+async def test_workers_are_listed_with_what_they_hold(api: Api, hand: Hand):
+    await api.enqueue()
+    await hand.take()
+    (worker,) = (await api.get("/api/v1/workers")).body["data"]
+
+    assert worker.pop("joined_at") < worker.pop("lease_until")
+    assert worker == {
+        "id": "hand-1",
+        "kind": "worker",
+        "alive": True,
+        "queues": ["*"],
+        "active": 1,
+        "about": {"kind": "worker", "host": "here", "slots": 8},
+    }
