@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 ROLES = ("monitor", "worker", "scheduler", "api")
 """in the order of their start; they stop in reverse, so that the door closes first"""
 _TICK_S = 1.0
+_LAST_WAIT_S = 1.0
 
 
 def run(settings: Settings, roles: Sequence[str] = ()) -> int:
@@ -51,17 +52,21 @@ def run(settings: Settings, roles: Sequence[str] = ()) -> int:
     log.configure(settings.log.level, settings.log.format)
     chosen = [role for role in ROLES if role in roles or not roles]
     options = {"use_uvloop": sys.platform != "win32"}
-    code, stubborn = anyio.run(_main, settings, chosen, backend="asyncio", backend_options=options)
-    if stubborn or any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
-        # a normal exit would wait for what does not end
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    code = anyio.run(_main, settings, chosen, backend="asyncio", backend_options=options)
+    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        _leave_hard(code)
     return code
 
 
-async def _main(settings: Settings, roles: Sequence[str]) -> tuple[int, bool]:
-    """The exit code, and whether something is left that would keep the process."""
+def _leave_hard(code: int) -> NoReturn:
+    """Ends the process without waiting for what does not end, as a normal exit would."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def _main(settings: Settings, roles: Sequence[str]) -> int:
+    """The exit code."""
     speaker = log.get("jobd")
     # a plugin that cannot be used is said before anything is started
     catalog = Catalog.of_installed(without=settings.without)
@@ -84,7 +89,15 @@ async def _main(settings: Settings, roles: Sequence[str]) -> tuple[int, bool]:
     if stubborn:
         speaker.error("some parts did not end in time", parts=stubborn)
         code = 1
-    return code, bool(stubborn)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        _, left = await asyncio.wait(left, timeout=_LAST_WAIT_S)
+    if stubborn or left:
+        speaker.debug("tasks did not end", tasks=[task.get_name() for task in left])
+        _leave_hard(code)
+    return code
 
 
 class House:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -19,7 +20,12 @@ from jobd.errors import JobdError, PluginError, UnknownJobType
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from jobd.domain.job import Job
+
 GROUP = "jobd"
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("jobd_"))
+"""the names of all hooks"""
+_SETTINGS_NAME = re.compile(r"[a-z0-9]+([_-][a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,9 @@ class Catalog:
         self._owners: dict[str, str] = {}
         self.plugins: tuple[Plugin, ...] = ()
         self.services: dict[type | str, Callable[..., Any]] = {}
+        """the factories"""
+        self.service_owners: dict[type | str, str] = {}
+        """which plugin offers each, in words"""
         self.settings_models: dict[str, type[BaseModel]] = {}
         for job_type in job_types:
             self._add_type(job_type, job_type.__module__)
@@ -74,6 +83,8 @@ class Catalog:
             try:
                 plugin = catalog._take_in(entry, active=entry.name not in without)
             except Exception as error:  # noqa: BLE001  what is surveyed may be broken in any way
+                if catalog._hooks.has_plugin(entry.name):
+                    catalog._hooks.unregister(name=entry.name)
                 reason = str(error) if isinstance(error, JobdError) else f"{type(error).__name__}: {error}"
                 plugin = replace(catalog._take_in(entry, active=False), error=reason)
             found.append(plugin)
@@ -94,9 +105,17 @@ class Catalog:
             return job_type
         raise unknown_type(name, [job_type.name for job_type in self._types.values()])
 
-    def settled(self, job: object) -> None:
-        """Tells the plugins that a job has ended."""
-        self._hooks.hook.jobd_job_settled(job=job)
+    def settled(self, job: Job) -> None:
+        """Tells the plugins that a job has ended, each of them, whatever the others do. Raises ExceptionGroup of what
+        they raised."""
+        errors = []
+        for observer in self._hooks.hook.jobd_job_settled.get_hookimpls():
+            try:
+                observer.function(**dict.fromkeys(observer.argnames, job))
+            except Exception as error:  # noqa: BLE001  it is raised below, after the others were told
+                errors.append(error)
+        if errors:
+            raise ExceptionGroup("jobd_job_settled failed", errors)
 
     @property
     def watches_endings(self) -> bool:
@@ -129,7 +148,7 @@ class Catalog:
     def _load(self, entry: EntryPoint, where: str) -> object:
         try:
             module: object = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{where} cannot be imported: {type(error).__name__}: {error}; repair or uninstall it, or leave it out "
                 f"with JOBD_WITHOUT={entry.name}"
@@ -138,20 +157,40 @@ class Catalog:
             self._hooks.register(module, name=entry.name)
             self._hooks.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(f"{where} does not fit: {error}; see the hooks in jobd.hookspecs") from error
+            raise PluginError(f"{where} does not fit: {error}; there are the hooks {', '.join(HOOKS)}") from error
+        except ValueError as error:
+            raise PluginError(
+                f"{where}: another plugin has this name, or names the same module; uninstall one of the two"
+            ) from error
+        for hook in HOOKS:
+            function = getattr(module, hook, None)
+            if inspect.isfunction(function) and self._implementation(module, hook) is None:
+                raise PluginError(f"{where}: {hook}() is not marked as a hook; put @jobd.hookimpl above it")
+            if inspect.iscoroutinefunction(function):
+                raise PluginError(f"{where}: {hook}() is async; hooks are plain functions, jobd does the awaiting")
         return module
 
+    def _implementation(self, module: object, hook: str) -> Callable[..., Any] | None:
+        implementations: list[pluggy.HookImpl] = getattr(self._hooks.hook, hook).get_hookimpls()
+        return next((found.function for found in implementations if found.plugin is module), None)
+
     def _ask(self, module: object, hook: str, where: str) -> Any:
-        implementation = getattr(module, hook, None)
+        implementation = self._implementation(module, hook)
         if implementation is None:
             return None
         try:
-            return implementation()
+            answer = implementation()
+            return list(answer) if inspect.isgenerator(answer) else answer
         except Exception as error:
             raise PluginError(f"{where}: {hook}() failed: {type(error).__name__}: {error}") from error
 
     def _job_types(self, module: object, where: str) -> list[JobType[Any, Any]]:
-        offered = list(self._ask(module, "jobd_job_types", where) or ())
+        answer = self._ask(module, "jobd_job_types", where)
+        if answer is None:
+            return []
+        if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
+            raise PluginError(f"{where}: jobd_job_types() returned {answer!r}; return a list of job types")
+        offered = list(answer)
         for job_type in offered:
             if not isinstance(job_type, JobType):
                 raise PluginError(
@@ -183,22 +222,36 @@ class Catalog:
         except (TypeError, ValueError):
             fits = False
         if not fits:
-            raise PluginError(f"{where}: jobd_settings() returned {offered!r}, not a name and a pydantic model")
-        if name in self.settings_models:
-            raise PluginError(f"{where}: the settings [plugins.{name}] belong to another plugin already")
+            raise PluginError(f"{where}: jobd_settings() returned {offered!r}; return a name and a pydantic model")
+        if not _SETTINGS_NAME.fullmatch(name):
+            raise PluginError(f"{where}: settings {name!r}: use a word of a-z, 0-9 and single '_' or '-' between them")
+        if same_name(name) in map(same_name, self.settings_models):
+            raise PluginError(f"{where}: the settings [plugins.{name}] belong to another plugin already; rename them")
         self.settings_models[name] = model
 
     def _take_services(self, module: object, where: str) -> None:
-        for wanted, factory in (self._ask(module, "jobd_services", where) or {}).items():
+        offered = self._ask(module, "jobd_services", where)
+        if offered is None:
+            return
+        if not isinstance(offered, Mapping):
+            raise PluginError(f"{where}: jobd_services() returned {offered!r}; return a dict of factories")
+        for wanted, factory in offered.items():
+            if not isinstance(wanted, type | str):
+                raise PluginError(f"{where}: service {wanted!r}: the key of a service is a type or a name")
             if wanted in self.services:
-                raise PluginError(f"{where}: the service {wanted!r} is offered by another plugin already")
+                raise PluginError(
+                    f"{where}: the service {wanted!r} is offered by {self.service_owners[wanted]} already; rename it, "
+                    "or leave one of the plugins out"
+                )
             if not callable(factory):
-                raise PluginError(f"{where}: the factory of the service {wanted!r} cannot be called")
+                raise PluginError(f"{where}: service {wanted!r}: {factory!r} cannot be called; give a factory")
             self.services[wanted] = factory
+            self.service_owners[wanted] = where
 
 
 def unknown_type(name: str, known: Collection[str]) -> UnknownJobType:
     """The error for a name that no job type has, with what was perhaps meant."""
-    near = difflib.get_close_matches(same_name(name), [same_name(word) for word in known], n=3, cutoff=0.6)
+    names = {same_name(word): word for word in known}
+    near = [names[word] for word in difflib.get_close_matches(same_name(name), names, n=3, cutoff=0.6)]
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(sorted(known)) or 'none'}"
     return UnknownJobType(f"there is no job type {name!r}; {hint}")

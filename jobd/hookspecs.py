@@ -40,7 +40,9 @@ def jobd_services() -> Mapping[type | str, Callable[..., Any]]:  # type: ignore[
     """What handlers may ask for with `ctx.service(…)`: a type or a name, and a factory. Called once, at start.
 
     A factory is a function, a coroutine function, or a function that returns a (sync or async) context manager; that is
-    entered when the worker starts and left when it stops. Its parameters are filled by type: settings and other services.
+    entered when the worker starts and left when it stops. (Let what is one for another reason, such as a lock, be
+    yielded by a context manager of yours.) Its parameters are filled by type, else by name, with settings and other
+    services.
     """
 
 

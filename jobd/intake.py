@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from jobd.store.store import Store
 
 LARGEST_PAYLOAD = 1_048_576
+_NAMED = (JobType, str)
 _TYPES_FRESH_S = 10.0
+_TYPES_MISSED_S = 0.5
+"""a name that is not among the known ones is asked for again after this long: its worker may just have started"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ class Intake:
         PayloadError, OptionError."""
         planned = []
         for request in requests:
-            kind = self._kinds.get(request.type) or await self._kind_of(request)
+            known = self._kinds.get(request.type) if isinstance(request.type, _NAMED) else None
+            kind = known or await self._kind_of(request)
             planned.append(self._plan(kind, request))
         return planned
 
@@ -130,13 +134,15 @@ class Intake:
             kind = _Kind(job_type.name, job_type.options, job_type)
         else:
             return await self._kind_elsewhere(wanted, request.options.queue is not None)
-        self._kinds[wanted] = kind
+        if wanted in (kind.name, kind.job_type):  # and not each of its spellings
+            self._kinds[wanted] = kind
         return kind
 
     async def _kind_elsewhere(self, name: str, queue_is_named: bool) -> _Kind:
         """A type whose plugin is not installed here. One that no worker has made known is taken only with a queue, in
         which it waits for a worker that knows it."""
-        if clock.monotonic() - self._told_at > _TYPES_FRESH_S:
+        age = clock.monotonic() - self._told_at
+        if age > _TYPES_FRESH_S or (age > _TYPES_MISSED_S and same_name(name) not in self._told):
             self._told = {
                 same_name(known): (known, facts) for known, facts in (await self._store.known_types()).items()
             }
@@ -180,10 +186,7 @@ def _encoded(kind: _Kind, payload: object) -> bytes:
     if kind.job_type is not None:
         raw = kind.job_type.encode(payload)
     else:
-        if hasattr(payload, "model_dump_json"):
-            raw = payload.model_dump_json(by_alias=True).encode()
-        else:
-            raw = encode_json({} if payload is None else payload, kind.name)
+        raw = encode_json({} if payload is None else payload, kind.name)
         if not raw.startswith(b"{"):
             raise PayloadError(f"the payload of {kind.name} is not an object of named fields")
     if len(raw) > LARGEST_PAYLOAD:

@@ -59,14 +59,14 @@ class RealServer:
         assert self._process is not None
         return self._process.pid
 
-    def start(self, *, until: bytes = READY) -> None:
-        """Starts it and waits for a word in its log: by default, that it takes connections."""
+    def start(self, *more: str, until: bytes = READY) -> None:
+        """Starts it, with `more` lines of configuration, and waits for words in its log: that it takes connections."""
         self._process = subprocess.Popen(
             [os.fspath(self._binary), "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write("\n".join(self._settings).encode())
+        self._process.stdin.write("\n".join([*self._settings, *more]).encode())
         self._process.stdin.close()
         said = b""
         for line in self._process.stdout:

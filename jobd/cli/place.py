@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 if TYPE_CHECKING:
     from jobd.client import Client
@@ -35,7 +38,10 @@ class Place:
         )
 
     def ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
-        """The answer to `question`, which is given a client. Raises SettingsError, StoreError, and what it raises."""
+        """The answer to `question`, which is given a client. Raises SettingsError, StoreError, what the question raises,
+        and Abort on Ctrl-C."""
+        import asyncio
+
         import anyio
 
         from jobd.client import Client
@@ -43,8 +49,12 @@ class Place:
         settings = self.settings()
 
         async def conversation() -> T:
-            async with Client(settings=settings) as client:
-                await client.store.check(patience_s=_PATIENCE_S)
-                return await question(client)
+            # asyncio's own way with Ctrl-C cancels once, and libraries may lose that; a scope insists
+            with anyio.CancelScope() as scope:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, scope.cancel)
+                async with Client(settings=settings) as client:
+                    await client.store.check(patience_s=_PATIENCE_S)
+                    return await question(client)
+            raise click.Abort
 
         return anyio.run(conversation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -42,6 +43,7 @@ def connect(url: str, *, most_connections: int = 64, blocking_s: float = 0.0) ->
 
 def masked(url: str) -> str:
     """The URL with its password hidden, for messages and logs."""
+    url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
         return url

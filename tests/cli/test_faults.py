@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(cli: Cli, enqueue: Enqueue) -
         [sys.executable, "-m", "jobd", "jobs", "list", "--limit", "200", "-o", "json"],
         stdout=reader.stdin,
         stderr=subprocess.PIPE,
-        env={**__import__("os").environ, **cli.environment},
+        env={**os.environ, **cli.environment},
     ) as writer:
         reader.stdin.close()
         _, complaint = writer.communicate(timeout=60)

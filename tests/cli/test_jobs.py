@@ -191,17 +191,18 @@ def test_failed_jobs_are_retried_one_or_many_by_a_pipe(cli: Cli, enqueue: Enqueu
 
 
 def test_of_many_jobs_those_that_can_be_are_retried_and_the_others_told(
-    cli: Cli, enqueue: Enqueue, client: SyncClient
+    cli: Cli, enqueue: Enqueue, client: SyncClient, worker: HandWorker
 ) -> None:
-    enqueue("waits")
+    enqueue("runs")
+    worker.take("paint")
     enqueue("ended")
     client.cancel("ended")
-    result = cli("jobs", "retry", "ended", "waits", "nobody")
+    result = cli("jobs", "retry", "ended", "runs", "nobody")
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["ended"]
-    assert "job waits is waiting" in result.stderr
+    assert "job runs is active" in result.stderr
     assert "there is no job nobody" in result.stderr
     assert result.exit_code == Exit.ERROR
-    assert cli("jobs", "retry", "waits", "ended").exit_code == Exit.CONFLICT
+    assert cli("jobs", "retry", "runs", "ended").exit_code == Exit.CONFLICT
 
 
 @pytest.mark.parametrize("command", ["show", "result", "logs", "cancel", "retry"])

@@ -149,7 +149,15 @@ async def test_a_job_that_has_ended_cannot_be_cancelled_but_run_again(api: Api, 
     assert (refused.status, refused.body["code"]) == (409, "conflict")
     assert "completed" in refused.body["detail"]
     assert (again.status, again.body["status"]) == (200, "waiting")
-    assert (await api.post("/api/v1/jobs/one/retry")).status == 409
+
+
+async def test_a_job_that_runs_cannot_be_run_again(api: Api, hand: Hand):
+    await api.enqueue(id="one")
+    await hand.take()
+    reply = await api.post("/api/v1/jobs/one/retry")
+
+    assert (reply.status, reply.body["code"]) == (409, "conflict")
+    assert "active" in reply.body["detail"]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from jobd.domain.delivery import Delivery
 
 _LONGEST_TURN_S = 0.005
 """jobs that never wait share the loop after this long"""
+_CLOSE_LIMIT_S = 1.0
+"""how long a handler that is cancelled may take to end before its slot is left behind"""
 
 
 class Slots:
-    """`size` slots. `run` runs one job to its end and never raises."""
+    """`size` slots. `run` runs one job to its end and never raises. For one life: open once, close once."""
 
     def __init__(self, size: int, run: Callable[[Delivery], Awaitable[None]]) -> None:
         self.size = size
@@ -27,6 +29,7 @@ class Slots:
         self._tasks: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._empty.set()
+        self._closed = False
 
     @property
     def free(self) -> int:
@@ -38,13 +41,12 @@ class Slots:
         self._tasks = [asyncio.create_task(self._slot(), name=f"slot {number}") for number in range(self.size)]
 
     async def close(self) -> None:
-        """Ends the slots; what still runs in them is cancelled."""
+        """Ends the slots. What still runs in them is cancelled; what does not heed that is left behind."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        self._tasks.clear()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_CLOSE_LIMIT_S)
 
     def give(self, deliveries: Iterable[Delivery]) -> None:
         """Hands jobs in, no more than are free."""
@@ -67,9 +69,13 @@ class Slots:
                 return
 
     async def _slot(self) -> None:
+        with suppress(asyncio.CancelledError):  # only `close` cancels a slot; what stops a handler ends in `run`
+            await self._serve()
+
+    async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         turn_ends = 0.0
-        while True:
+        while not self._closed:
             while not self._work:
                 waiter = loop.create_future()
                 self._idle.append(waiter)

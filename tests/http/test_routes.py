@@ -1,0 +1,128 @@
+"""The table of routes: what it says is what a server does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from aiohttp import web
+
+from jobd.client import Client
+from jobd.domain.names import RESERVED_IDS
+from jobd.domain.options import DEFAULTS
+from jobd.http.aliases import ALIASES
+from jobd.http.routes import ROUTES, Body, Permission, Route, add_routes
+from jobd.http.service import SERVICE, Service
+from tests.http.api import Api
+from tests.http.hand import Hand
+
+ALL = ROUTES + ALIASES
+
+
+def told(route: Route) -> Route:
+    """The route, with a handler that tells which one it is."""
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(text=f"{route.method} {route.path}")
+
+    return replace(route, handler=handler)
+
+
+@asynccontextmanager
+async def telling(routes: Iterable[Route], client: Client) -> AsyncIterator[Api]:
+    """A server whose routes tell which one they are."""
+    import asyncio
+
+    app = web.Application()
+    app[SERVICE] = Service(client, DEFAULTS, 1_024, asyncio.Event())
+    add_routes(app, [told(route) for route in routes])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        async with Api(f"http://127.0.0.1:{runner.addresses[0][1]}") as api:
+            yield api
+    finally:
+        await runner.cleanup()
+
+
+def filled(path: str, word: str) -> str:
+    return path.replace("{id}", word).replace("{queue}", word).replace("{type}", word)
+
+
+def shuffled(seed: int) -> Sequence[Route]:
+    routes = list(ALL)
+    random.Random(seed).shuffle(routes)
+    return routes
+
+
+@pytest.mark.requirement("4.1")
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_path_leads_to_its_own_route_in_whatever_order_they_are_registered(client: Client, seed: int):
+    async with telling(shuffled(seed), client) as api:
+        for route in ALL:
+            reply = await api.ask(route.method, filled(route.path, "some-thing"))
+            assert reply.text.decode() == f"{route.method} {route.path}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_fixed_words_beat_parameters_in_whatever_order_they_are_registered(client: Client, seed: int):
+    fixed = [route for route in ALL if "{" not in route.path]
+    later = [replace(told(ROUTES[0]), path=f"{base}/{word}") for word in RESERVED_IDS for base in ("/jobs",)]
+    async with telling([*shuffled(seed), *later], client) as api:
+        for route in [*fixed, *later]:
+            reply = await api.ask(route.method, route.path)
+            assert reply.text.decode() == f"{route.method} {route.path}"
+
+
+def test_no_two_routes_have_one_method_and_path():
+    assert len({(route.method, route.path) for route in ALL}) == len(ALL)
+
+
+def test_only_health_is_open_to_everybody_and_only_posts_take_bodies():
+    assert {route.path for route in ALL if route.needs is Permission.NONE} == {"/livez", "/readyz"}
+    assert all((route.method == "POST") == (route.body is not Body.NONE) for route in ALL)
+    assert all(route.needs in (Permission.ENQUEUE, Permission.CONTROL) for route in ALL if route.method == "POST")
+
+
+def test_every_alias_has_the_permission_of_its_canonical_route():
+    canonical = {(route.method, route.path): route for route in ROUTES}
+    for alias in ALIASES:
+        route = canonical[alias.method, f"/api/v1{alias.path}"]
+        assert (alias.needs, alias.body, alias.gives) == (route.needs, route.body, route.gives)
+
+
+async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand):
+    given: dict[tuple[str, str], set[int]] = {}
+
+    async def ask(method: str, path: str, body: object = None, template: str | None = None) -> None:
+        reply = await (api.get(path) if method == "GET" else api.post(path, body))
+        given.setdefault((method, template or path), set()).add(reply.status)
+
+    for base in ("/api/v1/jobs", "/jobs"):
+        for _ in range(2):
+            await ask("POST", base, {"type": "anything", "id": f"from{base.count('/')}"})
+    for _ in range(2):
+        await ask("POST", "/api/v1/jobs/batch", {"jobs": [{"type": "anything", "id": "batched"}]})
+    await hand.complete(await hand.take())
+    await hand.take()
+    for job_id in ("batched", "from1"):
+        await ask("POST", f"/api/v1/jobs/{job_id}/cancel", None, "/api/v1/jobs/{id}/cancel")
+    await ask("POST", "/api/v1/jobs/from3/retry", None, "/api/v1/jobs/{id}/retry")
+    for route in ALL:
+        if route.method == "GET":
+            word = {"{queue}": "default", "{type}": "anything"}.get(route.path.rpartition("/")[2], "batched")
+            await ask("GET", filled(route.path, word), None, route.path)
+
+    assert given == {(route.method, route.path): set(route.gives) for route in ALL}
+
+
+async def test_what_can_be_looked_at_answers_head_without_a_body(api: Api):
+    looked = await api.ask("HEAD", "/api/v1/jobs")
+
+    assert (looked.status, looked.text) == (200, b"")
+    assert int(looked.headers["Content-Length"]) == len((await api.get("/api/v1/jobs")).text)

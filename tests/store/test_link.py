@@ -1,0 +1,342 @@
+"""The way to the server: it goes on through whatever weather there is, and says what is not weather."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobd.domain.settle import Verdict
+from jobd.domain.state import State
+from jobd.errors import SettingsError, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jobd.store.link import Link
+from jobd.store.shard import Shard
+from jobd.store.store import Store
+from jobd.store.topology import connect, masked
+from tests.real_server import RealServer
+from tests.store.hands import LEASE_MS, Clock, Hands, done, ended, failed, new_job
+
+
+@asynccontextmanager
+async def work_on(url: str) -> AsyncIterator[tuple[Store, Hands]]:
+    """A store there, and hands for it."""
+    store = Store.at(url)
+    yield store, Hands(store.shards[0], Clock(store.shards[0]))
+    await store.close()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not happened():
+            await asyncio.sleep(0)
+
+
+def calls_refused(server: RealServer) -> int:
+    """How many scripts this server has refused to run."""
+    with server.client() as client:
+        stats: dict[str, Any] = client.info("commandstats")
+    return sum(int(of["rejected_calls"]) + int(of["failed_calls"]) for name, of in stats.items() if "eval" in name)
+
+
+# --- scripts ---------------------------------------------------------------------------------------------------------
+
+
+async def test_scripts_that_the_server_forgot_are_sent_again(hands: Hands, shard: Shard) -> None:
+    async def forget() -> None:
+        await shard.link.command("SCRIPT", "FLUSH", "SYNC")
+
+    await hands.join()
+    for _ in range(3):
+        await forget()
+        (delivery,) = await hands.active(new_job())
+        await forget()
+        answers, _ = await hands.turn("w1", [done(delivery)])
+        assert answers == [1]
+
+
+async def test_calls_go_on_while_scripts_are_flushed_all_the_time(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    ended_ = asyncio.Event()
+
+    async def flush() -> None:
+        while not ended_.is_set():
+            await shard.link.command("SCRIPT", "FLUSH", "ASYNC")
+
+    flushing = asyncio.ensure_future(flush())
+    finished = 0
+    for _ in range(50):
+        await hands.put(*[new_job() for _ in range(3)])
+        answers, _ = await hands.turn("w1", [done(delivery) for delivery in await hands.fetch()])
+        assert answers == [1] * len(answers)
+        finished += len(answers)
+    ended_.set()
+    await flushing
+    while batch := await hands.fetch():
+        finished += len(await shard.settle("w1", [done(delivery) for delivery in batch]))
+    assert (await hands.counts())[State.COMPLETED] == 150
+
+
+async def test_a_script_that_fails_by_its_arguments_is_an_error_of_the_store(shard: Shard) -> None:
+    with pytest.raises(StoreError, match="answered with an error"):
+        await shard.link.run("settle", [], ["", "x", "w1"])
+
+
+# --- connections -----------------------------------------------------------------------------------------------------
+
+
+async def test_calls_whose_connections_are_cut_at_any_moment_take_effect_once(
+    hands: Hands, shard: Shard, session_server: RealServer
+) -> None:
+    dice = random.Random(1)
+    await hands.join()
+    with session_server.client() as killer:
+        for _ in range(60):
+            _, batch = await hands.turn("w1", [], want=10)
+            calls = [asyncio.ensure_future(shard.enqueue([new_job()])) for _ in range(10)]
+            turn = asyncio.ensure_future(hands.turn("w1", [done(delivery) for delivery in batch], want=0))
+            for _ in range(dice.randrange(10)):
+                await asyncio.sleep(0)
+            killer.client_kill_filter(_type="normal", skipme=True)
+            assert await asyncio.gather(*calls) == [[True]] * 10
+            assert set((await turn)[0]) <= {1, 2}
+    while batch := await hands.fetch(want=50):
+        await shard.settle("w1", [done(delivery) for delivery in batch])
+    assert await hands.counts() == {State.COMPLETED: 600}
+
+
+async def test_more_callers_than_connections_wait_for_their_turn(hands: Hands, shard: Shard) -> None:
+    assert await asyncio.gather(*[shard.enqueue([new_job()]) for _ in range(500)]) == [[True]] * 500
+    assert await hands.counts() == {State.WAITING: 500}
+
+
+async def test_a_call_that_was_given_up_leaves_no_reply_for_another(shard: Shard) -> None:
+    dice = random.Random(1)
+    for _ in range(30):
+        calls = [asyncio.ensure_future(shard.link.command("ECHO", f"{n}")) for n in range(40)]
+        calls += [
+            asyncio.ensure_future(shard.link.run_pair([("get", shard._keys("get"), ["", shard.keys.base, "x"])] * 2))
+            for _ in range(5)
+        ]
+        for _ in range(dice.randrange(12)):
+            await asyncio.sleep(0)
+        for call in dice.sample(calls, 25):
+            call.cancel()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        for n, answer in enumerate(answers):
+            expected = str(n).encode() if n < 40 else [[b"", b"", b"", b""]] * 2
+            assert answer == expected or isinstance(answer, asyncio.CancelledError)
+    assert await asyncio.gather(*[shard.link.command("ECHO", f"{n}") for n in range(200)]) == [
+        str(n).encode() for n in range(200)
+    ]
+
+
+async def test_a_server_that_does_not_answer_costs_no_more_than_the_callers_patience(
+    server_of_ones_own: RealServer,
+) -> None:
+    async with work_on(server_of_ones_own.url) as (store, hands):
+        await hands.join()
+        server_of_ones_own.freeze()
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="unknown whether it took effect"):
+            await store.shards[0].enqueue([new_job()], patience_s=0.4)
+        with pytest.raises(StoreUnavailable):
+            await store.shards[0].renew(["w1"], LEASE_MS, patience_s=0.4)
+        assert 0.4 < time.monotonic() - began < 3
+        server_of_ones_own.thaw()
+        assert await hands.put(new_job()) == [True]
+
+
+async def test_a_server_that_is_not_there_costs_no_more_than_the_callers_patience(tmp_path: Path) -> None:
+    store = Store.at(f"unix://{tmp_path}/nobody")
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await store.check(patience_s=0.3)
+    assert time.monotonic() - began < 2
+    await store.close()
+
+
+async def test_a_call_waits_for_a_server_that_is_started_again(server_of_ones_own: RealServer) -> None:
+    async with work_on(server_of_ones_own.url) as (_, hands):
+        await hands.put(new_job("before"))
+        with server_of_ones_own.client() as client:
+            client.save()
+        server_of_ones_own.stop()
+        calling = asyncio.ensure_future(hands.put(new_job("after")))
+        server_of_ones_own.start()
+        assert await calling == [True]
+        assert await hands.states("before", "after") == [State.WAITING, State.WAITING]
+
+
+async def test_what_was_acknowledged_outlives_a_server_that_is_killed_again_and_again(server_binary: Path) -> None:
+    with RealServer(server_binary, "appendonly yes", "appendfsync always") as server:
+        async with work_on(server.url) as (_, hands):
+            await hands.join()
+            accepted: list[str] = []
+
+            async def produce() -> None:
+                for number in range(400):
+                    await hands.put(new_job(f"j{number}"))
+                    accepted.append(f"j{number}")
+
+            producing = asyncio.ensure_future(produce())
+            for seen in (50, 150, 300):
+                await until(lambda seen=seen: len(accepted) >= seen)  # type: ignore[misc]
+                server.stop()
+                await asyncio.to_thread(server.start)
+            await producing
+            finished: list[str] = []
+            while batch := await hands.fetch(want=40):
+                finished += [delivery.id for delivery in batch]
+                await hands.shard.settle("w1", [done(delivery) for delivery in batch])
+            assert sorted(finished) == sorted(accepted)
+
+
+async def test_a_call_waits_for_a_server_that_is_loading(server_of_ones_own: RealServer) -> None:
+    server = server_of_ones_own
+    async with work_on(server.url) as (_, hands):
+        for _ in range(4):
+            await hands.put(*[new_job(queue=f"q{number}", payload=b"x" * 4_000) for number in range(100)])
+        with server.client() as client:
+            client.save()
+        server.stop()
+        await asyncio.to_thread(
+            server.start, "key-load-delay 20000", "loading-process-events-interval-bytes 1024", until=b"Loading RDB"
+        )
+        assert await hands.put(new_job("after")) == [True]
+        assert calls_refused(server) > 0
+
+
+async def test_a_call_waits_for_a_server_that_is_a_replica_for_a_moment(server_of_ones_own: RealServer) -> None:
+    async with work_on(server_of_ones_own.url) as (_, hands):
+        await hands.join()
+        with server_of_ones_own.client() as client:
+            client.replicaof("127.0.0.1", 1)
+            calling = asyncio.ensure_future(hands.put(new_job()))
+            await until(lambda: calls_refused(server_of_ones_own) > 1)
+            client.replicaof("NO", "ONE")
+        assert await calling == [True]
+
+
+async def test_a_call_waits_for_a_server_that_is_busy_with_somebody_elses_script(
+    server_of_ones_own: RealServer,
+) -> None:
+    server = server_of_ones_own
+    async with work_on(server.url) as (_, hands):
+        await hands.join()
+        with server.client() as client:
+            client.config_set("busy-reply-threshold", 1)
+        stranger = connect(server.url)
+        endless = asyncio.ensure_future(stranger.execute_command("EVAL", "while true do end", 0))
+        told = asyncio.Event()
+
+        class Watched(Link):
+            async def insist(self, send: Any, patience_s: float, *, what: str) -> Any:
+                async def watched() -> Any:
+                    try:
+                        return await send()
+                    except Exception:
+                        told.set()
+                        raise
+
+                return await super().insist(watched, patience_s, what=what)
+
+        hands.shard.link = Watched(hands.shard.link.redis)
+        calling = asyncio.ensure_future(hands.put(new_job()))
+        await told.wait()
+        with server.client() as client:
+            client.script_kill()
+        assert await calling == [True]
+        with pytest.raises(Exception, match="killed"):
+            await endless
+        await stranger.aclose()
+
+
+# --- what is not weather ---------------------------------------------------------------------------------------------
+
+
+async def test_a_wrong_password_is_told_at_once(server_of_ones_own: RealServer) -> None:
+    with server_of_ones_own.client() as client:
+        client.config_set("requirepass", "secret")
+    for url in (server_of_ones_own.url, server_of_ones_own.url.replace("//", "//:wrong@")):
+        async with work_on(url) as (store, hands):
+            with pytest.raises(StoreRefused):
+                await store.check()
+            with pytest.raises(StoreRefused):
+                await hands.put(new_job())
+    async with work_on(server_of_ones_own.url.replace("//", "//:secret@")) as (_, hands):
+        assert await hands.put(new_job()) == [True]
+
+
+async def test_a_user_without_rights_is_told_at_once(server_of_ones_own: RealServer) -> None:
+    with server_of_ones_own.client() as client:
+        client.execute_command("ACL", "SETUSER", "guest", "on", ">guest", "~*", "+@all", "-evalsha", "-eval")
+    async with work_on(server_of_ones_own.url.replace("//", "//guest:guest@")) as (store, hands):
+        await store.check()
+        with pytest.raises(StoreRefused):
+            await hands.put(new_job())
+
+
+async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(server_of_ones_own: RealServer) -> None:
+    async with work_on(server_of_ones_own.url) as (store, hands):
+        shard, clock = hands.shard, hands.clock
+        await hands.join()
+        await hands.monitor()
+        first, second, third, fourth = await hands.active(*[new_job(name) for name in "abcd"])
+        await hands.put(new_job("later", due="+10"), new_job("waiting"), new_job("unwanted"))
+        await shard.stage("batch", [new_job("staged")])
+        await shard.commit("batch", 1)
+        with server_of_ones_own.client() as client:
+            client.config_set("maxmemory", 1)
+        before = await hands.counts()
+        for jobs in ([new_job("new")], [new_job(), new_job(due="+5")]):
+            with pytest.raises(StoreFull):
+                await hands.put(*jobs)
+        with pytest.raises(StoreFull):
+            await store.enqueue([new_job() for _ in range(1_000)])
+        assert await hands.counts() == before
+        assert await hands.states("new") == [None]
+
+        assert await shard.watch("a", "client") == "watching"
+        assert await shard.say(first, "heartbeat", 1_000)
+        assert await hands.join("w2")
+        settled = [done(first, b"1", children=[new_job("child")]), failed(second)]
+        settled.append(ended(third, Verdict(State.DELAYED, delay_ms=5)))
+        assert (await hands.turn("w1", settled, want=2))[0] == [1, 1, 1]
+        clock.forward(10)
+        assert (await shard.promote())[0] == 2
+        assert await shard.release("batch") == 0
+        assert await shard.cancel(["unwanted"], {}) == ["cancelled"]
+        assert (await shard.renew(["w2", "m1"], LEASE_MS, patience_s=1))[0] == [True, True]
+        assert await shard.leave("w1", "killed") > 0
+        lost = await hands.take_over()
+        assert "d" in {item.delivery.id for item in lost}
+        assert fourth.id == "d"
+        assert await shard.settle("m1", [ended(item.delivery, Verdict(State.WAITING), "lost") for item in lost])
+        while batch := await hands.fetch("w2"):
+            assert await shard.settle("w2", [done(delivery) for delivery in batch])
+        assert await hands.counts() == {State.COMPLETED: 7, State.FAILED: 1, State.CANCELLED: 1}
+        clock.forward(1)
+        assert await shard.prune("default", State.COMPLETED, 0) == 7
+        assert await shard.leave("w2") == 0
+        with server_of_ones_own.client() as client:
+            client.config_set("maxmemory", 0)
+        assert await hands.put(new_job("new")) == [True]
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "", "redis://localhost:port"])
+def test_a_url_that_is_none_is_refused_with_the_reason(url: str) -> None:
+    with pytest.raises(SettingsError):
+        connect(url)
+
+
+def test_a_password_is_not_shown() -> None:
+    assert masked("rediss://me:secret@host:1/2") == "rediss://me:***@host:1/2"
+    assert masked("redis://:secret@host") == "redis://:***@host"
+    assert masked("unix:///x?password=secret&db=1") == "unix:///x?password=***&db=1"
+    assert masked("unix:///run/s") == "unix:///run/s"
