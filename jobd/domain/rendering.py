@@ -120,6 +120,11 @@ def worker_to_json(
     }
 
 
+def list_to_json(rows: Sequence[Any]) -> dict[str, Any]:
+    """A list that comes whole."""
+    return {"data": rows, "page": {"limit": len(rows), "next_cursor": None}}
+
+
 def page_to_json(
     jobs: Iterable[Job], *, limit: int, cursor: str | None, scanned: int, complete: bool
 ) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from aiohttp import web
 from jobd.client import Client
 from jobd.domain.job import Job
 from jobd.domain.names import check_chosen_id
+from jobd.domain.rendering import attempt_to_json, job_to_json, log_line_to_json, progress_to_json
 from jobd.domain.state import ENDED
 from jobd.errors import FieldFault, InvalidRequest, JobNotFound, OptionError, ResultTimeout, StoreError
 from jobd.http.answer import answer, listed
 from jobd.http.enqueue_body import plan_job, plan_jobs, unknown_field
 from jobd.http.refusals import NotFinished
 from jobd.http.service import SERVICE, client_of
-from jobd.http.wire import attempt_body, handle_body, job_body, log_line_body, outcome_body, progress_body, status_body
+from jobd.http.wire import handle_body, outcome_body, status_body
 
 LONGEST_WAIT_S: Final = 60
 LONGEST_REASON: Final = 1_000
@@ -36,7 +37,7 @@ async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
     except (JobNotFound, StoreError):
         # it was taken in, and whoever hears an error would send it again
         return answer(handle_body(handle), status, headers)
-    return answer(job_body(job), status, headers)
+    return answer(job_to_json(job), status, headers)
 
 
 async def create_many(request: web.Request, body: dict[str, Any]) -> web.Response:
@@ -51,7 +52,7 @@ async def show(request: web.Request) -> web.Response:
     """A job, whole."""
     headers: dict[str, str] = {}
     job = await _after_wish(request, _id_of(request), headers)
-    return answer(job_body(job), headers=headers)
+    return answer(job_to_json(job), headers=headers)
 
 
 async def show_status(request: web.Request) -> web.Response:
@@ -62,7 +63,7 @@ async def show_status(request: web.Request) -> web.Response:
 async def show_progress(request: web.Request) -> web.Response:
     """How far a job says it is."""
     job = await _job(request)
-    return answer({"id": job.id, "status": job.status, "progress": progress_body(job.progress)})
+    return answer({"id": job.id, "status": job.status, "progress": progress_to_json(job.progress)})
 
 
 async def show_result(request: web.Request) -> web.Response:
@@ -80,25 +81,25 @@ async def show_result(request: web.Request) -> web.Response:
 async def show_attempts(request: web.Request) -> web.Response:
     """The attempts of a job, the oldest first."""
     job = await _job(request)
-    return answer(listed([attempt_body(attempt) for attempt in job.attempts]))
+    return answer(listed([attempt_to_json(attempt) for attempt in job.attempts]))
 
 
 async def show_logs(request: web.Request) -> web.Response:
     """What a job's handler logged, the oldest first."""
     lines = await client_of(request).logs(_id_of(request))
-    return answer(listed([log_line_body(line) for line in lines]))
+    return answer(listed([log_line_to_json(line) for line in lines]))
 
 
 async def cancel(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Cancels a job: 200, or 202 while its worker stops it."""
     job = await client_of(request).cancel(_id_of(request), reason=_reason(body))
-    return answer(job_body(job), 202 if job.cancel_requested else 200)
+    return answer(job_to_json(job), 202 if job.cancel_requested else 200)
 
 
 async def retry(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Runs an ended job again."""
     _refuse_fields(body)
-    return answer(job_body(await client_of(request).retry(_id_of(request))))
+    return answer(job_to_json(await client_of(request).retry(_id_of(request))))
 
 
 def _id_of(request: web.Request) -> str:

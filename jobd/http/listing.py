@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from jobd.domain.rendering import page_to_json
 from jobd.domain.state import parse_states
 from jobd.errors import InvalidRequest
 from jobd.http.answer import answer
 from jobd.http.queues import actual_name
 from jobd.http.refusals import BadRequest
 from jobd.http.service import client_of
-from jobd.http.wire import FIRST_YEAR, LAST_YEAR, job_body, parse_time
+from jobd.http.wire import FIRST_YEAR, LAST_YEAR, parse_time
 from jobd.store.queries import MOST_ON_PAGE
 
 USUAL_LIMIT: Final = 50
@@ -36,11 +37,7 @@ async def list_jobs(request: web.Request) -> web.Response:
         wanted["queue"] = await actual_name(client, wanted["queue"])
     page = await client.list(**wanted)
     cursor = _sealed(page.cursor, question) if page.cursor else None
-    body = {
-        "data": [job_body(job) for job in page.jobs],
-        "page": {"limit": limit, "next_cursor": cursor},
-        "meta": {"scanned": page.scanned, "complete": page.complete},
-    }
+    body = page_to_json(page.jobs, limit=limit, cursor=cursor, scanned=page.scanned, complete=page.complete)
     headers = {"Link": f'<{request.rel_url.update_query(cursor=cursor)}>; rel="next"'} if cursor else None
     return answer(body, headers=headers)
 

@@ -8,16 +8,16 @@ from aiohttp import web
 
 from jobd.client import Client
 from jobd.domain.names import same_name
+from jobd.domain.rendering import queue_to_json
 from jobd.http.answer import answer, listed
 from jobd.http.refusals import NotFound
 from jobd.http.service import client_of
-from jobd.http.wire import queue_body
 
 
 async def list_queues(request: web.Request) -> web.Response:
     """All queues that ever had a job."""
     queues = await client_of(request).queues()
-    return answer(listed([queue_body(name, counts) for name, counts in queues.items()]))
+    return answer(listed([queue_to_json(name, counts) for name, counts in queues.items()]))
 
 
 async def show_queue(request: web.Request) -> web.Response:
@@ -26,7 +26,7 @@ async def show_queue(request: web.Request) -> web.Response:
     name = _nearest(request.match_info["queue"], queues)
     if name not in queues:
         raise NotFound(f"no queue {name!r} has had a job yet")
-    return answer(queue_body(name, queues[name]))
+    return answer(queue_to_json(name, queues[name]))
 
 
 async def actual_name(client: Client, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -72,7 +73,7 @@ async def test_any_batch_is_taken_or_refused_whole(api: Api, jobs: list[Any]):
     reply = await api.post("/api/v1/jobs/batch", {"jobs": jobs})
     made = sum(job["created"] for job in reply.body["data"]) if reply.status in (200, 201) else 0
 
-    assert reply.status in (200, 201, 422)
+    assert reply.status in (200, 201, 400, 422)
     assert await count() == before + made
 
 
@@ -92,8 +93,6 @@ async def test_any_bytes_are_refused(api: Api, raw: bytes, path: str):
     )
 )
 async def test_any_query_is_answered_or_refused(api: Api, query: dict[str, str]):
-    from urllib.parse import urlencode
-
     reply = await api.get(f"/api/v1/jobs?{urlencode(query)}")
 
     assert reply.status in (200, 400)

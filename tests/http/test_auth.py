@@ -9,8 +9,8 @@ from pydantic import SecretStr
 
 from jobd.client import Client
 from jobd.errors import SettingsError
-from jobd.http.auth import Guard, is_loopback
 from jobd.http.aliases import ALIASES
+from jobd.http.auth import Guard, is_loopback
 from jobd.http.routes import ROUTES
 from jobd.http.server import HttpServer
 from jobd.settings import HttpSettings, Settings
@@ -33,11 +33,16 @@ async def closed(client: Client) -> AsyncIterator[Api]:
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "128.0.0.1", "localhost.example.com"]
 )
-async def test_no_address_but_loopback_is_served_without_a_token(client: Client, host: str):
+def test_no_address_but_loopback_is_served_without_a_token(host: str):
     with pytest.raises(SettingsError, match="JOBD_HTTP__TOKEN"):
-        HttpServer(client, Settings(host=host))
+        Guard(host, None)
 
     Guard(host, TOKEN)
+
+
+async def test_a_server_that_would_be_open_to_all_is_not_made(client: Client):
+    with pytest.raises(SettingsError, match="needs a token"):
+        HttpServer(client, Settings(host="0.0.0.0"))
 
 
 @pytest.mark.parametrize("token", ["", "  ", "ä", "a\nb"])

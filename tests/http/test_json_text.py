@@ -89,43 +89,14 @@ def test_every_valid_document_is_read_as_the_standard_library_reads_it(value: An
     assert parse(raw) == value
 
 
-words = st.sampled_from(
-    [
-        "{",
-        "}",
-        "[",
-        "]",
-        ",",
-        ":",
-        '"a"',
-        '"b"',
-        '"a\\u0000"',
-        '"\\ud800"',
-        '"\\\\"',
-        '"\\""',
-        " ",
-        "\n",
-        "1",
-        "-0",
-        "1e5",
-    ]
-    + [
-        "1e999",
-        "NaN",
-        "-Infinity",
-        "true",
-        "null",
-        "01",
-        "1.",
-        "9" * 19,
-        "9" * 20,
-        "9" * 25,
-        "0." + "1" * 401,
-        '"',
-        "\\",
-    ]
-    + ["\0", "\ufeff", "18446744073709551615", "-9223372036854775809", '"a":1,', '"a":', "[[[[[[[[[[[[", "]]]]]]]]]]]]"]
-)
+# fmt: off
+words = st.sampled_from([
+    "{", "}", "[", "]", ",", ":", '"a"', '"b"', '"a\\u0000"', '"\\ud800"', '"\\\\"', '"\\""', '"', "\\", " ", "\n",
+    "1", "-0", "1e5", "1e999", "01", "1.", "NaN", "-Infinity", "true", "null", "\0", "\ufeff",
+    "9" * 19, "9" * 20, "9" * 25, "0." + "1" * 401, "18446744073709551615", "-9223372036854775809",
+    '"a":1,', '"a":', "[[[[[[[[[[[[", "]]]]]]]]]]]]",
+])
+# fmt: on
 
 
 @given(st.lists(words, max_size=30).map("".join))
@@ -173,12 +144,10 @@ def test_a_fault_is_named_by_the_pointer_to_its_place(text: str, pointer: str, c
 @pytest.mark.parametrize(
     "unit", [b"[],", b'{"a":[]},', b'"\\"",', b'"\\\\",', b"9999999999999999999,", b'"[[{{",', b"-"]
 )
-def test_a_megabyte_of_anything_is_judged_in_a_moment(unit: bytes):
+def test_a_megabyte_of_anything_is_judged_without_a_search_that_explodes(unit: bytes):
     raw = b"[" + unit * (1_048_576 // len(unit)) + b"0]"
-    half = raw[: len(raw) // 2]
 
-    for text in (raw, half, raw + b"]", b'"' + raw.replace(b'"', b"")):
-        try:
+    for text in (raw[: len(raw) // 2], raw + b"]", b'"' + raw.replace(b'"', b"")):
+        with pytest.raises(BadRequest) as refused:
             parse(text)
-        except BadRequest as refused:
-            assert refused.faults
+        assert refused.value.faults

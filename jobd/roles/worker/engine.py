@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 
 from anyio import create_task_group
 
@@ -23,12 +23,15 @@ from jobd.errors import JobNotFound, LeaseLost, StoreError
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.reaper import verdict_on
-from jobd.roles.worker.runner import Runner
+from jobd.roles.worker.runner import Key, Runner
 from jobd.roles.worker.slots import Slots
 from jobd.services import Services
-from jobd.store.shard import BATCH, Settlement
+from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 
 _PAUSE_S = 0.5
+_OBEY_S = 0.4
+"""how long a handler that is interrupted may take to end before its job is given back all the same"""
+_MOST_EARLY = 1_000
 _INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")
 _CANCELLED = Outcome(Ending.CANCELLED)
 _LOST = Outcome(Ending.LOST, reason="its worker lost the lease")
@@ -56,44 +59,48 @@ class Engine(Actor):
         self._shard = membership.shard
         self._client = client
         self._catalog = catalog
-        self._services = Services(catalog, plugin_settings)
-        self._runner = Runner(catalog, self._shard, client, self._services, threads)
-        self._slots = Slots(concurrency, self._run)
-        self._types = f",{','.join(job_type.name for job_type in catalog.types.values())},"
-        self._backoffs = {job_type.name: job_type.options.backoff for job_type in catalog.types.values()}
+        self._plugin_settings = plugin_settings
+        self._concurrency = concurrency
+        self._threads = threads
+        types = catalog.types.values()
+        self._types = _listed(job_type.name for job_type in types)
+        self._async_types = _listed(job_type.name for job_type in types if job_type.is_async)
+        self._backoffs = {job_type.name: job_type.options.backoff for job_type in types}
         self._on_joined = on_joined
         self._on_idle = on_idle
-        self._outbox: deque[Settlement] = deque()
-        self._due = asyncio.Event()
-        self._taking = False
-        self._look = False
-        self._sequence = 0
-        self._in_turn = False
-        self._interrupted = False
-        self._fetch_pays = False
-        """did the last fetch bring all that was asked for, so that there may be more?"""
-        self._settled = asyncio.Event()
         self._log = log.get("worker")
+        self._settled = asyncio.Event()
+        self.ran = 0
+        """jobs that were handed to its slots since its start"""
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
         """Open: it takes jobs. Closed: what it had is settled or given up, and it has left the store."""
-        async with self._services:
+        async with Services(self._catalog, self._plugin_settings) as services:
+            self._runner = Runner(self._catalog, self._shard, self._client, services, self._threads)
+            self._slots = Slots(self._concurrency, self._run)
+            self._outbox: deque[Settlement] = deque()
+            self._early: set[Key] = set()
+            self._due = asyncio.Event()
+            self._sequence = self.ran = 0
+            self._in_turn = self._interrupted = self._fetch_pays = False
             await self._client.store.tell_types(
                 {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
             )
             self._on_joined(await self._membership.join(self._lease_lost))
-            self._slots.open()
-            self._taking = self._look = True
-            self._due.set()
-            async with create_task_group() as tasks:
-                tasks.start_soon(self._turns)
-                tasks.start_soon(self._membership.listen, self._hear)
-                yield
+            try:
+                self._slots.open()
+                self._taking = self._look = True
+                self._due.set()
+                async with create_task_group() as tasks:
+                    tasks.start_soon(self._turns)
+                    tasks.start_soon(self._membership.listen, self._hear)
+                    yield
+                    tasks.cancel_scope.cancel()
+            finally:
                 await self._slots.close()
-                tasks.cancel_scope.cancel()
-            self._runner.close()
-            await self._membership.leave()
+                self._runner.close()
+                await self._membership.leave()
 
     @property
     def busy(self) -> int:
@@ -102,7 +109,7 @@ class Engine(Actor):
 
     @property
     def stuck(self) -> int:
-        """How many threads go on with an attempt that has been settled."""
+        """How many handlers go on after their attempt has been settled."""
         return self._runner.stuck
 
     async def quiet(self) -> None:
@@ -118,13 +125,20 @@ class Engine(Actor):
         await self._wait_settled()
 
     async def interrupt(self) -> None:
-        """Stops all handlers and gives their jobs back. Threads cannot be stopped: their jobs are given back too."""
+        """Stops all handlers and gives their jobs back, also those of handlers that do not end: threads, and whoever
+        swallows his cancellation."""
         self._interrupted = True
         for running in list(self._runner.running.values()):
             running.stop(_INTERRUPTED, sync_too=True)
-        while self._slots.busy > self._runner.stuck:
-            self._settled.clear()
-            await self._settled.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OBEY_S):
+                while self._slots.busy > self._runner.stuck:
+                    self._settled.clear()
+                    await self._settled.wait()
+        for running in self._runner.running.values():
+            if not running.ended:
+                running.ended = True
+                self._settle(running.delivery, _INTERRUPTED, None)
         await self._wait_settled()
 
     # --- one job ---------------------------------------------------------------------------------------------------
@@ -134,8 +148,13 @@ class Engine(Actor):
             return  # fetched under a lease that has run out since
         if self._interrupted:
             self._settle(delivery, _INTERRUPTED, None)
-            return
-        await self._runner.run(delivery, lambda outcome, context: self._settle(delivery, outcome, context))
+        elif self._early and (delivery.id, delivery.fence) in self._early:
+            self._settle(delivery, _CANCELLED, None)
+        else:
+            try:
+                await self._runner.run(delivery, lambda outcome, context: self._settle(delivery, outcome, context))
+            except Exception as error:  # noqa: BLE001  a fault of ours, and not one to go on with
+                self.fail(error)
 
     def _settle(self, delivery: Delivery, outcome: Outcome, context: Context | None) -> None:
         if outcome.ending is Ending.RETURNED:
@@ -157,7 +176,7 @@ class Engine(Actor):
         while True:
             await self._due.wait()
             self._due.clear()
-            want = max(0, self._slots.free) if self._taking else 0
+            want = self._slots.free if self._taking else 0
             if not self._outbox and not (self._look or (want and self._fetch_pays)):
                 continue
             await self._turn(want)
@@ -165,6 +184,8 @@ class Engine(Actor):
     async def _turn(self, want: int) -> None:
         settlements = self._next_batch()
         want = min(want, BATCH)
+        # a sync job without a thread would only wait here: it stands aside for other workers and better times
+        types = self._async_types if self._runner.threads_taken else self._types
         self._in_turn, self._look = True, False
         try:
             answers, deliveries = await self._shard.turn(
@@ -172,7 +193,7 @@ class Engine(Actor):
                 settlements,
                 sequence=self._sequence + 1,
                 want=want,
-                types=self._types,
+                types=types,
             )
         except LeaseLost:
             # what it settled in this trip was answered by the fences; all else it had belongs to others
@@ -190,8 +211,12 @@ class Engine(Actor):
         self._in_turn = False
         self._sequence += 1
         self._fetch_pays = bool(deliveries) and len(deliveries) == want
-        if deliveries:
+        if self._taking:
             self._slots.give(deliveries)
+            self.ran += len(deliveries)
+        else:
+            for delivery in deliveries:  # they were on their way when it became quiet
+                self._settle(delivery, _INTERRUPTED, None)
         self._note(settlements, answers)
         if self._outbox or (self._fetch_pays and self._slots.free and self._taking):
             self._due.set()
@@ -202,11 +227,14 @@ class Engine(Actor):
     def _next_batch(self) -> list[Settlement]:
         outbox = self._outbox
         batch: list[Settlement] = []
-        children = 0
-        while outbox and len(batch) < BATCH and children + len(outbox[0].children) <= BATCH:
+        children = size = 0
+        while outbox and len(batch) < BATCH and children + len(outbox[0].children) <= BATCH and size < BATCH_BYTES:
             item = outbox.popleft()
-            children += len(item.children)
             batch.append(item)
+            size += len(item.result)
+            if item.children:
+                children += len(item.children)
+                size += sum(len(child.spec) for child in item.children)
         return batch
 
     def _note(self, settlements: list[Settlement], answers: list[int]) -> None:
@@ -235,9 +263,15 @@ class Engine(Actor):
     def _hear(self, word: str | None) -> None:
         match (word or "").split():
             case ["cancel", job_id, fence]:
-                running = self._runner.running.get(job_id)
-                if running is not None and running.delivery.fence == int(fence):
+                key = job_id, int(fence)
+                running = self._runner.running.get(key)
+                if running is not None:
                     running.stop(_CANCELLED, sync_too=False)
+                else:
+                    # it may overtake the delivery that it is about
+                    if len(self._early) >= _MOST_EARLY:
+                        self._early.clear()
+                    self._early.add(key)
             case []:
                 if self._slots.busy == 0 and not self._outbox:
                     self._on_idle()
@@ -256,6 +290,7 @@ class Engine(Actor):
         for running in list(self._runner.running.values()):
             running.stop(_LOST, sync_too=True)
         self._outbox.clear()
+        self._early.clear()
         self._sequence = 0
         try:
             self._on_joined(await self._membership.join(self._lease_lost))
@@ -264,3 +299,8 @@ class Engine(Actor):
             await asyncio.sleep(_PAUSE_S)
         self._look = True
         self._due.set()
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The names as the store wants them."""
+    return f",{','.join(names)},"

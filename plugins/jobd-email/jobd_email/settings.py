@@ -39,7 +39,8 @@ class EmailSettings(BaseModel):
     username: str | None = None
     password: SecretStr | None = None
     sender: Address | None = None
-    """who the mail is from, `jobd@example.com` or `Jobd <jobd@example.com>`; None: the username, if it is an address"""
+    """who the mail is from, `jobd@example.com` or `Jobd <jobd@example.com>`; None: the username, if it is an address,
+    or jobd@localhost if the server is on this machine"""
     timeout: float = Field(default=20, gt=0, le=60)
     """seconds that one step of the conversation with the server may take"""
     template_dir: Path | None = None
@@ -73,6 +74,8 @@ class EmailSettings(BaseModel):
         try:
             return Mailbox.parse(self.username or "")
         except ValueError:
+            if _is_this_machine(self.host):
+                return Mailbox.parse("jobd@localhost")
             raise jobd.Fail(_unset("sender", "the address that mail is sent from")) from None
 
 

@@ -80,8 +80,12 @@ async def test_without_a_server_the_job_fails_for_good_and_says_what_to_set(host
 
 async def test_without_a_sender_the_job_fails_for_good_unless_the_username_is_an_address() -> None:
     with pytest.raises(jobd.Fail, match=r"set \[plugins\.email\] sender \(or JOBD_PLUGINS__EMAIL__SENDER\)"):
-        await run(MAIL, host="localhost")
+        await run(MAIL, host="mail.example")
     assert EmailSettings(host="h", username="ada@example.org").mail_from.address == "ada@example.org"
+
+
+def test_a_server_on_this_machine_needs_no_sender() -> None:
+    assert EmailSettings(host="localhost").mail_from.address == "jobd@localhost"
 
 
 async def test_a_template_whose_subject_becomes_two_lines_is_not_sent(tmp_path: Path) -> None:

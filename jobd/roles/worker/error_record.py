@@ -1,0 +1,58 @@
+"""What is kept of an error: text only, bounded, whatever the error is made of."""
+
+from __future__ import annotations
+
+import traceback
+from types import TracebackType
+
+from jobd.domain.outcome import ErrorRecord
+from jobd.domain.signals import Signal
+
+LONGEST_MESSAGE = 4_096
+LONGEST_TRACEBACK = 16_384
+_OURS = ("jobd.roles.worker.", "jobd.domain.payload")
+
+
+def record(error: BaseException, *, traced: bool = True) -> ErrorRecord:
+    """The record of an error; with its traceback from the handler on if `traced`."""
+    kind = type(error)
+    name = kind.__name__ if isinstance(error, Signal) or kind.__module__ == "builtins" else _full_name(kind)
+    kept = ErrorRecord(type=name, message=words_of(error)[:LONGEST_MESSAGE])
+    if traced:
+        kept["traceback"] = _shortened(_traceback(error))
+    return kept
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  an error that cannot even say what it is
+        return f"<{type(error).__name__} without words>"
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(type(error), error, _from_handler_on(error.__traceback__)))
+    except Exception as trouble:  # noqa: BLE001  the parts of an error may be as broken as the error
+        return f"<no traceback: {type(trouble).__name__} while it was written>"
+
+
+def _from_handler_on(steps: TracebackType | None) -> TracebackType | None:
+    """The part that is not ours; all of it if the error is."""
+    step = steps
+    while step is not None and str(step.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+        step = step.tb_next
+    return step or steps
+
+
+def _shortened(lines: str) -> str:
+    """The first lines say who called, the last ones what broke: when there are too many, the middle goes."""
+    if len(lines) <= LONGEST_TRACEBACK:
+        return lines
+    half = LONGEST_TRACEBACK // 2
+    return f"{lines[:half]}\n  … {len(lines) - 2 * half} characters left out …\n{lines[-half:]}"
+
+
+def _full_name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"
