@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 
@@ -28,6 +28,7 @@ from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
 from jobd.roles.worker.crew import Crew
 from jobd.roles.worker.engine import Engine
+from jobd.services import fill_settings
 from jobd.settings import Settings
 from jobd.store.embedded import EmbeddedServer
 from jobd.store.lease_keeper import LeaseKeeper
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 ROLES = ("monitor", "worker", "scheduler", "api")
 """in the order of their start; they stop in reverse, so that the door closes first"""
 _TICK_S = 1.0
+_STEP_LIMIT_S = 20.0
+"""for a step of the way down that should take no time; more than the embedded server's own limit"""
 _LAST_WAIT_S = 1.0
 
 
@@ -70,7 +73,9 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
     speaker = log.get("jobd")
     # a plugin that cannot be used is said before anything is started
     catalog = Catalog.of_installed(without=settings.without)
-    supervisor = Supervisor(report=supervisor_report)
+    if "worker" in roles:
+        fill_settings(catalog, settings.plugins)
+    supervisor = Supervisor(report=supervisor_report, last_wait=_STEP_LIMIT_S)
     house = House(settings, roles, catalog)
     code = 0
     try:
@@ -108,7 +113,7 @@ class House:
         self.roles = roles
         self.catalog = catalog
         self.embedded: EmbeddedServer | None = None
-        self.store: Store | None = None
+        self.client: Client | None = None
         self.api: HttpServer | None = None
         self._last_tick = clock.monotonic()
         self._ticking: asyncio.Task[None] | None = None
@@ -122,9 +127,9 @@ class House:
             self.embedded = self._embedded()
             yield Embedded(self.embedded)
             url = self.embedded.url
-        store = self.store = Store.at(url, prefix=settings.prefix, retention=retention_of(settings))
+        store = Store.at(url, prefix=settings.prefix, retention=retention_of(settings))
         self._ticking = asyncio.create_task(self._tick(), name="loop ticks")
-        client = Client(store=store, catalog=self.catalog, settings=settings)
+        client = self.client = Client(store=store, catalog=self.catalog, settings=settings)
         loop = asyncio.get_running_loop()
         crews: list[Crew] = []
 
@@ -155,8 +160,8 @@ class House:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):
                 await self._ticking
-        if self.store is not None:
-            await self.store.close()
+        if self.client is not None:
+            await self.client.close()
 
     def _embedded(self) -> EmbeddedServer:
         speaker = log.get("embedded server")
@@ -170,7 +175,6 @@ class House:
         )
 
     def _membership(self, store: Store, kind: str, lines: Sequence[str], keeper: LeaseKeeper) -> Membership:
-        about = {"concurrency": self.settings.worker.concurrency} if kind == "worker" else {}
         return Membership(
             store,
             0,
@@ -179,8 +183,13 @@ class House:
             lease_ms=self.settings.worker.lease,
             keeper=keeper,
             lives=self._loop_runs,
-            about=about,
+            about=self._about() if kind == "worker" else {},
         )
+
+    def _about(self, concurrency: int | None = None) -> dict[str, Any]:
+        """What workers tell of themselves."""
+        worker = self.settings.worker
+        return {"concurrency": concurrency or worker.concurrency, "queues": worker.queues}
 
     def _engine(self, store: Store, client: Client, keeper: LeaseKeeper) -> Engine:
         worker = self.settings.worker
@@ -204,9 +213,9 @@ class House:
             "url": url,
             "kind": "worker",
             "lines": lines,
-            "concurrency": worker.concurrency,
+            "about": self._about(),
         }
-        solo = {**order, "kind": "solo", "lines": [f"!{line}" for line in lines], "concurrency": 1}
+        solo = {**order, "kind": "solo", "lines": [f"!{line}" for line in lines], "about": self._about(1)}
         return Crew(
             size,
             order,

@@ -253,5 +253,5 @@ def unknown_type(name: str, known: Collection[str]) -> UnknownJobType:
     """The error for a name that no job type has, with what was perhaps meant."""
     names = {same_name(word): word for word in known}
     near = [names[word] for word in difflib.get_close_matches(same_name(name), names, n=3, cutoff=0.6)]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(sorted(known)) or 'none'}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(sorted(set(known))) or 'none'}"
     return UnknownJobType(f"there is no job type {name!r}; {hint}")

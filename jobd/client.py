@@ -49,6 +49,7 @@ class Client:
             store = reach(url, settings)
         self.store = store
         self._catalog = catalog
+        self._without = settings.without if settings else ()
         self._defaults = default_options(settings) if settings else DEFAULTS
         self._intake: Intake | None = None
         self._endings = Endings(store)
@@ -68,9 +69,10 @@ class Client:
 
     @property
     def catalog(self) -> Catalog:
-        """The job types known here: those of the installed plugins, unless another catalog was given."""
+        """The job types known here: those of the installed plugins that the settings do not leave out, unless another
+        catalog was given."""
         if self._catalog is None:
-            self._catalog = Catalog.of_installed()
+            self._catalog = Catalog.of_installed(without=self._without)
         return self._catalog
 
     @property

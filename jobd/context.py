@@ -14,7 +14,7 @@ from jobd.handle import JobHandle
 from jobd.intake import Request
 from jobd.joblog import JobLog
 from jobd.store.codec import members
-from jobd.store.shard import DEADLINE_MARGIN_MS
+from jobd.store.shard import BATCH_BYTES, DEADLINE_MARGIN_MS
 
 if TYPE_CHECKING:
     from jobd.client import Client
@@ -34,7 +34,18 @@ class Context:
     """What an async handler is given."""
 
     __jobd_context__: ClassVar[str] = "async"
-    __slots__ = ("_log", "_loop", "_services", "_shard", "cancelled", "children", "client", "delivery", "prolong")
+    __slots__ = (
+        "_children_size",
+        "_log",
+        "_loop",
+        "_services",
+        "_shard",
+        "cancelled",
+        "children",
+        "client",
+        "delivery",
+        "prolong",
+    )
 
     def __init__(
         self, delivery: Delivery, shard: Shard, client: Client, services: Services, loop: asyncio.AbstractEventLoop
@@ -48,6 +59,7 @@ class Context:
         """for all that a client can do, at once and whatever becomes of this attempt"""
         self.children: list[NewJob] | None = None
         """what was enqueued through this context, for the one that settles"""
+        self._children_size = 0
         self.cancelled = False
         """True once this attempt should end: somebody cancelled the job, its time is over, or its worker stops"""
         self.prolong: Callable[[], None] | None = None
@@ -102,6 +114,11 @@ class Context:
             self._log = JobLog(self.delivery, self._shard, self._loop)
         return self._log
 
+    @property
+    def has_logged(self) -> bool:
+        """May there be log lines that are still on their way?"""
+        return self._log is not None
+
     async def flush(self) -> None:
         """Waits until the log lines written so far are with the job."""
         if self._log is not None:
@@ -126,15 +143,17 @@ class Context:
         it never was, so that a re-run never enqueues twice. Takes what `Client.enqueue` takes, checks it now, and
         raises what that raises; OptionError for more than 500 jobs in one attempt. A `delay` counts from the
         completion. For an immediate enqueue use `ctx.client.enqueue`."""
+        planned = (await self.client.intake.plan([Request(job_type, payload, make_options(**options), id)]))[0]
+        new = planned.new_job
         if self.children is None:
             self.children = []
-        if len(self.children) >= MOST_CHILDREN:
+        self._children_size += len(new.spec)
+        if len(self.children) >= MOST_CHILDREN or self._children_size > BATCH_BYTES:
             raise OptionError(
-                f"ctx.enqueue takes up to {MOST_CHILDREN} jobs in one attempt; use ctx.client.enqueue_many"
+                f"ctx.enqueue takes up to {MOST_CHILDREN} jobs of {BATCH_BYTES:,} bytes together in one attempt; use "
+                "ctx.client.enqueue_many"
             )
-        planned = (await self.client.intake.plan([Request(job_type, payload, make_options(**options), id)]))[0]
-        self.children.append(planned.new_job)
-        new = planned.new_job
+        self.children.append(new)
         return JobHandle(
             self.client, new.id, planned.type_name, new.queue, job_type=planned.job_type, created=True, pending=True
         )
@@ -181,7 +200,7 @@ class SyncContext:
 
     @property
     def client(self) -> Client:
-        """The worker's client. It belongs to the worker's loop: `ctx.call(ctx.client.get, job_id)` awaits it for you."""
+        """The worker's client. It belongs to the worker's loop: `ctx.call(ctx.client.get, job_id)` awaits for you."""
         return self._context.client
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 LONGEST_TEXT = 4_096
 LONGEST_FIELDS = 4_096
+_TAKEN = {"event", "level", "self", "timestamp"}
+"""names that a line of the process log has a use for"""
 
 
 class JobLog:
@@ -32,19 +35,19 @@ class JobLog:
         self._loop = loop
         self._sending: asyncio.Task[None] | None = None
 
-    def debug(self, text: str, **fields: Any) -> None:
+    def debug(self, text: str, /, **fields: Any) -> None:
         """A line that only developers want."""
         self._write("debug", text, fields)
 
-    def info(self, text: str, **fields: Any) -> None:
+    def info(self, text: str, /, **fields: Any) -> None:
         """A line for whoever looks at the job."""
         self._write("info", text, fields)
 
-    def warning(self, text: str, **fields: Any) -> None:
+    def warning(self, text: str, /, **fields: Any) -> None:
         """Something that may need attention."""
         self._write("warning", text, fields)
 
-    def error(self, text: str, **fields: Any) -> None:
+    def error(self, text: str, /, **fields: Any) -> None:
         """Something went wrong."""
         self._write("error", text, fields)
 
@@ -55,8 +58,12 @@ class JobLog:
             await self._sending
 
     def _write(self, level: str, text: str, fields: Mapping[str, Any]) -> None:
-        getattr(self._process_log, level)(text, **fields)
-        self._lines.append(_line(level, text, fields))
+        fields, packed = _packed(fields)
+        said: dict[str, Any] = {"level": level, "text": _encodable(str(text)[:LONGEST_TEXT])}
+        if fields:
+            said["fields"] = orjson.Fragment(packed) if len(packed) <= LONGEST_FIELDS else {"cut": len(packed)}
+        self._lines.append(members(said))
+        getattr(self._process_log, level)(text, **({"fields": fields} if fields.keys() & _TAKEN else fields))
         # the handler may be in a thread of its own
         self._loop.call_soon_threadsafe(self._send_soon)
 
@@ -71,12 +78,20 @@ class JobLog:
                 for line in lines:
                     await self._shard.say(self._delivery, "log", line)
             except StoreError as error:
-                self._process_log.warning("log lines could not be kept with the job", lines=len(lines), error=str(error))
+                self._process_log.warning(
+                    "log lines could not be kept with the job", lines=len(lines), error=str(error)
+                )
 
 
-def _line(level: str, text: str, fields: Mapping[str, Any]) -> bytes:
-    said: dict[str, Any] = {"level": level, "text": str(text)[:LONGEST_TEXT]}
-    if fields:
-        packed = orjson.dumps(fields, default=repr, option=orjson.OPT_NON_STR_KEYS)
-        said["fields"] = orjson.Fragment(packed) if len(packed) <= LONGEST_FIELDS else {"cut": len(packed)}
-    return members(said)
+def _packed(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
+    """The fields and their JSON. No handler fails by what it logs: what has no JSON becomes text."""
+    try:
+        return fields, orjson.dumps(fields, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, RecursionError):
+        # too large a number, a half of a character, a circle, an object that cannot even say what it is
+        worded = {_encodable(name): _encodable(reprlib.repr(value)) for name, value in fields.items()}
+        return worded, orjson.dumps(worded)
+
+
+def _encodable(text: str) -> str:
+    return text.encode(errors="replace").decode()

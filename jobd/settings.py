@@ -256,7 +256,7 @@ def _explained(error: ValidationError, given: list[Given]) -> list[str]:
             sentence = "this is a section, which has settings of its own"
         faults.setdefault(place, []).append(sentence)
     return [
-        f"{'.'.join(place)} (from {_origin(place, given)}): {', or: '.join(sentences)}"
+        f"{'.'.join(place)} (from {_origin(place, given)}): {'; or: '.join(sentences)}"
         for place, sentences in faults.items()
     ]
 

@@ -1,4 +1,4 @@
-"""The client for programs that are not async: Django, Flask, scripts. Behind it runs an event loop in its own thread."""
+"""The client for programs that are not async: Django, Flask, scripts. Behind it an event loop runs in a thread."""
 
 from __future__ import annotations
 

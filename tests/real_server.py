@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from importlib.util import find_spec
@@ -14,6 +16,7 @@ from typing import Self
 
 from redis import Redis
 
+_LIBC = ctypes.CDLL(None)
 READY = b"Ready to accept connections"
 
 
@@ -62,7 +65,11 @@ class RealServer:
     def start(self, *more: str, until: bytes = READY) -> None:
         """Starts it, with `more` lines of configuration, and waits for words in its log: that it takes connections."""
         self._process = subprocess.Popen(
-            [os.fspath(self._binary), "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [os.fspath(self._binary), "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -99,3 +106,9 @@ class RealServer:
     def client(self) -> Redis:
         """A connection for looking at it and changing it from outside."""
         return Redis(unix_socket_path=str(self.socket))
+
+
+def _die_with_parent() -> None:
+    """A test that is killed leaves no server behind, one that is busy with a script least of all."""
+    if sys.platform == "linux":
+        _LIBC.prctl(1, signal.SIGKILL)

@@ -16,7 +16,7 @@ from jobd.cli.options import Length, QueueName, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text, status_cell
 from jobd.cli.table import Cell, Column
-from jobd.domain.rendering import job_to_json, log_line_to_json, page_to_json
+from jobd.domain.rendering import job_to_json, list_to_json, log_line_to_json, page_to_json
 from jobd.domain.state import ENDED
 from jobd.errors import JobdError, StateConflict, StoreError
 
@@ -202,7 +202,7 @@ def logs(place: Place, screen: Screen, job_id: str) -> None:
     """Print what a job's handler logged, the oldest line first."""
     lines = place.ask(lambda client: client.logs(job_id))
     if screen.is_json:
-        return screen.json({"data": [log_line_to_json(line) for line in lines]})
+        return screen.json(list_to_json([log_line_to_json(line) for line in lines]))
     return screen.rows(LOG_COLUMNS, [log_row(line) for line in lines], none="it has logged nothing")
 
 
@@ -224,7 +224,7 @@ def _for_each(place: Place, screen: Screen, ids: Sequence[str], act: Callable[[C
 
     done, failed = place.ask(conversation)
     if screen.is_json:
-        screen.json({"data": [job_to_json(job) for job in done]})
+        screen.json(list_to_json([job_to_json(job) for job in done]))
     elif done:
         screen.rows(_COLUMNS, [_row(screen, job) for job in done], none="")
     codes = {faults.tell(error, as_json=screen.is_json) for error in failed}

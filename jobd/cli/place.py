@@ -38,8 +38,8 @@ class Place:
         )
 
     def ask(self, question: Callable[[Client], Awaitable[T]]) -> T:
-        """The answer to `question`, which is given a client. Raises SettingsError, StoreError, what the question raises,
-        and Abort on Ctrl-C."""
+        """The answer to `question`, which is given a client. Raises what that raises, SettingsError, StoreError, and
+        Abort on Ctrl-C."""
         import asyncio
 
         import anyio

@@ -27,7 +27,7 @@ def load(entry: EntryPoint) -> click.Command:
     where = f"the command {entry.name!r} of {package_of(entry)}"
     try:
         command = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
             f"{where} cannot be loaded: {type(error).__name__}: {error}; repair or uninstall that package"
         ) from error

@@ -14,6 +14,7 @@ from jobd.cli.options import asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.cli.table import Cell, Column
+from jobd.domain.rendering import list_to_json
 from jobd.errors import PluginError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def list_plugins(place: Place, screen: Screen) -> None:
 
     rows = _with_commands(map(_row, Catalog.survey(without=place.settings().without)))
     if screen.is_json:
-        screen.json({"data": [_json(row) for row in rows]})
+        screen.json(list_to_json([_json(row) for row in rows]))
     else:
         screen.rows(_COLUMNS, [_cells(row) for row in rows], none="no plugin is installed")
         if screen.form == "table":  # where its column may be cut

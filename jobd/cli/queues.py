@@ -9,7 +9,7 @@ from jobd.cli.options import asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import STATUS_COLOURS, Screen
 from jobd.cli.table import Cell, Column
-from jobd.domain.rendering import queue_to_json
+from jobd.domain.rendering import list_to_json, queue_to_json
 from jobd.domain.state import State
 
 _SHOWN = (
@@ -50,7 +50,7 @@ def list_queues(place: Place, screen: Screen) -> None:
     """List the queues, with how many of their jobs are in each state."""
     counts = place.ask(lambda client: client.queues())
     if screen.is_json:
-        return screen.json({"data": [queue_to_json(name, states) for name, states in counts.items()]})
+        return screen.json(list_to_json([queue_to_json(name, states) for name, states in counts.items()]))
     columns = [Column("QUEUE"), *(Column(state.value.upper(), right=True) for state in _SHOWN)]
     rows = [
         [Cell(name), *(Cell(str(states[state]), colour=_colour(state, states[state])) for state in _SHOWN)]

@@ -12,7 +12,7 @@ from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.cli.table import Cell, Column
 from jobd.domain.job import moment
-from jobd.domain.rendering import worker_to_json
+from jobd.domain.rendering import list_to_json, worker_to_json
 
 if TYPE_CHECKING:
     from typing import Any
@@ -57,7 +57,7 @@ def list_workers(place: Place, screen: Screen) -> None:
     """List the worker processes: where they run, what they serve, how much they have in hand."""
     members = place.ask(lambda client: client.workers())
     if screen.is_json:
-        return screen.json({"data": [_json(member) for member in members]})
+        return screen.json(list_to_json([_json(member) for member in members]))
     return screen.rows(_COLUMNS, [_row(screen, member) for member in members], none="no worker runs; start `jobd run`")
 
 

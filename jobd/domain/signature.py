@@ -32,19 +32,12 @@ def read_shape(type_name: str, handler: Callable[..., Any]) -> PayloadShape:
         _check(where, parameter, hints)
     result = hints.get("return", Any)
     result_adapter = None if result in _ANY_RESULT else _adapter(f"{where}: its result", result)
-    if len(parameters) == 1 and _is_model(model := _bare(hints[parameters[0].name])):
-        only = parameters[0]
-        if only.kind is Parameter.KEYWORD_ONLY:
-            raise PluginError(f"{where}: its payload, {only.name!r}, is given by position; take the '*' away")
-        if getattr(model, "__pydantic_root_model__", False):
-            raise PluginError(
-                f"{where}: {model.__name__} of parameter {only.name!r} is no JSON object; use a model with named fields"
-            )
-        adapter = _adapter(f"{where}: parameter {only.name!r}", hints[only.name])
-        kind = model if isinstance(model, type) and not typing.is_typeddict(model) else None
-        return PayloadShape(type_name, context, False, adapter, kind, result_adapter)
-    adapter = _adapter_of_parameters(where, type_name, parameters, hints)
-    return PayloadShape(type_name, context, True, adapter, None, result_adapter)
+    plain = len(parameters) != 1 or not _is_model(_bare(hints[parameters[0].name]))
+    if plain:
+        adapter, model = _adapter_of_parameters(where, type_name, parameters, hints), None
+    else:
+        adapter, model = _adapter_of_model(where, parameters[0], hints[parameters[0].name])
+    return PayloadShape(type_name, context, plain, adapter, model, result_adapter)
 
 
 def _signature(where: str, handler: Callable[..., Any]) -> tuple[Mapping[str, Any], list[Parameter]]:
@@ -55,7 +48,8 @@ def _signature(where: str, handler: Callable[..., Any]) -> tuple[Mapping[str, An
     try:
         hints = typing.get_type_hints(handler, include_extras=True)
     except NameError as error:
-        raise PluginError(f"{where}: {error}; import the types of its signature at run time too") from error
+        cure = "import (at run time too) or define the types of its signature at the top of its module"
+        raise PluginError(f"{where}: {error}; {cure}") from error
     except (AttributeError, TypeError, SyntaxError) as error:
         raise PluginError(f"{where}: its signature cannot be read: {error}; annotate it with types") from error
     return hints, list(inspect.signature(handler).parameters.values())
@@ -91,6 +85,17 @@ def _check(where: str, parameter: Parameter, hints: Mapping[str, Any]) -> None:
         raise PluginError(f"{where}: parameter {name!r} starts with '_'; give it another name")
 
 
+def _adapter_of_model(where: str, parameter: Parameter, hint: Any) -> tuple[TypeAdapter[Any], type | None]:
+    model = _bare(hint)
+    if parameter.kind is Parameter.KEYWORD_ONLY:
+        raise PluginError(f"{where}: its payload, {parameter.name!r}, is given by position; take the '*' away")
+    if getattr(model, "__pydantic_root_model__", False):
+        raise PluginError(
+            f"{where}: {model.__name__} of parameter {parameter.name!r} is no JSON object; use a model with named fields"
+        )
+    return _adapter(f"{where}: parameter {parameter.name!r}", hint), None if _is_typed_dict(model) else model
+
+
 def _adapter(where: str, hint: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
     from pydantic.errors import PydanticUserError
@@ -109,6 +114,11 @@ def _adapter_of_parameters(
     from pydantic import BaseModel, ConfigDict, TypeAdapter, create_model
     from pydantic.errors import PydanticUserError
 
+    if len(parameters) > 1 and _is_model(_bare(hints[parameters[0].name])) and not _needed(parameters[1:]):
+        raise PluginError(
+            f"{where}: {parameters[0].name!r} is a model, and nothing else needs a value, so type checkers take it for "
+            f"the whole payload; make {parameters[1].name!r} a field of it"
+        )
     for parameter in parameters:
         if parameter.name.startswith("model_") and hasattr(BaseModel, parameter.name):
             raise PluginError(f"{where}: parameter {parameter.name!r} is a word of pydantic; give it another name")
@@ -125,6 +135,10 @@ def _adapter_of_parameters(
         raise
 
 
+def _needed(parameters: list[Parameter]) -> list[Parameter]:
+    return [parameter for parameter in parameters if parameter.default is Parameter.empty]
+
+
 def _bare(hint: Any) -> Any:
     """The class of a type: what `Annotated` wraps, and without the parameters of a generic dataclass."""
     if typing.get_origin(hint) is Annotated:
@@ -133,4 +147,9 @@ def _bare(hint: Any) -> Any:
 
 
 def _is_model(hint: object) -> bool:
-    return hasattr(hint, "__pydantic_validator__") or dataclasses.is_dataclass(hint) or typing.is_typeddict(hint)
+    return hasattr(hint, "__pydantic_validator__") or dataclasses.is_dataclass(hint) or _is_typed_dict(hint)
+
+
+def _is_typed_dict(hint: object) -> bool:
+    # typing.is_typeddict does not know those of typing_extensions, which pydantic wants before Python 3.12
+    return hasattr(hint, "__required_keys__")

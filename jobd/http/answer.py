@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,9 +22,12 @@ _HEADERS: Final = {
 
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """The response with this body; `headers` win over the usual ones."""
-    return web.Response(
-        body=orjson.dumps(body), status=status, headers={**_HEADERS, **headers} if headers else _HEADERS
-    )
+    try:
+        text = orjson.dumps(body)
+    except TypeError:
+        # a handler may return what orjson has no words for, such as an integer of more than 64 bits
+        text = json.dumps(body).encode()
+    return web.Response(body=text, status=status, headers={**_HEADERS, **headers} if headers else _HEADERS)
 
 
 def listed(rows: list[Any]) -> dict[str, Any]:

@@ -18,8 +18,6 @@ from jobd.http.wire import parse_time
 from jobd.intake import Planned, Request
 
 MOST_JOBS: Final = 1_000
-MOST_FAULTS: Final = 100
-"""listed of one job"""
 
 
 async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
@@ -28,7 +26,7 @@ async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
     try:
         return (await client.intake.plan([request]))[0]
     except PayloadError as error:
-        faults = [_below("/data", fault) for fault in error.faults[:MOST_FAULTS]]
+        faults = [_below("/data", fault) for fault in error.faults]
         raise _wrong(faults or [_fault("/data", "invalid", str(error))]) from None
     except UnknownJobType as error:
         raise UnknownType(str(error), [_fault("/type", "unknown_type", str(error))]) from None

@@ -69,8 +69,7 @@ def answering(guard: Guard, open_handlers: Collection[object]) -> Middleware:
         except (ConnectionError, web.RequestPayloadError):
             response = _of_error(request, BadRequest("the body broke off, or its encoding is broken"), request_id)
         except Exception as error:  # noqa: BLE001  # the last boundary: it is logged, and the client is told
-            _log.exception("a request failed", request_id=request_id, method=request.method, path=request.path)
-            response = _of_error(request, JobdError(str(error)), request_id)
+            response = _of_error(request, error, request_id)
         response.headers["X-Request-Id"] = request_id
         if request.app[SERVICE].closing.is_set():
             response.force_close()
@@ -92,7 +91,7 @@ def problem(
 ) -> web.Response:
     """The response that tells an error."""
     body: dict[str, Any] = {
-        "type": f"urn:jobd:problem:{code}",
+        "type": f"/problems/{code.replace('_', '-')}",
         "title": _TITLES.get(code) or ("The store has trouble" if status == 503 else HTTPStatus(status).phrase),
         "status": status,
         "detail": _told(detail, _LONGEST_DETAIL),
@@ -108,13 +107,15 @@ def problem(
     return answer(body, status, {**(headers or {}), "Content-Type": "application/problem+json"})
 
 
-def _of_error(request: web.Request, error: JobdError, request_id: str) -> web.Response:
+def _of_error(request: web.Request, raised: Exception, request_id: str) -> web.Response:
+    error = raised if isinstance(raised, JobdError) else JobdError()
     detail, headers = str(error), getattr(error, "headers", None)
     if isinstance(error, StoreError):
         _log.warning("the store has trouble", request_id=request_id, code=error.code, error=detail)
         detail = _TROUBLE.get(error.code, "the store cannot be worked with at the moment")
         headers = {"Retry-After": _RETRY_AFTER_S} if error.retryable else None
     elif error.status >= 500:
+        _log.error("a request failed", request_id=request_id, method=request.method, path=request.path, exc_info=raised)
         detail = "this is a fault of the server; its log says more under this request id"
     return problem(
         status=error.status,

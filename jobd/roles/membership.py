@@ -57,7 +57,6 @@ class Membership:
         await self.shard.join(self.id, lease_ms=self._lease_ms, lines=self._lines, about=orjson.dumps(facts))
         if self._keeper is not None:
 
-
             def tell() -> None:
                 loop.call_soon_threadsafe(on_lost)
 

@@ -24,6 +24,9 @@ from jobd.store.shard import Settlement
 
 LOOK_S = 1.0
 """seconds between two looks when nobody calls"""
+STAGES_S = 10.0
+"""seconds between two looks for batches whose producer did not bring them to their end"""
+_LOST, _STAGES = Tick("lost"), Tick("stages")
 
 
 class Reaper(MessageActor[Tick]):
@@ -35,7 +38,7 @@ class Reaper(MessageActor[Tick]):
         self._shard = membership.shard
         self._catalog = catalog
         self._log = log.get("monitor")
-        self.timers = (Timer(self.tell, Tick(), interval=LOOK_S),)
+        self.timers = (Timer(self.tell, _LOST, interval=LOOK_S), Timer(self.tell, _STAGES, interval=STAGES_S))
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
@@ -51,13 +54,16 @@ class Reaper(MessageActor[Tick]):
 
     def _told(self, word: str | None) -> None:
         if word is not None:
-            self.tell(Tick())
+            self.tell(_LOST)
 
     async def handle(self, message: Tick) -> None:
         """One look."""
-        await self.run_once()
+        if message == _STAGES:
+            await self.release_staged()
+        else:
+            await self.settle_lost()
 
-    async def run_once(self) -> int:
+    async def settle_lost(self) -> int:
         """Settles all that is lost now. Returns how many jobs that were."""
         settled, start, more = 0, 0, True
         while more or start:
@@ -69,10 +75,13 @@ class Reaper(MessageActor[Tick]):
             if lost:
                 await self._shard.settle(self._membership.id, [self._settlement(item) for item in lost])
                 settled += len(lost)
+        return settled
+
+    async def release_staged(self) -> None:
+        """Releases what was committed, and gives up what was not in time."""
         for batch in await self._shard.staged():
             while await self._shard.release(batch) > 0:
                 pass
-        return settled
 
     def _settlement(self, lost: Lost) -> Settlement:
         delivery = lost.delivery

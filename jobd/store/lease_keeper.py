@@ -36,16 +36,18 @@ class LeaseKeeper:
         self._redis = Redis.from_url(
             url, retry=Retry(NoBackoff(), 0), socket_timeout=self._interval_s, socket_connect_timeout=self._interval_s
         )
-        self._thread = threading.Thread(target=self._keep, name="jobd leases", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begins to renew."""
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._keep, name="jobd leases", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Ends; twice is harmless."""
         self._ended.set()
-        if self._thread.is_alive():
+        if self._thread is not None:
             self._thread.join()
         self._redis.close()
 

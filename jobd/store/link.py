@@ -29,6 +29,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from jobd import clock
 from jobd.errors import StoreDenied, StoreError, StoreFull, StoreUnavailable
 from jobd.store.scripts import Script, load
+from jobd.store.topology import COMMAND_TIMEOUT_S
 
 PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
@@ -117,7 +118,7 @@ class Link:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                async with asyncio.timeout(give_up - clock.monotonic()):
+                async with asyncio.timeout(min(COMMAND_TIMEOUT_S, give_up - clock.monotonic())):
                     return await send()
             except RedisError as error:
                 if not passing(error):

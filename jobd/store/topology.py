@@ -12,15 +12,16 @@ from redis.backoff import NoBackoff
 from jobd.errors import SettingsError
 
 SCHEMES = ("redis", "rediss", "unix")
-COMMAND_TIMEOUT_S = 10.0
+COMMAND_TIMEOUT_S = 5.0
+"""how long one sending of a command may take, beside what it blocks on purpose"""
 CONNECT_TIMEOUT_S = 5.0
 
 
-def connect(url: str, *, most_connections: int = 64, blocking_s: float = 0.0) -> Redis:
+def connect(url: str, *, most_connections: int = 64) -> Redis:
     """A client for `url` (redis://, rediss://, unix://); it connects on first use. It never repeats a command by
     itself: only the caller knows what is safe to send twice. Who finds all connections taken waits for one.
-    `blocking_s`: how long its commands may block on the server. Raises SettingsError if the URL cannot be understood.
-    """
+    It has no time limit of its own: that of redis-py loses a cancellation now and then. Callers use asyncio.timeout.
+    Raises SettingsError if the URL cannot be understood."""
     scheme = urlsplit(url).scheme
     if scheme not in SCHEMES:
         raise SettingsError(f"{masked(url)}: a Redis URL starts with redis://, rediss:// (TLS) or unix://")
@@ -31,7 +32,7 @@ def connect(url: str, *, most_connections: int = 64, blocking_s: float = 0.0) ->
             retry_on_error=[],
             max_connections=most_connections,
             timeout=COMMAND_TIMEOUT_S,
-            socket_timeout=blocking_s + COMMAND_TIMEOUT_S,
+            socket_timeout=None,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             health_check_interval=0,
             client_name="jobd",

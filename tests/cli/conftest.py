@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from jobd.cli.main import jobd
 from jobd.sync import SyncClient
+from tests.cli.packages import Packages
 from tests.hand_worker import HandWorker
 
 PROJECT = Path(__file__).parents[2]
@@ -91,3 +92,35 @@ def enqueue(client: SyncClient) -> Enqueue:
         return client.enqueue(type_name, {"wall": "north"}, id=job_id, **options).id
 
     return enqueue
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Packages:
+    packages = Packages(tmp_path / "site")
+    packages.install(
+        "jobd-walls",
+        """\
+        [jobd]
+        walls = jobd_walls
+        [jobd.commands]
+        walls = jobd_walls:walls
+        """,
+        """\
+        import click, jobd
+
+        @jobd.job("paint", queue="walls")
+        async def paint(wall: str) -> str:
+            return wall
+
+        @jobd.hookimpl
+        def jobd_job_types():
+            return [paint]
+
+        @click.command()
+        @click.argument("colour")
+        def walls(colour):
+            '''Says a colour.'''
+            click.echo(f"all walls are {colour}")
+        """,
+    )
+    return packages

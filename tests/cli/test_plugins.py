@@ -2,63 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from textwrap import dedent
-
 import orjson
 import pytest
 
 from jobd.cli.exits import Exit
 from tests.cli.conftest import PROJECT, Cli
-
-
-class Packages:
-    """A folder of installed packages."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-
-    def install(self, name: str, entry_points: str, code: str) -> None:
-        """Lays out a package with one module of the same name."""
-        module = name.replace("-", "_")
-        info = self.folder / f"{module}-1.2.3.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2.3\n")
-        (info / "entry_points.txt").write_text(dedent(entry_points))
-        (self.folder / f"{module}.py").write_text(dedent(code))
-
-
-@pytest.fixture
-def packages(tmp_path: Path) -> Packages:
-    packages = Packages(tmp_path / "site")
-    packages.install(
-        "jobd-walls",
-        """\
-        [jobd]
-        walls = jobd_walls
-        [jobd.commands]
-        walls = jobd_walls:walls
-        """,
-        """\
-        import click, jobd
-
-        @jobd.job("paint", queue="walls")
-        async def paint(wall: str) -> str:
-            return wall
-
-        @jobd.hookimpl
-        def jobd_job_types():
-            return [paint]
-
-        @click.command()
-        @click.argument("colour")
-        def walls(colour):
-            '''Says a colour.'''
-            click.echo(f"all walls are {colour}")
-        """,
-    )
-    return packages
+from tests.cli.packages import Packages
 
 
 @pytest.fixture

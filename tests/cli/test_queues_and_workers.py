@@ -27,7 +27,7 @@ def test_queues_are_listed_with_their_counts(cli: Cli, enqueue: Enqueue, client:
 
 
 def test_a_store_without_jobs_has_no_queues(cli: Cli) -> None:
-    assert cli.json("queues") == {"data": []}
+    assert cli.json("queues") == {"data": [], "page": {"limit": 0, "next_cursor": None}}
     assert cli("queues", "-o", "table").stderr == "there are no queues yet; the first job makes one\n"
 
 

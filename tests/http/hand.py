@@ -42,8 +42,7 @@ class Hand:
         await self._settle(delivery, COMPLETED, orjson.dumps(result))
 
     async def fail(self, delivery: Delivery, message: str) -> None:
-        facts = {"outcome": "raised", "error": {"type": "ValueError", "message": message}}
-        await self._settle(delivery, FAILED, **facts)
+        await self._settle(delivery, FAILED, outcome="raised", error={"type": "ValueError", "message": message})
 
     async def give_in(self, delivery: Delivery, reason: str) -> None:
         """Ends it as cancelled."""

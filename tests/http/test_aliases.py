@@ -13,7 +13,7 @@ LETTER = {"to": "ada@example.com", "subject": "Hello"}
 
 
 @pytest.mark.requirement("4.1")
-async def test_post_jobs_takes_the_body_of_b_and_get_jobs_id_has_what_b_reads(api: Api):
+async def test_post_jobs_takes_the_body_of_b_and_get_jobs_id_has_what_b_reads(api: Api) -> None:
     reply = await api.post("/jobs", {"type": "send_letter", "data": LETTER})
 
     assert reply.status == 201
@@ -34,13 +34,13 @@ async def test_post_jobs_takes_the_body_of_b_and_get_jobs_id_has_what_b_reads(ap
         {"task": "send-letter", "payload": LETTER},
     ],
 )
-async def test_post_jobs_knows_the_words_of_other_systems(api: Api, body: dict[str, Any]):
+async def test_post_jobs_knows_the_words_of_other_systems(api: Api, body: dict[str, Any]) -> None:
     job = (await api.post("/jobs", body)).body
 
     assert (job["type"], job["data"]) == ("send-letter", LETTER)
 
 
-async def test_a_wrong_field_is_pointed_at_by_the_word_that_was_sent(api: Api):
+async def test_a_wrong_field_is_pointed_at_by_the_word_that_was_sent(api: Api) -> None:
     wrong = await api.post("/jobs", {"name": "send-letter", "payload": {"to": 5, "subject": "x"}})
     unknown = await api.post("/jobs", {"task": "nix", "payload": {}})
     twice = await api.post("/jobs", {"type": "anything", "name": "anything", "data": {}, "payload": {}})
@@ -51,7 +51,7 @@ async def test_a_wrong_field_is_pointed_at_by_the_word_that_was_sent(api: Api):
 
 
 @pytest.mark.requirement("4.1")
-async def test_get_jobs_answers_as_the_canonical_list_does(api: Api, hand: Hand):
+async def test_get_jobs_answers_as_the_canonical_list_does(api: Api, hand: Hand) -> None:
     await api.enqueue(id="done")
     await hand.complete(await hand.take())
     await api.enqueue(id="next")
@@ -69,7 +69,7 @@ async def test_get_jobs_answers_as_the_canonical_list_does(api: Api, hand: Hand)
     ]
 
 
-async def test_an_alias_refuses_as_its_canonical_path_does(api: Api):
+async def test_an_alias_refuses_as_its_canonical_path_does(api: Api) -> None:
     assert (await api.get("/jobs/nix")).body["code"] == "not_found"
     assert (await api.get("/jobs?status=asleep")).status == 400
     assert (await api.post("/jobs", {"type": "anything", "priority": 99})).pointers == ["/priority"]

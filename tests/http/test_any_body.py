@@ -57,14 +57,14 @@ async def posted(api: Api, path: str, raw: bytes) -> None:
 @pytest.mark.requirement("4.8")
 @quick
 @given(path=paths, body=bodies | typed | anything)
-async def test_any_json_is_taken_or_refused(api: Api, path: str, body: Any):
+async def test_any_json_is_taken_or_refused(api: Api, path: str, body: Any) -> None:
     await posted(api, path, orjson.dumps(body))
 
 
 @pytest.mark.requirement("4.8")
 @quick
 @given(jobs=st.lists(typed | bodies | anything, max_size=4))
-async def test_any_batch_is_taken_or_refused_whole(api: Api, jobs: list[Any]):
+async def test_any_batch_is_taken_or_refused_whole(api: Api, jobs: list[Any]) -> None:
     async def count() -> int:
         queues = (await api.get("/api/v1/queues")).body["data"]
         return sum(sum(queue["counts"].values()) for queue in queues)
@@ -79,7 +79,7 @@ async def test_any_batch_is_taken_or_refused_whole(api: Api, jobs: list[Any]):
 
 @quick
 @given(raw=st.binary(max_size=80), path=paths)
-async def test_any_bytes_are_refused(api: Api, raw: bytes, path: str):
+async def test_any_bytes_are_refused(api: Api, raw: bytes, path: str) -> None:
     await posted(api, path, raw)
 
 
@@ -92,7 +92,7 @@ async def test_any_bytes_are_refused(api: Api, raw: bytes, path: str):
         max_size=4,
     )
 )
-async def test_any_query_is_answered_or_refused(api: Api, query: dict[str, str]):
+async def test_any_query_is_answered_or_refused(api: Api, query: dict[str, str]) -> None:
     reply = await api.get(f"/api/v1/jobs?{urlencode(query)}")
 
     assert reply.status in (200, 400)

@@ -33,20 +33,20 @@ async def closed(client: Client) -> AsyncIterator[Api]:
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "128.0.0.1", "localhost.example.com"]
 )
-def test_no_address_but_loopback_is_served_without_a_token(host: str):
+def test_no_address_but_loopback_is_served_without_a_token(host: str) -> None:
     with pytest.raises(SettingsError, match="JOBD_HTTP__TOKEN"):
         Guard(host, None)
 
     Guard(host, TOKEN)
 
 
-async def test_a_server_that_would_be_open_to_all_is_not_made(client: Client):
+async def test_a_server_that_would_be_open_to_all_is_not_made(client: Client) -> None:
     with pytest.raises(SettingsError, match="needs a token"):
         HttpServer(client, Settings(host="0.0.0.0"))
 
 
 @pytest.mark.parametrize("token", ["", "  ", "ä", "a\nb"])
-def test_a_token_that_no_header_can_carry_is_refused_at_the_start(token: str):
+def test_a_token_that_no_header_can_carry_is_refused_at_the_start(token: str) -> None:
     with pytest.raises(SettingsError, match="token"):
         Guard("127.0.0.1", token)
 
@@ -54,7 +54,7 @@ def test_a_token_that_no_header_can_carry_is_refused_at_the_start(token: str):
 @pytest.mark.parametrize(
     "host", ["localhost", "LocalHost.", "jobs.localhost", "127.0.0.1", "127.8.9.1", "[::1]", "::1"]
 )
-def test_these_names_mean_this_machine(host: str):
+def test_these_names_mean_this_machine(host: str) -> None:
     assert is_loopback(host)
 
 
@@ -74,7 +74,7 @@ def test_these_names_mean_this_machine(host: str):
         "Bearer ä",
     ],
 )
-async def test_every_route_but_health_wants_the_right_token(closed: Api, credentials: str):
+async def test_every_route_but_health_wants_the_right_token(closed: Api, credentials: str) -> None:
     for route in ROUTES + ALIASES:
         reply = await closed.ask(route.method, route.path, headers={"Authorization": credentials})
         if route.path in ("/livez", "/readyz"):
@@ -84,14 +84,14 @@ async def test_every_route_but_health_wants_the_right_token(closed: Api, credent
             assert reply.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-async def test_what_is_not_there_is_not_told_without_a_token(closed: Api):
+async def test_what_is_not_there_is_not_told_without_a_token(closed: Api) -> None:
     assert (await closed.get("/nix")).status == 401
     assert (await closed.ask("DELETE", "/jobs")).status == 401
 
 
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-async def test_the_right_token_opens(closed: Api, scheme: str):
+async def test_the_right_token_opens(closed: Api, scheme: str) -> None:
     told = {"Authorization": f"{scheme} {TOKEN}"}
 
     assert (await closed.ask("GET", "/jobs", headers=told)).status == 200
@@ -101,7 +101,7 @@ async def test_the_right_token_opens(closed: Api, scheme: str):
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8420", "localhost.evil.example:80"]
 )
-async def test_without_a_token_a_foreign_name_is_refused(api: Api, host: str):
+async def test_without_a_token_a_foreign_name_is_refused(api: Api, host: str) -> None:
     for method in ("GET", "POST"):
         reply = await api.ask(method, "/jobs", headers={"Host": host})
         assert (reply.status, reply.body["code"]) == (403, "forbidden")
@@ -109,7 +109,7 @@ async def test_without_a_token_a_foreign_name_is_refused(api: Api, host: str):
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:1", "127.0.0.1:8420", "[::1]:8420", "jobd.localhost:8420"])
-async def test_without_a_token_a_name_of_this_machine_is_served(api: Api, host: str):
+async def test_without_a_token_a_name_of_this_machine_is_served(api: Api, host: str) -> None:
     assert (await api.ask("GET", "/jobs", headers={"Host": host})).status == 200
 
 
@@ -125,7 +125,7 @@ async def test_without_a_token_a_name_of_this_machine_is_served(api: Api, host: 
         {"Origin": "http://localhost:3000", "Host": "localhost:8420"},
     ],
 )
-async def test_the_page_of_another_site_may_look_at_nothing_and_change_nothing(api: Api, said: dict[str, str]):
+async def test_the_page_of_another_site_may_look_at_nothing_and_change_nothing(api: Api, said: dict[str, str]) -> None:
     reply = await api.ask("POST", "/jobs", JOB, {**JSON, **said})
 
     assert (reply.status, reply.body["code"]) == (403, "forbidden")
@@ -141,5 +141,5 @@ async def test_the_page_of_another_site_may_look_at_nothing_and_change_nothing(a
         {"Origin": "http://localhost:8420", "Host": "localhost:8420"},
     ],
 )
-async def test_a_page_of_this_server_may_change_things(api: Api, said: dict[str, str]):
+async def test_a_page_of_this_server_may_change_things(api: Api, said: dict[str, str]) -> None:
     assert (await api.ask("POST", "/jobs", JOB, {**JSON, **said})).status == 201

@@ -15,7 +15,7 @@ async def post(api: Api, jobs: Any, **more: Any) -> Any:
     return await api.post("/api/v1/jobs/batch", {"jobs": jobs, **more})
 
 
-async def test_a_batch_is_answered_with_201_and_its_jobs_in_order(api: Api):
+async def test_a_batch_is_answered_with_201_and_its_jobs_in_order(api: Api) -> None:
     reply = await post(api, [GOOD, {"type": "add-up", "data": {"a": 1, "b": 2}, "id": "mine"}, {**GOOD, "queue": "q"}])
 
     assert reply.status == 201
@@ -28,7 +28,7 @@ async def test_a_batch_is_answered_with_201_and_its_jobs_in_order(api: Api):
         assert (await api.get(f"/api/v1/jobs/{job['id']}")).body["status"] == "waiting"
 
 
-async def test_a_thousand_jobs_are_one_batch_and_one_more_is_refused(api: Api):
+async def test_a_thousand_jobs_are_one_batch_and_one_more_is_refused(api: Api) -> None:
     assert (await post(api, [GOOD] * 1_001)).pointers == ["/jobs"]
     assert (await api.get("/api/v1/queues")).body["data"] == []
 
@@ -38,7 +38,7 @@ async def test_a_thousand_jobs_are_one_batch_and_one_more_is_refused(api: Api):
     assert (await api.get("/api/v1/queues/default")).body["counts"]["waiting"] == 1_000
 
 
-async def test_a_batch_that_is_sent_again_makes_nothing_new_and_says_so(api: Api):
+async def test_a_batch_that_is_sent_again_makes_nothing_new_and_says_so(api: Api) -> None:
     jobs = [{**GOOD, "id": "one"}, {**GOOD, "id": "two"}]
     first, again = await post(api, jobs), await post(api, [*jobs, {**GOOD, "id": "one"}])
 
@@ -47,7 +47,7 @@ async def test_a_batch_that_is_sent_again_makes_nothing_new_and_says_so(api: Api
 
 
 @pytest.mark.requirement("4.8")
-async def test_one_wrong_job_and_none_is_taken(api: Api):
+async def test_one_wrong_job_and_none_is_taken(api: Api) -> None:
     wrong = {"type": "send-letter", "data": {"to": 7, "subject": "x"}}
     reply = await post(api, [GOOD, GOOD, GOOD, wrong, GOOD])
 
@@ -57,14 +57,14 @@ async def test_one_wrong_job_and_none_is_taken(api: Api):
     assert (await api.get("/api/v1/queues")).body["data"] == []
 
 
-async def test_every_wrong_job_is_named(api: Api):
+async def test_every_wrong_job_is_named(api: Api) -> None:
     reply = await post(api, [3, GOOD, None, {"type": "nix"}, {**GOOD, "priority": 0}, {**GOOD, "x": 1}, {}])
 
     assert reply.status == 422
     assert reply.pointers == ["/jobs/0", "/jobs/2", "/jobs/3/type", "/jobs/4/priority", "/jobs/5/x", "/jobs/6/type"]
 
 
-async def test_a_batch_of_unknown_types_alone_has_their_code(api: Api):
+async def test_a_batch_of_unknown_types_alone_has_their_code(api: Api) -> None:
     assert (await post(api, [{"type": "nix"}, {"type": "nax"}])).body["code"] == "unknown_type"
 
 
@@ -79,7 +79,7 @@ async def test_a_batch_of_unknown_types_alone_has_their_code(api: Api):
         ([GOOD], [""]),
     ],
 )
-async def test_what_is_not_a_batch_is_refused(api: Api, body: Any, pointers: list[str]):
+async def test_what_is_not_a_batch_is_refused(api: Api, body: Any, pointers: list[str]) -> None:
     reply = await api.post("/api/v1/jobs/batch", body)
 
     assert (reply.status, reply.pointers) == (422, pointers)

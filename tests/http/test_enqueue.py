@@ -17,7 +17,7 @@ LETTER = {"to": "ada@example.com", "subject": "Hello", "body": "…"}
 
 
 @pytest.mark.requirement("4.1")
-async def test_a_new_job_is_answered_with_201_its_place_and_itself(api: Api):
+async def test_a_new_job_is_answered_with_201_its_place_and_itself(api: Api) -> None:
     reply = await api.post("/api/v1/jobs", {"type": "send-letter", "data": LETTER})
 
     assert reply.status == 201
@@ -25,7 +25,7 @@ async def test_a_new_job_is_answered_with_201_its_place_and_itself(api: Api):
     assert reply.body == (await api.get(reply.headers["Location"])).body
 
 
-async def test_a_job_reads_back_with_the_names_of_the_contract(api: Api):
+async def test_a_job_reads_back_with_the_names_of_the_contract(api: Api) -> None:
     job = await api.enqueue(data={"value": 1})
 
     assert re.fullmatch(r"[0-9A-Z]{26}", job.pop("id"))
@@ -57,7 +57,7 @@ async def test_a_job_reads_back_with_the_names_of_the_contract(api: Api):
     }
 
 
-async def test_options_of_the_type_hold_and_those_of_the_job_win(api: Api):
+async def test_options_of_the_type_hold_and_those_of_the_job_win(api: Api) -> None:
     plain = (await api.post("/api/v1/jobs", {"type": "add-up", "data": {"a": 1, "b": 2}})).body
     own = await api.enqueue(
         data={"value": None},
@@ -77,16 +77,16 @@ async def test_options_of_the_type_hold_and_those_of_the_job_win(api: Api):
 
 
 @pytest.mark.parametrize("priority", [1, "1", "critical", "Critical"])
-async def test_a_priority_is_a_number_or_a_name(api: Api, priority: Any):
+async def test_a_priority_is_a_number_or_a_name(api: Api, priority: Any) -> None:
     assert (await api.enqueue(priority=priority))["priority"] == 1
 
 
-async def test_retries_is_max_attempts_without_the_first(api: Api):
+async def test_retries_is_max_attempts_without_the_first(api: Api) -> None:
     assert (await api.enqueue(retries=0))["max_attempts"] == 1
 
 
 @pytest.mark.parametrize("later", [{"delay_ms": 60_000}, {"delay_ms": "1m"}, {"run_at": "2998-01-01T09:00:00+02:00"}])
-async def test_a_job_for_later_is_delayed(api: Api, later: dict[str, Any]):
+async def test_a_job_for_later_is_delayed(api: Api, later: dict[str, Any]) -> None:
     job = await api.enqueue(**later)
 
     assert job["status"] == "delayed"
@@ -95,13 +95,13 @@ async def test_a_job_for_later_is_delayed(api: Api, later: dict[str, Any]):
         assert job["run_at"] == "2998-01-01T07:00:00.000Z"
 
 
-async def test_null_is_as_good_as_nothing(api: Api):
+async def test_null_is_as_good_as_nothing(api: Api) -> None:
     job = await api.enqueue(data=None, queue=None, priority=None, run_at=None, id=None, tags=None)
 
     assert (job["queue"], job["priority"], job["status"]) == ("default", 5, "waiting")
 
 
-async def test_a_second_enqueue_with_the_same_id_is_answered_with_200_and_the_first_job(api: Api):
+async def test_a_second_enqueue_with_the_same_id_is_answered_with_200_and_the_first_job(api: Api) -> None:
     first = await api.post("/api/v1/jobs", {"type": "anything", "data": {"value": 1}, "id": "order:17"})
     second = await api.post("/api/v1/jobs", {"type": "anything", "data": {"value": 2}, "id": "order:17"})
 
@@ -110,19 +110,19 @@ async def test_a_second_enqueue_with_the_same_id_is_answered_with_200_and_the_fi
     assert second.headers["Location"] == "/api/v1/jobs/order:17"
 
 
-async def test_any_text_of_unicode_comes_back_as_it_went_in(api: Api):
+async def test_any_text_of_unicode_comes_back_as_it_went_in(api: Api) -> None:
     value = {"text": "\0 \u202e ż ﷽ 🐝 \\u0000 é é", "whole": [2**64 - 1, -(2**63), 2**53 + 1], "part": 1.5e300}
 
     assert (await api.enqueue(data={"value": value}))["data"] == {"value": value}
 
 
-async def test_a_type_that_nobody_knows_waits_in_the_queue_that_is_named(api: Api):
+async def test_a_type_that_nobody_knows_waits_in_the_queue_that_is_named(api: Api) -> None:
     job = (await api.post("/api/v1/jobs", {"type": "made-elsewhere", "queue": "elsewhere", "data": {"a": 1}})).body
 
     assert (job["type"], job["queue"], job["status"]) == ("made-elsewhere", "elsewhere", "waiting")
 
 
-async def test_a_job_that_is_gone_before_it_is_read_back_was_accepted_all_the_same(api: Api, client: Client):
+async def test_a_job_that_is_gone_before_it_is_read_back_was_accepted_all_the_same(api: Api, client: Client) -> None:
     reading = client.get
 
     async def get_too_late(job_id: str) -> Any:
@@ -136,7 +136,7 @@ async def test_a_job_that_is_gone_before_it_is_read_back_was_accepted_all_the_sa
     assert reply.body["id"] in reply.headers["Location"]
 
 
-async def test_prefer_wait_answers_with_the_ended_job(api: Api, hand: Hand):
+async def test_prefer_wait_answers_with_the_ended_job(api: Api, hand: Hand) -> None:
     asked = asyncio.create_task(api.post("/api/v1/jobs", {"type": "anything", "id": "wanted"}, Prefer="wait=30"))
     await hand.complete(await hand.take_when_there(), {"sum": 3})
     reply = await asked
@@ -145,7 +145,7 @@ async def test_prefer_wait_answers_with_the_ended_job(api: Api, hand: Hand):
     assert reply.headers["Preference-Applied"] == "wait=30"
 
 
-async def test_prefer_wait_answers_with_the_unfinished_job_when_the_wait_is_over(api: Api):
+async def test_prefer_wait_answers_with_the_unfinished_job_when_the_wait_is_over(api: Api) -> None:
     reply = await api.post("/api/v1/jobs", {"type": "anything"}, Prefer="respond-async, wait=0")
 
     assert (reply.status, reply.body["status"]) == (201, "waiting")

@@ -82,7 +82,9 @@ def agree(raw: bytes) -> None:
 
 
 @given(values, st.booleans(), st.sampled_from([None, 1, "\t"]))
-def test_every_valid_document_is_read_as_the_standard_library_reads_it(value: Any, ascii_only: bool, indent: Any):
+def test_every_valid_document_is_read_as_the_standard_library_reads_it(
+    value: Any, ascii_only: bool, indent: Any
+) -> None:
     raw = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
 
     assert find_fault(raw) is None
@@ -108,12 +110,12 @@ words = st.sampled_from([
 @example('{"a":' * 40 + "1" + "}" * 40)
 @example('["' + '\\"[' * 100 + '"]')
 @example(f"[{'9' * 5_000}]")
-def test_of_anything_like_json_the_same_is_taken_as_by_the_standard_library(text: str):
+def test_of_anything_like_json_the_same_is_taken_as_by_the_standard_library(text: str) -> None:
     agree(text.encode())
 
 
 @given(st.binary(max_size=60))
-def test_of_any_bytes_the_same_is_taken_as_by_the_standard_library(raw: bytes):
+def test_of_any_bytes_the_same_is_taken_as_by_the_standard_library(raw: bytes) -> None:
     try:
         raw.decode()
     except UnicodeDecodeError:
@@ -134,7 +136,7 @@ def test_of_any_bytes_the_same_is_taken_as_by_the_standard_library(raw: bytes):
         ('{"a":"\\u0000","b\\u0000":1}', "/b\0", "nul_in_name"),
     ],
 )
-def test_a_fault_is_named_by_the_pointer_to_its_place(text: str, pointer: str, code: str):
+def test_a_fault_is_named_by_the_pointer_to_its_place(text: str, pointer: str, code: str) -> None:
     with pytest.raises(BadRequest) as refused:
         parse(text.encode())
 
@@ -144,7 +146,7 @@ def test_a_fault_is_named_by_the_pointer_to_its_place(text: str, pointer: str, c
 @pytest.mark.parametrize(
     "unit", [b"[],", b'{"a":[]},', b'"\\"",', b'"\\\\",', b"9999999999999999999,", b'"[[{{",', b"-"]
 )
-def test_a_megabyte_of_anything_is_judged_without_a_search_that_explodes(unit: bytes):
+def test_a_megabyte_of_anything_is_judged_without_a_search_that_explodes(unit: bytes) -> None:
     raw = b"[" + unit * (1_048_576 // len(unit)) + b"0]"
 
     for text in (raw[: len(raw) // 2], raw + b"]", b'"' + raw.replace(b'"', b"")):

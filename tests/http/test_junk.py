@@ -135,7 +135,7 @@ async def nothing_happened(api: Api) -> None:
 
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("kind", NOT_JSON)
-async def test_what_is_not_json_is_refused_with_the_place_where_it_breaks(api: Api, kind: str):
+async def test_what_is_not_json_is_refused_with_the_place_where_it_breaks(api: Api, kind: str) -> None:
     text, word = NOT_JSON[kind]
     reply = await api.ask("POST", "/api/v1/jobs", text, JSON)
 
@@ -147,7 +147,7 @@ async def test_what_is_not_json_is_refused_with_the_place_where_it_breaks(api: A
 
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("kind", REFUSED_TEXT)
-async def test_json_that_would_hurt_or_lose_something_is_refused_with_its_place(api: Api, kind: str):
+async def test_json_that_would_hurt_or_lose_something_is_refused_with_its_place(api: Api, kind: str) -> None:
     text, pointer, code = REFUSED_TEXT[kind]
     reply = await api.ask("POST", "/api/v1/jobs", text, JSON)
 
@@ -158,7 +158,7 @@ async def test_json_that_would_hurt_or_lose_something_is_refused_with_its_place(
 
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("kind", WRONG_FIELDS)
-async def test_each_wrong_field_is_named_by_a_pointer(api: Api, kind: str):
+async def test_each_wrong_field_is_named_by_a_pointer(api: Api, kind: str) -> None:
     body, pointers = WRONG_FIELDS[kind]
     reply = await api.post("/api/v1/jobs", body)
 
@@ -168,7 +168,7 @@ async def test_each_wrong_field_is_named_by_a_pointer(api: Api, kind: str):
     await nothing_happened(api)
 
 
-async def test_an_unknown_type_is_refused_with_the_name_that_was_perhaps_meant(api: Api):
+async def test_an_unknown_type_is_refused_with_the_name_that_was_perhaps_meant(api: Api) -> None:
     reply = await api.post("/api/v1/jobs", {"type": "send_leter", "data": {}})
 
     assert (reply.status, reply.body["code"]) == (422, "unknown_type")
@@ -176,7 +176,9 @@ async def test_an_unknown_type_is_refused_with_the_name_that_was_perhaps_meant(a
 
 
 @pytest.mark.parametrize(("given", "meant"), [("payload", "data"), ("runAt", "run_at"), ("delay", "delay_ms")])
-async def test_an_unknown_field_is_refused_with_the_name_that_was_perhaps_meant(api: Api, given: str, meant: str):
+async def test_an_unknown_field_is_refused_with_the_name_that_was_perhaps_meant(
+    api: Api, given: str, meant: str
+) -> None:
     reply = await api.post("/api/v1/jobs", {"type": "anything", given: {}})
 
     assert reply.body["errors"][0]["message"] == f"there is no such field; did you mean '{meant}'?"
@@ -184,7 +186,7 @@ async def test_an_unknown_field_is_refused_with_the_name_that_was_perhaps_meant(
 
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_two_megabytes_are_refused(api: Api, chunked: bool):
+async def test_two_megabytes_are_refused(api: Api, chunked: bool) -> None:
     text = b'{"type":"anything","data":{"value":"' + b"x" * BIG + b'"}}'
     if chunked:
         reply = await api.stream("/api/v1/jobs", [text[at : at + 65_536] for at in range(0, len(text), 65_536)])
@@ -196,7 +198,7 @@ async def test_two_megabytes_are_refused(api: Api, chunked: bool):
     await nothing_happened(api)
 
 
-async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(api: Api):
+async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(api: Api) -> None:
     head, tail = b'{"type":"anything","data":{"value":"', b'"}}'
     fits = head + b"x" * (1_048_576 - len(head) - len(tail)) + tail
 
@@ -218,7 +220,7 @@ async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(api
         {"Content-Type": ""},
     ],
 )
-async def test_a_body_that_is_not_declared_as_json_is_refused(api: Api, path: str, said: dict[str, str]):
+async def test_a_body_that_is_not_declared_as_json_is_refused(api: Api, path: str, said: dict[str, str]) -> None:
     reply = await api.ask("POST", path, b'{"type":"anything"}', said)
 
     assert (reply.status, reply.body["code"]) == (415, "unsupported_media_type")
@@ -226,7 +228,7 @@ async def test_a_body_that_is_not_declared_as_json_is_refused(api: Api, path: st
 
 
 @pytest.mark.parametrize("form", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"])
-async def test_an_empty_form_changes_nothing(api: Api, form: str):
+async def test_an_empty_form_changes_nothing(api: Api, form: str) -> None:
     await api.enqueue(id="one")
 
     assert (await api.ask("POST", "/api/v1/jobs/one/cancel", b"", {"Content-Type": form})).status == 415
@@ -234,11 +236,11 @@ async def test_an_empty_form_changes_nothing(api: Api, form: str):
 
 
 @pytest.mark.parametrize("said", ["application/json; charset=UTF-8", "application/vnd.acme+json", "APPLICATION/JSON"])
-async def test_other_ways_to_say_json_are_understood(api: Api, said: str):
+async def test_other_ways_to_say_json_are_understood(api: Api, said: str) -> None:
     assert (await api.ask("POST", "/api/v1/jobs", b'{"type":"anything"}', {"Content-Type": said})).status == 201
 
 
-async def test_a_payload_with_a_thousand_faults_is_answered_with_the_first_hundred(api: Api):
+async def test_a_payload_with_a_thousand_faults_is_answered_with_the_first_hundred(api: Api) -> None:
     body = {"type": "send-letter", "data": {"to": "a", "subject": "b", **{f"f{number}": 1 for number in range(1_000)}}}
     reply = await api.post("/api/v1/jobs", body)
 
@@ -246,7 +248,7 @@ async def test_a_payload_with_a_thousand_faults_is_answered_with_the_first_hundr
     assert len(reply.body["errors"]) == 100
 
 
-async def test_no_answer_is_much_longer_than_its_request_deserves(api: Api):
+async def test_no_answer_is_much_longer_than_its_request_deserves(api: Api) -> None:
     long = "x" * 500_000
 
     for body in ({"type": long}, {"type": "anything", long: 1}, {"type": "anything", "priority": long}):

@@ -51,13 +51,13 @@ async def jobs(api: Api, hand: Hand) -> None:
         ("?date=9998-12-31", set()),
     ],
 )
-async def test_jobs_are_found_by_type_status_queue_and_date(api: Api, query: str, found: set[str]):
+async def test_jobs_are_found_by_type_status_queue_and_date(api: Api, query: str, found: set[str]) -> None:
     assert set(await ids(api, query)) == found
 
 
 @pytest.mark.requirement("4.1")
 @pytest.mark.usefixtures("jobs")
-async def test_jobs_are_found_by_when_they_were_created(api: Api):
+async def test_jobs_are_found_by_when_they_were_created(api: Api) -> None:
     now = datetime.now(UTC)
     past, future = (quote((now + timedelta(minutes=shift)).isoformat(timespec="seconds")) for shift in (-5, 5))
 
@@ -69,13 +69,13 @@ async def test_jobs_are_found_by_when_they_were_created(api: Api):
 
 
 @pytest.mark.usefixtures("jobs")
-async def test_todays_jobs_are_those_created_today_in_utc(api: Api):
+async def test_todays_jobs_are_those_created_today_in_utc(api: Api) -> None:
     created = (await api.get("/api/v1/jobs/waits")).body["created_at"]
 
     assert "waits" in await ids(api, f"?date={created[:10]}")
 
 
-async def test_a_list_goes_on_from_its_cursor_and_the_link_is_the_next_page(api: Api):
+async def test_a_list_goes_on_from_its_cursor_and_the_link_is_the_next_page(api: Api) -> None:
     for number in range(7):
         await api.enqueue(id=f"job-{number}", queue="a b".replace(" ", "_"))
     seen: list[str] = []
@@ -97,7 +97,7 @@ async def test_a_list_goes_on_from_its_cursor_and_the_link_is_the_next_page(api:
     assert reply.body["meta"] == {"scanned": 1, "complete": True}
 
 
-async def test_a_cursor_serves_the_list_it_was_made_for_and_no_other(api: Api):
+async def test_a_cursor_serves_the_list_it_was_made_for_and_no_other(api: Api) -> None:
     for number in range(3):
         await api.enqueue(id=f"job-{number}")
     cursor = (await api.get("/api/v1/jobs?status=waiting&limit=1")).body["page"]["next_cursor"]
@@ -140,14 +140,14 @@ async def test_a_cursor_serves_the_list_it_was_made_for_and_no_other(api: Api):
         ("%FF=1", "\N{REPLACEMENT CHARACTER}"),
     ],
 )
-async def test_a_query_that_cannot_be_used_is_refused_with_the_parameter(api: Api, query: str, parameter: str):
+async def test_a_query_that_cannot_be_used_is_refused_with_the_parameter(api: Api, query: str, parameter: str) -> None:
     reply = await api.get(f"/api/v1/jobs?{query}")
 
     assert (reply.status, reply.headers["Content-Type"]) == (400, "application/problem+json")
     assert [fault["parameter"] for fault in reply.body["errors"]] == [parameter]
 
 
-async def test_all_wrong_parameters_are_named_at_once(api: Api):
+async def test_all_wrong_parameters_are_named_at_once(api: Api) -> None:
     reply = await api.get("/api/v1/jobs?limit=x&statsu=waiting&date=x")
 
     assert {fault["parameter"] for fault in reply.body["errors"]} == {"limit", "statsu", "date"}

@@ -27,12 +27,12 @@ async def speak(port: int, words: bytes) -> bytes:
         writer.close()
 
 
-async def test_a_problem_has_all_its_fields(api: Api):
+async def test_a_problem_has_all_its_fields(api: Api) -> None:
     reply = await api.get("/api/v1/jobs/nix", X_Request_Id="mine-1")
 
     assert (reply.status, reply.headers["Content-Type"]) == (404, "application/problem+json")
     assert reply.body == {
-        "type": "urn:jobd:problem:not_found",
+        "type": "/problems/not-found",
         "title": "There is no such thing",
         "status": 404,
         "detail": "there is no job nix: it never was, or its retention has ended",
@@ -44,7 +44,7 @@ async def test_a_problem_has_all_its_fields(api: Api):
 
 
 @pytest.mark.parametrize("path", ["/nix", "/api/v1", "/api/v2/jobs", "/jobs/", "/api/v1/jobs/a/b/c", "/%00"])
-async def test_a_path_that_is_not_there_is_a_problem(api: Api, path: str):
+async def test_a_path_that_is_not_there_is_a_problem(api: Api, path: str) -> None:
     reply = await api.get(path)
 
     assert (reply.status, reply.body["code"]) == (404, "not_found")
@@ -61,13 +61,13 @@ async def test_a_path_that_is_not_there_is_a_problem(api: Api, path: str):
         ("TRACE", "/jobs", "GET, HEAD, POST"),
     ],
 )
-async def test_a_method_that_is_not_offered_is_a_problem(api: Api, method: str, path: str, allowed: str):
+async def test_a_method_that_is_not_offered_is_a_problem(api: Api, method: str, path: str, allowed: str) -> None:
     reply = await api.ask(method, path)
 
     assert (reply.status, reply.body["code"], reply.headers["Allow"]) == (405, "method_not_allowed", allowed)
 
 
-async def test_every_answer_has_an_id_and_a_sane_one_is_echoed(api: Api):
+async def test_every_answer_has_an_id_and_a_sane_one_is_echoed(api: Api) -> None:
     first, second = await api.get("/livez"), await api.get("/nix")
 
     assert first.headers["X-Request-Id"] != second.headers["X-Request-Id"] == second.body["request_id"]
@@ -78,7 +78,7 @@ async def test_every_answer_has_an_id_and_a_sane_one_is_echoed(api: Api):
 
 
 @pytest.mark.parametrize("path", ["/", "/livez", "/jobs", "/nix"])
-async def test_no_answer_says_what_it_is_made_of_or_lets_a_browser_guess(api: Api, path: str):
+async def test_no_answer_says_what_it_is_made_of_or_lets_a_browser_guess(api: Api, path: str) -> None:
     headers = (await api.get(path)).headers
 
     assert headers["Server"] == "jobd"
@@ -106,7 +106,7 @@ async def test_no_answer_says_what_it_is_made_of_or_lets_a_browser_guess(api: Ap
 )
 async def test_what_is_not_http_is_answered_with_a_problem_and_the_end_of_the_connection(
     server: HttpServer, words: bytes
-):
+) -> None:
     answer = await speak(server.port, words)
 
     assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
@@ -133,14 +133,14 @@ async def test_what_is_not_http_is_answered_with_a_problem_and_the_end_of_the_co
         b"GET /jobs HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: upgrade, close\r\n\r\n",
     ],
 )
-async def test_no_strange_request_is_the_fault_of_the_server(server: HttpServer, words: bytes):
+async def test_no_strange_request_is_the_fault_of_the_server(server: HttpServer, words: bytes) -> None:
     answer = await speak(server.port, words)
 
     assert re.match(rb"HTTP/1\.[01] [24]\d\d ", answer) or answer == b""
     assert not re.search(rb"aiohttp|Python|Traceback|/site-packages", answer)
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(server: HttpServer, monkeypatch: pytest.MonkeyPatch):
+async def test_a_body_that_does_not_come_is_not_waited_for(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "BODY_PATIENCE_S", 0.01)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(
@@ -151,7 +151,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(server: HttpServer, m
     writer.close()
 
 
-async def test_a_body_that_breaks_off_harms_nobody(server: HttpServer, api: Api):
+async def test_a_body_that_breaks_off_harms_nobody(server: HttpServer, api: Api) -> None:
     for last in (b"", b"{", b'{"type":"anything"}'):
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
         head = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n"
@@ -162,7 +162,7 @@ async def test_a_body_that_breaks_off_harms_nobody(server: HttpServer, api: Api)
     assert (await api.get("/api/v1/queues")).body["data"] == []
 
 
-async def test_a_body_that_would_be_too_large_is_refused_before_it_is_sent(server: HttpServer):
+async def test_a_body_that_would_be_too_large_is_refused_before_it_is_sent(server: HttpServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
     writer.write(f"{head}Content-Length: {2**21}\r\n\r\n".encode())
@@ -171,7 +171,7 @@ async def test_a_body_that_would_be_too_large_is_refused_before_it_is_sent(serve
     writer.close()
 
 
-async def test_a_body_that_fits_is_bidden_to_come(server: HttpServer):
+async def test_a_body_that_fits_is_bidden_to_come(server: HttpServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
     body = b'{"type":"anything"}'
@@ -183,7 +183,7 @@ async def test_a_body_that_fits_is_bidden_to_come(server: HttpServer):
     writer.close()
 
 
-async def test_an_expectation_that_nobody_knows_is_ignored(api: Api):
+async def test_an_expectation_that_nobody_knows_is_ignored(api: Api) -> None:
     reply = await api.ask("POST", "/jobs", b'{"type":"anything"}', {**JSON, "Expect": "miracles"})
 
     assert reply.status == 201
@@ -198,7 +198,7 @@ async def test_an_expectation_that_nobody_knows_is_ignored(api: Api):
 )
 async def test_trouble_with_the_store_is_told_without_its_secrets(
     api: Api, client: Client, error: Exception, code: str, words: str
-):
+) -> None:
     async def enqueue(*_: object, **__: object) -> list[bool]:
         raise error
 
@@ -211,7 +211,7 @@ async def test_trouble_with_the_store_is_told_without_its_secrets(
     assert reply.headers["Retry-After"] == "2"
 
 
-async def test_a_fault_of_the_server_is_told_without_its_insides(api: Api, client: Client):
+async def test_a_fault_of_the_server_is_told_without_its_insides(api: Api, client: Client) -> None:
     async def get(_: str) -> object:
         raise RuntimeError("password=hunter2")
 

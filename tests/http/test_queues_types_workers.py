@@ -11,7 +11,7 @@ from tests.http.hand import Hand
 from tests.http.job_types import send_letter
 
 
-async def test_queues_are_listed_with_their_counts(api: Api, hand: Hand):
+async def test_queues_are_listed_with_their_counts(api: Api, hand: Hand) -> None:
     await api.enqueue(queue="b")
     await api.enqueue(queue="a")
     await api.enqueue(queue="a", delay_ms=60_000)
@@ -24,7 +24,7 @@ async def test_queues_are_listed_with_their_counts(api: Api, hand: Hand):
 
 
 @pytest.mark.parametrize("name", ["odd_ones", "odd-ones", "ODD-ones"])
-async def test_a_queue_is_found_whichever_dash_is_used(api: Api, name: str):
+async def test_a_queue_is_found_whichever_dash_is_used(api: Api, name: str) -> None:
     await api.enqueue(queue="odd_ones")
     body = (await api.get(f"/api/v1/queues/{name}")).body
 
@@ -40,7 +40,7 @@ async def test_a_queue_is_found_whichever_dash_is_used(api: Api, name: str):
     }
 
 
-async def test_two_queues_that_differ_in_the_dash_stay_two(api: Api):
+async def test_two_queues_that_differ_in_the_dash_stay_two(api: Api) -> None:
     await api.enqueue(queue="odd-ones")
     await api.enqueue(queue="odd_ones", delay_ms=60_000)
 
@@ -48,11 +48,11 @@ async def test_two_queues_that_differ_in_the_dash_stay_two(api: Api):
     assert (await api.get("/api/v1/queues/odd_ones")).body["counts"]["delayed"] == 1
 
 
-async def test_a_queue_without_jobs_is_not_found(api: Api):
+async def test_a_queue_without_jobs_is_not_found(api: Api) -> None:
     assert (await api.get("/api/v1/queues/nix")).status == 404
 
 
-async def test_types_are_listed_with_the_options_their_jobs_will_have(api: Api):
+async def test_types_are_listed_with_the_options_their_jobs_will_have(api: Api) -> None:
     rows = {row["type"]: row for row in (await api.get("/api/v1/types")).body["data"]}
 
     assert list(rows) == ["add_up", "anything", "send-letter"]
@@ -70,7 +70,7 @@ async def test_types_are_listed_with_the_options_their_jobs_will_have(api: Api):
 
 
 @pytest.mark.parametrize("name", ["send_letter", "send-letter", "Send-Letter"])
-async def test_a_type_has_the_schema_of_its_payload(api: Api, name: str):
+async def test_a_type_has_the_schema_of_its_payload(api: Api, name: str) -> None:
     body = (await api.get(f"/api/v1/types/{name}")).body
 
     assert body["type"] == "send-letter"
@@ -78,7 +78,7 @@ async def test_a_type_has_the_schema_of_its_payload(api: Api, name: str):
     assert body["payload_schema"]["additionalProperties"] is False
 
 
-async def test_a_type_that_only_workers_have_is_known_by_what_they_told(api: Api, client: Client):
+async def test_a_type_that_only_workers_have_is_known_by_what_they_told(api: Api, client: Client) -> None:
     await client.store.tell_types({"send_parcel": told_facts(send_letter)})
 
     assert [row["installed"] for row in (await api.get("/api/v1/types")).body["data"]] == [True, True, True, False]
@@ -87,14 +87,14 @@ async def test_a_type_that_only_workers_have_is_known_by_what_they_told(api: Api
     assert body["payload_schema"] is None
 
 
-async def test_an_unknown_type_is_not_found_with_a_suggestion(api: Api):
+async def test_an_unknown_type_is_not_found_with_a_suggestion(api: Api) -> None:
     reply = await api.get("/api/v1/types/send-leter")
 
     assert (reply.status, reply.body["code"]) == (404, "not_found")
     assert "send-letter" in reply.body["detail"]
 
 
-async def test_workers_are_listed_with_what_they_hold(api: Api, hand: Hand):
+async def test_workers_are_listed_with_what_they_hold(api: Api, hand: Hand) -> None:
     await api.enqueue()
     await hand.take()
     (worker,) = (await api.get("/api/v1/workers")).body["data"]

@@ -62,7 +62,9 @@ def shuffled(seed: int) -> Sequence[Route]:
 
 @pytest.mark.requirement("4.1")
 @pytest.mark.parametrize("seed", range(3))
-async def test_every_path_leads_to_its_own_route_in_whatever_order_they_are_registered(client: Client, seed: int):
+async def test_every_path_leads_to_its_own_route_in_whatever_order_they_are_registered(
+    client: Client, seed: int
+) -> None:
     async with telling(shuffled(seed), client) as api:
         for route in ALL:
             reply = await api.ask(route.method, filled(route.path, "some-thing"))
@@ -70,7 +72,7 @@ async def test_every_path_leads_to_its_own_route_in_whatever_order_they_are_regi
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_fixed_words_beat_parameters_in_whatever_order_they_are_registered(client: Client, seed: int):
+async def test_fixed_words_beat_parameters_in_whatever_order_they_are_registered(client: Client, seed: int) -> None:
     fixed = [route for route in ALL if "{" not in route.path]
     later = [replace(told(ROUTES[0]), path=f"{base}/{word}") for word in RESERVED_IDS for base in ("/jobs",)]
     async with telling([*shuffled(seed), *later], client) as api:
@@ -79,24 +81,24 @@ async def test_fixed_words_beat_parameters_in_whatever_order_they_are_registered
             assert reply.text.decode() == f"{route.method} {route.path}"
 
 
-def test_no_two_routes_have_one_method_and_path():
+def test_no_two_routes_have_one_method_and_path() -> None:
     assert len({(route.method, route.path) for route in ALL}) == len(ALL)
 
 
-def test_only_health_is_open_to_everybody_and_only_posts_take_bodies():
+def test_only_health_is_open_to_everybody_and_only_posts_take_bodies() -> None:
     assert {route.path for route in ALL if route.needs is Permission.NONE} == {"/livez", "/readyz"}
     assert all((route.method == "POST") == (route.body is not Body.NONE) for route in ALL)
     assert all(route.needs in (Permission.ENQUEUE, Permission.CONTROL) for route in ALL if route.method == "POST")
 
 
-def test_every_alias_has_the_permission_of_its_canonical_route():
+def test_every_alias_has_the_permission_of_its_canonical_route() -> None:
     canonical = {(route.method, route.path): route for route in ROUTES}
     for alias in ALIASES:
         route = canonical[alias.method, f"/api/v1{alias.path}"]
         assert (alias.needs, alias.body, alias.gives) == (route.needs, route.body, route.gives)
 
 
-async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand):
+async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand) -> None:
     given: dict[tuple[str, str], set[int]] = {}
 
     async def ask(method: str, path: str, body: object = None, template: str | None = None) -> None:
@@ -121,7 +123,7 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
     assert given == {(route.method, route.path): set(route.gives) for route in ALL}
 
 
-async def test_what_can_be_looked_at_answers_head_without_a_body(api: Api):
+async def test_what_can_be_looked_at_answers_head_without_a_body(api: Api) -> None:
     looked = await api.ask("HEAD", "/api/v1/jobs")
 
     assert (looked.status, looked.text) == (200, b"")

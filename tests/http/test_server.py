@@ -15,11 +15,11 @@ from tests.http.api import Api
 from tests.http.hand import Hand
 
 
-async def test_a_server_on_port_0_tells_which_one_it_got(server: HttpServer):
+async def test_a_server_on_port_0_tells_which_one_it_got(server: HttpServer) -> None:
     assert server.port > 0
 
 
-async def test_starting_and_stopping_twice_is_harmless_and_it_can_start_again(client: Client):
+async def test_starting_and_stopping_twice_is_harmless_and_it_can_start_again(client: Client) -> None:
     server = HttpServer(client, Settings(port=0))
     await server.stop()
     for _ in range(2):
@@ -31,7 +31,7 @@ async def test_starting_and_stopping_twice_is_harmless_and_it_can_start_again(cl
         await server.stop()
 
 
-async def test_a_port_that_is_taken_is_told_and_nothing_is_left(client: Client, server: HttpServer):
+async def test_a_port_that_is_taken_is_told_and_nothing_is_left(client: Client, server: HttpServer) -> None:
     second = HttpServer(client, Settings(port=server.port))
 
     with pytest.raises(RoleError, match=f"127.0.0.1:{server.port}.*JOBD_PORT"):
@@ -41,7 +41,9 @@ async def test_a_port_that_is_taken_is_told_and_nothing_is_left(client: Client, 
     await second.stop()
 
 
-async def test_a_quiet_server_takes_no_connections_and_answers_whoever_waits(server: HttpServer, api: Api, hand: Hand):
+async def test_a_quiet_server_takes_no_connections_and_answers_whoever_waits(
+    server: HttpServer, api: Api, hand: Hand
+) -> None:
     await api.enqueue(id="one")
     asked = asyncio.create_task(api.get("/api/v1/jobs/one", Prefer="wait=60"))
     await hand.somebody_waits_for("one")
@@ -55,7 +57,7 @@ async def test_a_quiet_server_takes_no_connections_and_answers_whoever_waits(ser
             await late.get("/livez")
 
 
-async def test_a_stop_lets_the_request_that_runs_come_to_its_end(server: HttpServer, api: Api, client: Client):
+async def test_a_stop_lets_the_request_that_runs_come_to_its_end(server: HttpServer, api: Api, client: Client) -> None:
     entered, go_on = asyncio.Event(), asyncio.Event()
     enqueue = client.enqueue_planned
 
@@ -68,7 +70,9 @@ async def test_a_stop_lets_the_request_that_runs_come_to_its_end(server: HttpSer
     asked = asyncio.create_task(api.post("/jobs", {"type": "anything"}))
     await entered.wait()
     stopped = asyncio.create_task(server.stop())
-    await asyncio.sleep(0)
+    async with Api(api.url) as late:
+        with pytest.raises(ClientConnectionError):
+            await late.get("/livez")
     go_on.set()
 
     assert (await asked).status == 201

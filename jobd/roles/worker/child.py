@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import sys
-from typing import Any
+import threading
+import time
+from contextlib import suppress
+from typing import NoReturn
 
 import uvloop
 
 from jobd import log
 from jobd.catalog import Catalog
 from jobd.client import Client
+from jobd.errors import JobdError
 from jobd.reach import retention_of
 from jobd.roles.membership import Membership
 from jobd.roles.worker.control import TICK_S, Control
@@ -23,63 +28,76 @@ from jobd.settings import Settings
 from jobd.store.store import Store
 
 LAST_WAIT_S = 5.0
-"""how long a child whose parent is dead takes to give its jobs back"""
+"""how long a child takes to leave, and one whose parent is dead to give its jobs back"""
 
 
 async def main(descriptor: int) -> None:
-    """Runs until told to stop, or until the parent is dead."""
+    """Runs until told to stop, until the parent is dead, or until the engine fails."""
     control = await Control.over(socket.socket(fileno=descriptor))
     order = await control.hear()
     if order is None:
         return
-    settings = Settings.model_validate(order["settings"])
-    log.configure(settings.log.level, settings.log.format)
-    store = Store.at(order["url"], prefix=settings.prefix, retention=retention_of(settings))
-    catalog = Catalog.of_installed(without=settings.without)
-    membership = Membership(
-        store,
-        0,
-        kind=order["kind"],
-        lines=order["lines"],
-        lease_ms=settings.worker.lease,
-        about={"concurrency": order["concurrency"], "queues": settings.worker.queues, "parent": os.getppid()},
-    )
-    async with Client(store=store, catalog=catalog, settings=settings) as client:
-        engine = Engine(
-            membership,
-            client,
-            catalog,
-            settings.plugins,
-            concurrency=order["concurrency"],
-            threads=settings.worker.threads,
-            on_joined=lambda member: control.tell({"say": "ready", "member": member}),
-            on_idle=lambda: control.tell({"say": "idle"}),
+    try:
+        settings = Settings.model_validate(order["settings"])
+        log.configure(settings.log.level, settings.log.format)
+        store = Store.at(order["url"], prefix=settings.prefix, retention=retention_of(settings))
+        catalog = Catalog.of_installed(without=settings.without)
+        membership = Membership(
+            store,
+            0,
+            kind=order["kind"],
+            lines=order["lines"],
+            lease_ms=settings.worker.lease,
+            about=order["about"] | {"parent": os.getppid()},
         )
-        await engine.start()
-        ticking = asyncio.create_task(_tick(control, engine), name="ticks")
-        try:
-            await _obey(control, engine)
-        finally:
-            ticking.cancel()
-        await engine.stop()
-        control.tell({"say": "done", "what": "stop"})
+        async with Client(store=store, catalog=catalog, settings=settings) as client:
+            engine = Engine(
+                membership,
+                client,
+                catalog,
+                settings.plugins,
+                concurrency=order["about"]["concurrency"],
+                threads=settings.worker.threads,
+                on_joined=lambda member: control.tell({"say": "ready", "member": member}),
+                on_idle=lambda: control.tell({"say": "idle", "ran": engine.ran}),
+            )
+            await engine.start()
+            await _work(control, engine)
+    except Exception as error:
+        control.tell({"say": "failed", "why": str(error) if isinstance(error, JobdError) else repr(error)})
+        raise
+    finally:
+        await control.close()
 
 
-async def _tick(control: Control, engine: Engine) -> None:
+async def _work(control: Control, engine: Engine) -> None:
+    ticking = asyncio.create_task(_tick(control), name="ticks")
+    failing = asyncio.create_task(engine.wait_failed(), name="engine lives")
+    obeying = asyncio.create_task(_obey(control, engine), name="orders")
+    await asyncio.wait({failing, obeying}, return_when=asyncio.FIRST_COMPLETED)
+    ticking.cancel()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WAIT_S):
+            await engine.stop()  # raises what it has failed of
+    control.tell({"say": "done", "what": "stop"})
+
+
+async def _tick(control: Control) -> NoReturn:
     while True:
-        control.tell({"say": "tick", "busy": engine.busy, "stuck": engine.stuck})
+        control.tell({"say": "tick"})
         await asyncio.sleep(TICK_S)
 
 
 async def _obey(control: Control, engine: Engine) -> None:
-    """Goes down the stairs as told. A parent that is dead means all of them, quickly."""
+    """Goes down the stairs as told, to the stop. A parent that is dead means all of them, quickly."""
     steps: set[asyncio.Task[None]] = set()
     while True:
         order = await control.hear()
         if order is None:
             await engine.quiet()
-            async with asyncio.timeout(LAST_WAIT_S):
-                await engine.interrupt()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WAIT_S):
+                    await engine.interrupt()
             return
         if order["do"] == "stop":
             return
@@ -99,20 +117,37 @@ async def _step(control: Control, engine: Engine, what: str) -> None:
     control.tell({"say": "done", "what": what})
 
 
-def run(arguments: list[str]) -> None:
-    """The process. It leaves hard: threads of handlers that do not end must not keep it."""
-    # signals of the terminal are the parent's business
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    code: Any = 0
+async def _process(descriptor: int) -> NoReturn:
+    """Ends the process hard: neither threads of handlers nor tasks that heed no cancellation may keep it."""
+    code = 0
     try:
-        uvloop.run(main(int(arguments[0])))
+        await main(descriptor)
     except BaseException as error:  # noqa: BLE001  whatever it was, the process ends here and says so
         log.get("worker").error("worker process ends", error=repr(error))
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _outlive_nobody(line: int) -> None:
+    """Ends the process some time after its parent has died, also when a handler holds the loop."""
+    parent = select.poll()
+    parent.register(line, 0)  # nothing but the end of the line
+    parent.poll()
+    time.sleep(LAST_WAIT_S)
+    os._exit(1)
+
+
+def run(arguments: list[str]) -> None:
+    """The process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # they are the parent's business; not SIG_IGN, which programs that a handler starts would inherit
+        signal.signal(number, lambda *_: None)
+    descriptor = int(arguments[0])
+    threading.Thread(target=_outlive_nobody, args=[os.dup(descriptor)], name="jobd lifeline", daemon=True).start()
+    uvloop.run(_process(descriptor))
 
 
 if __name__ == "__main__":

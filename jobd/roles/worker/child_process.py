@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -13,54 +14,82 @@ from typing import Any
 from jobd import clock
 from jobd.roles.worker.control import Control
 
+_LAST_WORDS_S = 1.0
+"""how long the line to a dead child is read on, for what it said last"""
+
 
 class ChildProcess:
     """A process that runs jobs: started, watched, told what to do."""
 
-    def __init__(self, order: Mapping[str, Any], *, on_joined: Callable[[ChildProcess, str], None]) -> None:
-        """`order` is all that the child needs to know; `on_joined` is told each id it joins the store under."""
+    def __init__(
+        self,
+        order: Mapping[str, Any],
+        *,
+        on_joined: Callable[[ChildProcess, str], None],
+        on_idle: Callable[[ChildProcess], None] = lambda child: None,
+    ) -> None:
+        """`order` is all that the child needs to know; `on_joined` is told each id it joins the store under, `on_idle`
+        when it found no work for a while."""
         self.member: str | None = None
-        self.ready = asyncio.Event()
+        """the id it joined the store under last; None before it was ready"""
+        self.up_or_ended = asyncio.Event()
         self.ended = asyncio.Event()
         self.cause = ""
-        """how it ended, in words"""
-        self.idle = False
-        self.last_tick = clock.monotonic()
+        """how it ended, in words; or why it could not begin"""
+        self.ran = 0
+        """jobs it had run when it was idle last"""
         self.pid = 0
+        self._last_sign = clock.monotonic()
         self._order = order
         self._on_joined = on_joined
+        self._on_idle = on_idle
         self._done: dict[str, asyncio.Event] = {}
-        self._killed_because = ""
-        self._asked_to_stop = False
+        self._said = ""
 
     async def start(self) -> None:
-        """Starts the process; `ready` is set when it takes jobs, `ended` when it is dead."""
+        """Starts the process. `up_or_ended` is set when it takes jobs or is dead, `ended` when it is dead. Raises
+        OSError if it cannot be started."""
         ours, theirs = socket.socketpair()
-        # a session of its own, so that a Ctrl-C in the terminal reaches the supervisor only
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "jobd.roles.worker.child",
-            str(theirs.fileno()),
-            stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,
-        )
-        theirs.close()
+        try:
+            # a session of its own, so that a Ctrl-C in the terminal reaches the supervisor only
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *_path_flags(),
+                "-m",
+                "jobd.roles.worker.child",
+                str(theirs.fileno()),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self.pid = self._process.pid
+        self._last_sign = clock.monotonic()
+        self._watching = asyncio.create_task(self._watch(), name=f"worker {self.pid} lives")
         self._control = await Control.over(ours)
         self._control.tell(self._order)
         self._listening = asyncio.create_task(self._listen(), name=f"worker {self.pid} speaks")
-        self._watching = asyncio.create_task(self._watch(), name=f"worker {self.pid} lives")
 
-    def ticked_within(self, seconds: float) -> bool:
-        """Has its loop shown a sign of life within so many seconds?"""
-        return not self.ended.is_set() and clock.monotonic() - self.last_tick < seconds
+    @property
+    def up(self) -> bool:
+        """Does it take jobs, or has it done so before it died?"""
+        return self.member is not None
+
+    def silent_for(self, seconds: float) -> bool:
+        """Has its loop shown no sign of life for so many seconds, or is it dead?"""
+        return self.ended.is_set() or clock.monotonic() - self._last_sign >= seconds
+
+    def told(self, what: str) -> bool:
+        """Has it been told to take this step of the way down?"""
+        return what in self._done
 
     async def do(self, what: str) -> None:
         """Tells it to take a step of the way down; returns when it has, or is dead."""
         done = self._done.setdefault(what, asyncio.Event())
-        self._asked_to_stop = self._asked_to_stop or what == "stop"
         self._control.tell({"do": what})
         waits = {asyncio.ensure_future(done.wait()), asyncio.ensure_future(self.ended.wait())}
         try:
@@ -71,44 +100,45 @@ class ChildProcess:
 
     def kill(self, because: str) -> None:
         """Ends it hard."""
-        if not self.ended.is_set():
-            self._killed_because = because
+        if self.pid and not self.ended.is_set():
+            self._said = because
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
 
     async def close(self) -> None:
-        """Waits until it is dead, and lets go of the line to it."""
-        await self.ended.wait()
+        """Waits until it is dead, hears what it said last, and lets go of the line to it."""
+        await self._watching
+        # a child of its own may have inherited the line, so that its end does not come
+        await asyncio.wait({self._listening}, timeout=_LAST_WORDS_S)
         self._listening.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._listening
-        self._control.close()
-
-    @property
-    def ended_well(self) -> bool:
-        """Did it end because it was told to, or had nothing to do?"""
-        return self._process.returncode == 0 and (self._asked_to_stop or self.idle)
+        await self._control.close()
 
     async def _listen(self) -> None:
         while (message := await self._control.hear()) is not None:
+            self._last_sign = clock.monotonic()
             match message["say"]:
                 case "ready":
                     self.member = message["member"]
                     self._on_joined(self, message["member"])
-                    self.last_tick = clock.monotonic()
-                    self.ready.set()
-                case "tick":
-                    self.last_tick = clock.monotonic()
-                    self.idle = self.idle and message["busy"] == 0
+                    self.up_or_ended.set()
+                case "failed":
+                    self._said = message["why"]
                 case "idle":
-                    self.idle = True
+                    self.ran = message["ran"]
+                    self._on_idle(self)
                 case "done":
                     self._done.setdefault(message["what"], asyncio.Event()).set()
 
     async def _watch(self) -> None:
         code = await self._process.wait()
-        self.cause = self._killed_because or _words(code)
+        self.cause = self._said or _words(code)
         self.ended.set()
+        self.up_or_ended.set()
+
+
+def _path_flags() -> list[str]:
+    """`python -m` looks for modules in the working directory first. The child does so only if we do."""
+    return [] if sys.path and sys.path[0] in ("", os.getcwd()) else ["-P"]  # noqa: PTH109  as it stands in sys.path
 
 
 def _words(code: int) -> str:

@@ -1,7 +1,8 @@
 """The line between a supervisor and a child: JSON, a line a message, over a socket that both ends inherit.
 
-Downwards: the settings, then `quiet`, `drain`, `interrupt`, `stop`. Upwards: `ready`, `tick` each second, `done` after
-each of those. When either end closes, the other knows that its partner is dead.
+Downwards: the order with its settings, then `quiet`, `drain`, `interrupt`, `stop`. Upwards: `ready` with each id it
+joins the store under, or `failed` with the reason; `tick` each second; `idle` when there was no work for a while;
+`done` after each step down. When either end closes, the other knows that its partner is dead.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -44,6 +46,8 @@ class Control:
             return None
         return orjson.loads(line) if line.endswith(b"\n") else None
 
-    def close(self) -> None:
-        """Closes this end."""
+    async def close(self) -> None:
+        """Closes this end; what was told is sent before."""
         self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()

@@ -11,6 +11,7 @@ from typing import Any
 from jobd import clock, log
 from jobd.actors.actor import Actor
 from jobd.errors import RoleError, StoreError
+from jobd.roles.membership import LEFT
 from jobd.roles.worker.child_process import ChildProcess
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.shard import Shard
@@ -18,10 +19,16 @@ from jobd.store.shard import Shard
 MOST_SOLO = 4
 """children that run one suspect at a time each"""
 START_LIMIT_S = 30.0
+_INTERRUPT_LIMIT_S = 0.9
+"""a child that has not given its jobs back by then hangs, and only its death gives them back"""
+_STOP_LIMIT_S = 5.0
+_REPORT_LIMIT_S = 3.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _STEADY_S = 30.0
 """a child that lived this long did not die of its start"""
 _LOOK_S = 1.0
+_FIRST_REST_S, _LONGEST_REST_S = 10.0, 300.0
+"""between two children for suspects of which the first found none that it may run"""
 
 
 class Crew(Actor):
@@ -48,139 +55,194 @@ class Crew(Actor):
         self._children: set[ChildProcess] = set()
         self._solo: set[ChildProcess] = set()
         self._posts: set[asyncio.Task[None]] = set()
-        self._going_down = False
         self._log = log.get("worker")
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
-        """Open: all children take jobs. Closed: all are dead."""
-        self._going_down = False
-        ready = [asyncio.Event() for _ in range(self._size)]
-        for event in ready:
-            self._open(self._post(event))
+        """Open: all children take jobs. Closed: all are dead. Raises RoleError if a child cannot begin."""
+        self._down = asyncio.Event()
+        """set as soon as nobody who dies is replaced"""
+        self._rest_s = 0.0
+        self._rests_until = clock.monotonic()
         watching = asyncio.create_task(self._watch(), name="worker loops")
         try:
-            await self._wait_ready(ready)
+            manned = [asyncio.Event() for _ in range(self._size)]
+            posts = [self._open(self._post(event)) for event in manned]
+            await _all_set(manned, posts)
             yield
         finally:
-            self._going_down = True
+            self._go_down()
             watching.cancel()
-            await asyncio.gather(*(self._end(child) for child in [*self._children, *self._solo]))
+            await asyncio.gather(*(self._end(child) for child in self._everybody))
             while self._posts:
                 await asyncio.wait(self._posts)
 
     def suspects_wait(self) -> None:
         """Suspects wait for a process of their own: one more is started, up to the limit."""
-        if not self._going_down and len(self._solo) < MOST_SOLO and not any(not c.ready.is_set() for c in self._solo):
-            self._open(self._solo_post())
+        if not self.ready or self._down.is_set() or clock.monotonic() < self._rests_until:
+            return
+        if len(self._solo) < MOST_SOLO and all(child.up for child in self._solo):
+            child = ChildProcess(self._solo_order, on_joined=self._joined, on_idle=self._idle)
+            self._solo.add(child)
+            self._open(self._solo_post(child))
 
     async def quiet(self) -> None:
         """All children fetch no more."""
-        self._going_down = True
-        await self._all("quiet")
+        self._go_down()
+        for child in self._everybody:
+            self._open(child.do("quiet"))
 
     async def drain(self) -> None:
         """Returns when no child runs a job."""
-        await self._all("drain")
+        await asyncio.gather(*(child.do("drain") for child in self._everybody))
 
     async def interrupt(self) -> None:
-        """All children stop their handlers and give the jobs back."""
-        await self._all("interrupt")
+        """All children stop their handlers and give the jobs back; a child that cannot do that is ended."""
+        await asyncio.gather(*(self._interrupt(child) for child in self._everybody))
 
-    def _open(self, post: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(post, name="a worker's post")
+    def _go_down(self) -> None:
+        self._down.set()
+        for child in (*self._children, *self._solo):
+            if not child.up:
+                child.kill(LEFT)
+
+    @property
+    def _everybody(self) -> list[ChildProcess]:
+        return [child for child in (*self._children, *self._solo) if child.up]
+
+    # --- one child ---------------------------------------------------------------------------------------------------
+
+    async def _post(self, manned: asyncio.Event) -> None:
+        """One place of the crew: a child, and its successors."""
+        pause = _FIRST_PAUSE_S
+        while not self._down.is_set():
+            child = ChildProcess(self._order, on_joined=self._joined)
+            began = clock.monotonic()
+            self._children.add(child)
+            await self._employ(child, self._children, manned)
+            if not manned.is_set() and not self._down.is_set():
+                raise RoleError(f"a worker process could not begin: {child.cause}")
+            pause = _FIRST_PAUSE_S if clock.monotonic() - began > _STEADY_S else min(pause * 2, _LONGEST_PAUSE_S)
+            await _set_within(self._down, pause)
+
+    async def _solo_post(self, child: ChildProcess) -> None:
+        await self._employ(child, self._solo, asyncio.Event())
+        if child.told("stop") and not child.ran:
+            # there are suspects, but none that it may run: of queues that we do not serve, or types that we do not know
+            self._rest_s = min(max(_FIRST_REST_S, 2 * self._rest_s), _LONGEST_REST_S)
+            self._rests_until = clock.monotonic() + self._rest_s
+
+    async def _employ(self, child: ChildProcess, place: set[ChildProcess], up: asyncio.Event) -> None:
+        """One child, from its start to its end. Sets `up` when it takes jobs."""
+        try:
+            await child.start()
+            if self._down.is_set():
+                child.kill(LEFT)  # nobody needs it any more
+            await child.up_or_ended.wait()
+            if child.up:
+                up.set()
+            await child.ended.wait()
+            await self._lay_to_rest(child)
+        finally:
+            place.discard(child)
+
+    async def _end(self, child: ChildProcess) -> None:
+        """Has it leave, hard if need be."""
+        try:
+            async with asyncio.timeout(_STOP_LIMIT_S):
+                await child.do("stop")
+                await child.ended.wait()
+        except TimeoutError:
+            self._log.error("a worker process does not stop; it is ended", pid=child.pid)
+            child.kill(LEFT)
+
+    async def _interrupt(self, child: ChildProcess) -> None:
+        try:
+            async with asyncio.timeout(_INTERRUPT_LIMIT_S):
+                await child.do("interrupt")
+        except TimeoutError:
+            self._log.error("a worker process does not give its jobs back; it is ended", pid=child.pid)
+            child.kill(LEFT)
+
+    async def _lay_to_rest(self, child: ChildProcess) -> None:
+        await child.close()
+        cause = LEFT if child.told("stop") else child.cause
+        if cause != LEFT:
+            self._log.error("a worker process died", pid=child.pid, member=child.member, cause=cause)
+        if child.member is None:
+            return
+        self._keeper.remove(0, child.member)
+        try:
+            async with asyncio.timeout(_REPORT_LIMIT_S):
+                left = await self._shard.leave(child.member, cause)
+        except (StoreError, TimeoutError) as error:
+            # its lease ends by itself, and a monitor finds it then
+            self._log.warning("the death of a worker could not be reported", member=child.member, error=repr(error))
+        else:
+            if left > 0:
+                self._rest_s, self._rests_until = 0.0, clock.monotonic()
+                self.suspects_wait()
+
+    # --- what is heard of them ---------------------------------------------------------------------------------------
+
+    def _joined(self, child: ChildProcess, member: str) -> None:
+        self._keeper.add(0, member, lambda: not child.silent_for(self._max_loop_block_s), lambda: None)
+
+    def _idle(self, child: ChildProcess) -> None:
+        """No suspect is left for this one."""
+        if not child.told("quiet") and not self._down.is_set():
+            self._open(self._dismiss(child))
+
+    async def _dismiss(self, child: ChildProcess) -> None:
+        await child.do("quiet")
+        await child.do("drain")  # one may have come at the last moment
+        await self._end(child)
+
+    async def _watch(self) -> None:
+        looked = clock.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            slept, looked = clock.monotonic() - looked, clock.monotonic()
+            if slept > 3 * _LOOK_S:
+                continue  # we were held up ourselves, and have not heard yet what they said meanwhile
+            for child in (*self._children, *self._solo):
+                limit = self._max_loop_block_s if child.up else START_LIMIT_S
+                if child.silent_for(limit) and not child.ended.is_set():
+                    child.kill(f"killed: its loop did not run for {limit:g} s")
+
+    def _open(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name="a worker's post")
         self._posts.add(task)
         task.add_done_callback(self._close)
+        return task
 
     def _close(self, post: asyncio.Task[None]) -> None:
         self._posts.discard(post)
         if not post.cancelled() and (error := post.exception()) is not None:
             self.fail(error)
 
-    async def _all(self, what: str) -> None:
-        children = [*self._children, *self._solo]
-        if children:
-            await asyncio.gather(*(child.do(what) for child in children))
 
-    async def _wait_ready(self, ready: list[asyncio.Event]) -> None:
-        all_ready = asyncio.create_task(_wait_all(ready), name="all workers ready")
-        try:
-            done, _ = await asyncio.wait(
-                {all_ready, *self._posts}, timeout=START_LIMIT_S, return_when=asyncio.FIRST_COMPLETED
-            )
-        finally:
-            all_ready.cancel()
-        for ended in done:
-            ended.result()  # a post that has ended could not start its process
-        if not done:
-            raise RoleError(f"no worker process was ready within {START_LIMIT_S:g} s; its log says why")
-
-    async def _post(self, ready: asyncio.Event) -> None:
-        """One place of the crew: a child, and its successors."""
-        pause = _FIRST_PAUSE_S
-        while not self._going_down:
-            child = ChildProcess(self._order, on_joined=self._joined)
-            started = clock.monotonic()
-            await child.start()
-            self._children.add(child)
-            mark = asyncio.create_task(_pass_on(child.ready, ready), name="first start")
-            await child.ended.wait()
-            mark.cancel()
-            self._children.discard(child)
-            await self._lay_to_rest(child)
-            if self._going_down:
-                return
-            pause = _FIRST_PAUSE_S if clock.monotonic() - started > _STEADY_S else min(pause * 2, _LONGEST_PAUSE_S)
-            await asyncio.sleep(pause)
-
-    async def _solo_post(self) -> None:
-        child = ChildProcess(self._solo_order, on_joined=self._joined)
-        await child.start()
-        self._solo.add(child)
-        try:
-            while not child.ended.is_set() and not (child.idle and child.ready.is_set()):
-                await asyncio.wait({asyncio.ensure_future(child.ended.wait())}, timeout=_LOOK_S)
-            if not child.ended.is_set():
-                await child.do("stop")
-                await child.ended.wait()
-        finally:
-            self._solo.discard(child)
-            await self._lay_to_rest(child)
-
-    async def _end(self, child: ChildProcess) -> None:
-        await child.do("stop")
-        await child.close()
-
-    def _joined(self, child: ChildProcess, member: str) -> None:
-        self._keeper.add(0, member, lambda: child.ticked_within(self._max_loop_block_s), lambda: None)
-
-    async def _lay_to_rest(self, child: ChildProcess) -> None:
-        if not child.ended_well:
-            self._log.error("a worker process died", pid=child.pid, member=child.member, cause=child.cause)
-        await child.close()
-        if child.member is None:
-            return
-        self._keeper.remove(0, child.member)
-        try:
-            if await self._shard.leave(child.member, child.cause) > 0:
-                self.suspects_wait()
-        except StoreError as error:
-            # its lease ends by itself, and a monitor finds it then
-            self._log.warning("the death of a worker could not be reported", member=child.member, error=str(error))
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_S)
-            for child in [*self._children, *self._solo]:
-                if child.ready.is_set() and not child.ticked_within(self._max_loop_block_s):
-                    child.kill(f"killed: its loop did not run for {self._max_loop_block_s:g} s")
+async def _all_set(events: list[asyncio.Event], unless: list[asyncio.Task[None]]) -> None:
+    """Returns when all events are set; at once when a task ends before, with what it raises."""
+    all_set = asyncio.create_task(_each_set(events), name="all posts manned")
+    try:
+        await asyncio.wait({all_set, *unless}, return_when=asyncio.FIRST_COMPLETED)
+        for task in unless:
+            if task.done():
+                task.result()
+    finally:
+        all_set.cancel()
 
 
-async def _pass_on(event: asyncio.Event, to: asyncio.Event) -> None:
-    await event.wait()
-    to.set()
-
-
-async def _wait_all(events: list[asyncio.Event]) -> None:
+async def _each_set(events: list[asyncio.Event]) -> None:
     for event in events:
         await event.wait()
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Is it set by then?"""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

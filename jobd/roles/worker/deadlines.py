@@ -28,7 +28,7 @@ class Deadlines:
         return number
 
     def drop(self, number: int) -> None:
-        """This one is met. It leaves the heap when its time would have come, or when too many dropped ones are in it."""
+        """This one is met. It leaves the heap when its time would have come, or when there are too many like it."""
         self._dropped.add(number)
         if len(self._dropped) > 64 + len(self._heap) // 2:
             self._heap = [entry for entry in self._heap if entry[1] not in self._dropped]

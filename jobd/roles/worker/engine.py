@@ -77,7 +77,9 @@ class Engine(Actor):
     async def life(self) -> AsyncIterator[None]:
         """Open: it takes jobs. Closed: what it had is settled or given up, and it has left the store."""
         async with Services(self._catalog, self._plugin_settings) as services:
-            self._runner = Runner(self._catalog, self._shard, self._client, services, self._threads)
+            self._runner = Runner(
+                self._catalog, self._shard, self._client, services, self._threads, on_late_end=self._look_again
+            )
             self._slots = Slots(self._concurrency, self._run)
             self._outbox: deque[Settlement] = deque()
             self._early: set[Key] = set()
@@ -87,7 +89,7 @@ class Engine(Actor):
             await self._client.store.tell_types(
                 {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
             )
-            self._on_joined(await self._membership.join(self._lease_lost))
+            self._on_joined(await self._membership.join(self._look_again))
             try:
                 self._slots.open()
                 self._taking = self._look = True
@@ -116,8 +118,7 @@ class Engine(Actor):
         """Fetches no more; the store is told, so that nobody wakes it in vain."""
         if self._taking:
             self._taking = False
-            self._look = True
-            self._due.set()
+            self._look_again()
 
     async def drain(self) -> None:
         """Returns when every job has ended and is settled."""
@@ -176,16 +177,18 @@ class Engine(Actor):
         while True:
             await self._due.wait()
             self._due.clear()
-            want = self._slots.free if self._taking else 0
+            want = max(0, self._slots.free) if self._taking else 0
             if not self._outbox and not (self._look or (want and self._fetch_pays)):
                 continue
             await self._turn(want)
 
     async def _turn(self, want: int) -> None:
         settlements = self._next_batch()
-        want = min(want, BATCH)
-        # a sync job without a thread would only wait here: it stands aside for other workers and better times
-        types = self._async_types if self._runner.threads_taken else self._types
+        want, types = min(want, BATCH), self._types
+        if self._runner.threads_taken:
+            # a sync job would only wait here: it stands aside for other workers and better times
+            types = self._async_types
+            want = want if types else 0
         self._in_turn, self._look = True, False
         try:
             answers, deliveries = await self._shard.turn(
@@ -204,9 +207,8 @@ class Engine(Actor):
             self._log.warning("the store did not take a turn", error=str(error), unsettled=len(settlements))
             self._outbox.extendleft(reversed(settlements))
             self._in_turn = False
-            self._look = True
             await asyncio.sleep(_PAUSE_S)
-            self._due.set()
+            self._look_again()
             return
         self._in_turn = False
         self._sequence += 1
@@ -275,13 +277,11 @@ class Engine(Actor):
             case []:
                 if self._slots.busy == 0 and not self._outbox:
                     self._on_idle()
-                self._look = True
-                self._due.set()
+                self._look_again()
             case _:
-                self._look = True
-                self._due.set()
+                self._look_again()
 
-    def _lease_lost(self) -> None:
+    def _look_again(self) -> None:
         self._look = True
         self._due.set()
 
@@ -293,14 +293,14 @@ class Engine(Actor):
         self._early.clear()
         self._sequence = 0
         try:
-            self._on_joined(await self._membership.join(self._lease_lost))
+            self._on_joined(await self._membership.join(self._look_again))
         except StoreError as error:
             self._log.warning("cannot join", error=str(error))
             await asyncio.sleep(_PAUSE_S)
-        self._look = True
-        self._due.set()
+        self._look_again()
 
 
 def _listed(names: Iterable[str]) -> str:
-    """The names as the store wants them."""
-    return f",{','.join(names)},"
+    """The names as the store wants them; nothing if there is none."""
+    listed = ",".join(names)
+    return listed and f",{listed},"

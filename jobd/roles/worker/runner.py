@@ -67,8 +67,19 @@ class Running:
 class Runner:
     """Runs attempts in the tasks that call it. For one life: what it has is let go of by `close`."""
 
-    def __init__(self, catalog: Catalog, shard: Shard, client: Client, services: Services, threads: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        shard: Shard,
+        client: Client,
+        services: Services,
+        threads: int,
+        *,
+        on_late_end: Callable[[], None],
+    ) -> None:
+        """`on_late_end` is called when a thread ends whose attempt was settled before: there is room again."""
         self.running: dict[Key, Running] = {}
+        self._on_late_end = on_late_end
         self._catalog = catalog
         self._shard = shard
         self._client = client
@@ -113,6 +124,7 @@ class Runner:
             settle(outcome, context)
             if running.thread is not None and not running.thread.done():
                 await asyncio.wait({running.thread})  # settled, but its slot is not free before its thread is
+                self._on_late_end()
         finally:
             del self.running[key]
 
@@ -192,9 +204,7 @@ def _outcome_of(error: BaseException, running: Running) -> Outcome:
         case Retry():
             return Outcome(Ending.RAISED, error=record(error, traced=False), after_ms=error.after_ms)
         case Snooze():
-            return Outcome(
-                Ending.SNOOZED, reason=words_of(error), after_ms=error.after_ms, until_ms=error.until_ms
-            )
+            return Outcome(Ending.SNOOZED, reason=words_of(error), after_ms=error.after_ms, until_ms=error.until_ms)
         case Cancel():
             return Outcome(Ending.CANCELLED, reason=words_of(error))
         case Fail():

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from jobd.domain.signals import Cancel, Fail, Retry, Snooze
+from jobd.errors import OptionError
+
+
+def test_a_retry_says_when_or_leaves_it_to_the_backoff() -> None:
+    assert Retry().after_ms is None
+    assert Retry(after="5m").after_ms == 300_000
+    assert Retry(after=0).after_ms == 0
+    assert Retry("the server is busy").reason == str(Retry("the server is busy")) == "the server is busy"
+
+
+def test_a_snooze_lasts_some_time_or_until_a_moment() -> None:
+    moment = datetime(2030, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    assert Snooze(after="1h").after_ms == 3_600_000
+    assert Snooze(until=moment).until_ms == round(datetime(2030, 1, 1, tzinfo=UTC).timestamp() * 1_000)
+
+
+def test_a_snooze_until_long_ago_is_over_at_once() -> None:
+    assert Snooze(until=datetime(1960, 1, 1, tzinfo=UTC)).until_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "takes one of after=… and until=…"),
+        ({"after": 1, "until": datetime(2030, 1, 1, tzinfo=UTC)}, "takes one of after=… and until=…"),
+        ({"until": datetime(2030, 1, 1)}, "is not a datetime with a time zone"),  # noqa: DTZ001  that is the point
+        ({"until": "tomorrow"}, "'tomorrow' is not a datetime with a time zone"),
+        ({"after": "soon"}, r"Snooze\(after=…\): 'soon' is not a duration"),
+    ],
+)
+def test_a_snooze_that_says_nothing_clear_is_refused(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=said):
+        Snooze(**arguments)
+
+
+def test_all_have_words_of_their_own_when_none_are_given() -> None:
+    assert [str(signal) for signal in (Retry(), Snooze(after=1), Cancel(), Fail())] == [
+        "the handler asked for a retry",
+        "the handler put it off",
+        "cancelled by its handler",
+        "failed by its handler",
+    ]

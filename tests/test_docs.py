@@ -1,0 +1,69 @@
+"""The README holds what it promises: every hook, setting, command and route is named there, and the diagram is that of
+the code."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from jobd.catalog import HOOKS
+from jobd.cli.main import jobd
+from jobd.http.routes import ROUTES, Route
+from jobd.settings import SETTINGS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def commands(command: click.Command, path: str = "jobd") -> Iterator[str]:
+    """All commands that do something: "jobd jobs list"."""
+    if not isinstance(command, click.Group):
+        yield path
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        yield from commands(below, f"{path} {name}")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_named(hook: str) -> None:
+    assert f"`{hook}" in README
+
+
+@pytest.mark.parametrize("setting", sorted(".".join(path) for path in SETTINGS))
+def test_every_setting_is_named_in_the_readme_or_in_the_file_it_points_to(setting: str) -> None:
+    assert "config/jobd.toml" in README
+    *sections, name = setting.split(".")
+    text = (ROOT / "config" / "jobd.toml").read_text()
+    for section in sections:
+        text = text.partition(f"\n[{section}]")[2].partition("\n[")[0]
+    assert re.search(rf"^(# )?{name} = |^\[{name}\]", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(commands(jobd)))
+def test_every_command_is_named(command: str) -> None:
+    assert re.search(rf"\b{command}\b", README)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_is_named(route: Route) -> None:
+    assert re.search(rf"\b{route.method}\W+{re.escape(route.path)}(?![\w/{{])", README)
+
+
+def test_the_state_diagram_is_the_one_of_the_code() -> None:
+    made = subprocess.run([sys.executable, ROOT / "scripts" / "diagram"], capture_output=True, text=True, check=True)
+    blocks = re.findall(r"<!-- states -->\n(.*?)<!-- /states -->", README, re.DOTALL)
+    assert blocks == [made.stdout], "run: scripts/diagram README.md"
+
+
+def test_every_path_that_is_linked_is_there() -> None:
+    linked = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", README)
+    assert [path for path in linked if not (ROOT / path).exists()] == []
