@@ -41,8 +41,8 @@ class Client:
         catalog: Catalog | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """`url` names the Redis (redis://, rediss://, unix://). Without one it is the one that the settings name, or the
-        embedded server of a `jobd run` on this machine. It connects on first use. Raises SettingsError."""
+        """`url` names the Redis (redis://, rediss://, unix://). Without one it is the one that the settings name, or
+        the         embedded server of a `jobd run` on this machine. It connects on first use. Raises SettingsError."""
         if store is None:
             from jobd.reach import reach
 
@@ -194,7 +194,7 @@ class Client:
         return await self.store.logs(job_id)
 
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
-        """The job, once it is completed, failed or cancelled; waits up to `timeout` seconds (None: as long as it takes).
+        """The job, once it is completed, failed or cancelled; waits up to `timeout` seconds (None: as long as needed).
         Raises ResultTimeout, JobNotFound."""
         return await self._endings.wait(job_id, timeout)
 
@@ -220,8 +220,8 @@ class Client:
         return await self.get(job_id)
 
     async def retry(self, job_id: str) -> Job:
-        """Runs a job that has failed, completed or been cancelled again, with all its attempts; those it had stay in its
-        history. Raises JobNotFound, and StateConflict if it has not ended."""
+        """Runs a job that has failed, completed or been cancelled again, with all its attempts; those it had stay in
+        its history. Raises JobNotFound, and StateConflict if it has not ended."""
         word = await self.store.retry(job_id)
         if word != State.WAITING:
             raise StateConflict(f"job {job_id} is {word}; only a job that has ended can be retried")

@@ -160,7 +160,7 @@ class StoreDenied(StoreRefused):
 
 
 class LeaseLost(StoreError):
-    """Raised when a worker's lease has run out: its jobs belong to somebody else, and it starts again under a new id."""
+    """Raised when a worker's lease has run out: its jobs belong to others, and it starts again under a new id."""
 
     code = "lease_lost"
 

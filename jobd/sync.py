@@ -153,7 +153,7 @@ class SyncClient:
         job_type: JobType[Any, Any] | str,
         payload: object = None,
         *,
-        id: str | None = None,  # noqa: A002  the word of the API
+        id: str | None = None,
         **options: Any,
     ) -> SyncJobHandle[Any]:
         """See Client.enqueue: when this returns, the store has the job."""
@@ -226,7 +226,7 @@ class SyncClient:
         self,
         *,
         status: str | Iterable[str] | None = None,
-        type: str | None = None,  # noqa: A002  the word of the API
+        type: str | None = None,
         queue: str | None = None,
         date: date | None = None,
         created_after: datetime | None = None,

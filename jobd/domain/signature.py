@@ -91,7 +91,7 @@ def _adapter_of_model(where: str, parameter: Parameter, hint: Any) -> tuple[Type
         raise PluginError(f"{where}: its payload, {parameter.name!r}, is given by position; take the '*' away")
     if getattr(model, "__pydantic_root_model__", False):
         raise PluginError(
-            f"{where}: {model.__name__} of parameter {parameter.name!r} is no JSON object; use a model with named fields"
+            f"{where}: {model.__name__} of parameter {parameter.name!r} is no JSON object; use a model with fields"
         )
     return _adapter(f"{where}: parameter {parameter.name!r}", hint), None if _is_typed_dict(model) else model
 

@@ -13,17 +13,17 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | counts | hash | "<state letter>:<queue>" → number of jobs | for ever, one field a queue and state |
 | ready, ready_solo | zset | line → rank of its first lane; lines of queues, lines of suspects | while work waits |
 | leases | zset | member → end of its lease (ms) | until it leaves or is taken over |
-| stages | hash | batch → deadline (ms) or "committed" | until released or given up |
+| stages | hash | batch → deadline (ms), "committed", or "released" and until when that is known | that long |
 | waiters | hash | id → inboxes to tell when the job ends | until the job ends |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
 | lanes:<line> | zset | lane → rank | while work waits in it |
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
 | held:<member> | zset | id → deadline (ms, or inf) of the delivery | while it holds jobs |
-| ended:<queue>:<letter> | zset | id → when it ended (ms) | bounded by count and age |
+| ended:<queue>:<letter> | zset | id → when it ended (ms) | as its jobs: bounded by count and age |
 | logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |
 | stage:<batch> | list | ids of a staged batch | until released or given up |
-| gone:<0-2> | set | ids removed in this minute or the last | two minutes |
-| member:<member> | hash | lines, about, last batch of a process | as its lease |
+| gone:<0-2> | hash | id → when it was removed (ms), those of one minute | two to three minutes |
+| member:<member> | hash | lines, about, last batch, what it took over, how it ended | as its lease |
 | inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
 | idle:<line> | set | members to wake for this line | while they are idle |
 """

@@ -93,7 +93,7 @@ async def plain_type(
 
 
 @jobd.job("odd-names")
-async def odd_names_type(json: int, copy: int, schema: int = 3, self: int = 4, dict: int = 5) -> None: ...  # noqa: A002
+async def odd_names_type(json: int, copy: int, schema: int = 3, self: int = 4, dict: int = 5) -> None: ...
 
 
 @jobd.job("nothing")

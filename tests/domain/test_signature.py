@@ -125,7 +125,7 @@ class Printer:
         (model_by_name, "its payload, 'note', is given by position; take the '*' away"),
         (context_of_a_thread, "parameter 'ctx' of an async handler is a jobd.Context"),
         (context_of_a_loop, "parameter 'ctx' of a sync handler is a jobd.SyncContext"),
-        (list_model, "Ids of parameter 'ids' is no JSON object; use a model with named fields"),
+        (list_model, "Ids of parameter 'ids' is no JSON object; use a model with fields"),
         (model_and_more, "'note' is a model, and nothing else needs a value, so type checkers take it for the whole"),
         (odd_parameter, "parameter 'odd' has a type that JSON cannot be read into: "),
         (odd_model, "parameter 'place' has a type that JSON cannot be read into: "),

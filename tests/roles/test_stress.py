@@ -16,7 +16,6 @@ from tests.actors.stress import stress
 from tests.roles.parts import Parts
 
 
-
 async def test_an_engine_may_be_started_and_stopped_at_any_moment(parts: Parts):
     await stress(parts.engine, rounds=8)
 

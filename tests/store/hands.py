@@ -55,7 +55,7 @@ def made_id() -> str:
 def new_job(
     job_id: str = "",
     *,
-    type: str = "noop",  # noqa: A002  the word for it
+    type: str = "noop",
     queue: str = "default",
     priority: int = 5,
     due: str = "",

@@ -147,7 +147,15 @@ async def test_a_repeat_of_the_second_job_of_an_id_is_not_taken_for_the_first(
 
 async def raw_enqueue(shard: Shard, clock: Clock, job: NewJob, *, sent_ms: int, repeat: str = "") -> list[bytes]:
     """The script as it was sent at another moment than it arrives."""
-    words: list[Argument] = [clock.ms * 1_000, shard.keys.base, (sent_ms + 60_000) * 1_000, sent_ms * 1_000, repeat, "", 0]
+    words: list[Argument] = [
+        clock.ms * 1_000,
+        shard.keys.base,
+        (sent_ms + 60_000) * 1_000,
+        sent_ms * 1_000,
+        repeat,
+        "",
+        0,
+    ]
     keys = shard.keys.all_fixed(["jobs", "runs", "delayed", "counts", "ready", "ready_solo", "leases", "stages"])
     group: list[Argument] = [1, "", job.queue, job.priority, job.due, 1, job.id, job.spec]
     reply: list[bytes] = await shard.link.run("enqueue", keys, [*words, *group])

@@ -50,9 +50,7 @@ async def one_of_each(hands: Hands) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
-async def test_every_job_is_listed_once_in_one_order_whatever_the_page(
-    store: Store, hands: Hands, limit: int
-) -> None:
+async def test_every_job_is_listed_once_in_one_order_whatever_the_page(store: Store, hands: Hands, limit: int) -> None:
     expected = await one_of_each(hands)
     pages = await read(store, limit=limit)
     assert [job.id for page in pages for job in page.jobs] == expected

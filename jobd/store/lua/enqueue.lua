@@ -1,10 +1,11 @@
 #!lua
--- Takes jobs in, all of them or none. Refused up front when the server has no memory for them.
+-- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
+-- the server has no memory for them.
 -- KEYS: jobs runs delayed counts ready ready_solo leases stages
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       then as in intake.lua
 -- Returns: {'ok', positions of the jobs that existed already …}, or {'expired'} after the deadline
--- Moves: – → waiting, – → delayed, – → blocked (staged: the rest of its batch is still to come)
+-- Moves: – → waiting, delayed, blocked
 -- include: head spec run count wake place delay gone intake
 
 local sent = tonumber(ARGV[4])

@@ -3,7 +3,7 @@
 -- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters
 -- ARGV: batch
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
--- Moves: blocked → waiting, blocked → delayed; blocked → gone
+-- Moves: blocked → waiting, delayed, gone
 -- include: head spec run count wake place delay gone remove ended
 
 local REMEMBERED = 60000

@@ -6,8 +6,8 @@
 -- Returns: {'lease_lost'} or {'ok', where to go on (0: all were seen), more (1 if there may be more at this place),
 --          then for each job: id, spec, run record, who held it, why ('lease' or 'deadline'), how many jobs that held,
 --          cause of the holder's end ('' if unknown), lines it served}
--- Moves: active → active, the monitor holds it now
--- include: head spec run wake part
+-- Moves: active → active
+-- include: head run wake part
 
 local monitor, most, from = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local MOST_DEAD, MOST_LIVING = 32, 100

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from jobd import log
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.requirement("2.6")
+def test_machines_get_a_line_of_json_for_each_event(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "auto")
+    log.get("worker").info("job done", job="one", ms=5)
+    log.get("worker").debug("not this one")
+    (line,) = capsys.readouterr().err.splitlines()
+    event = json.loads(line)
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "job done", "level": "info", "part": "worker", "job": "one", "ms": 5}
+
+
+def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("debug", "text")
+    log.get("worker").debug("job done", job="one")
+    written = capsys.readouterr().err
+    assert "job done" in written
+    assert "job=one" in written
+
+
+@pytest.mark.requirement("2.6")
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_an_exception_is_written_with_its_trace_and_without_local_variables(
+    capsys: pytest.CaptureFixture[str], style: str
+) -> None:
+    log.configure("info", "text" if style == "text" else "json")
+    password = "-".join(["canary", "in", "a", "variable"])
+    try:
+        raise ValueError("broken")
+    except ValueError as error:
+        log.get("jobd").error("it ends", exc_info=error)
+    written = capsys.readouterr().err
+    assert "ValueError: broken" in written
+    assert "test_log.py" in written
+    assert password not in written
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_every_level_that_settings_know_is_one(capsys: pytest.CaptureFixture[str], level: str) -> None:
+    log.configure(level, "json")
+    for each in ("debug", "info", "warning", "error"):
+        getattr(log.get("jobd"), each)(each)
+    levels = [json.loads(line)["level"] for line in capsys.readouterr().err.splitlines()]
+    assert levels == ["debug", "info", "warning", "error"][["debug", "info", "warning", "error"].index(level) :]
