@@ -42,7 +42,7 @@ class Client:
         settings: Settings | None = None,
     ) -> None:
         """`url` names the Redis (redis://, rediss://, unix://). Without one it is the one that the settings name, or
-        the         embedded server of a `jobd run` on this machine. It connects on first use. Raises SettingsError."""
+        the embedded server of a `jobd run` on this machine. It connects on first use. Raises SettingsError."""
         if store is None:
             from jobd.reach import reach
 
