@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.real_server import RealServer, bundled
+
+# a machine that is busy with other things is no fault of the code
+settings.register_profile("jobd", deadline=None)
+settings.load_profile("jobd")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,8 +14,10 @@ import pytest
 
 from jobd.catalog import HOOKS
 from jobd.cli.main import jobd
+from jobd.environment import variable
 from jobd.http.routes import ROUTES, Route
 from jobd.settings import SETTINGS
+from tests.plugin_shelf import PluginShelf
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -62,6 +64,22 @@ def test_the_state_diagram_is_the_one_of_the_code() -> None:
     made = subprocess.run([sys.executable, ROOT / "scripts" / "diagram"], capture_output=True, text=True, check=True)
     blocks = re.findall(r"<!-- states -->\n(.*?)<!-- /states -->", README, re.DOTALL)
     assert blocks == [made.stdout], "run: scripts/diagram README.md"
+
+
+def test_every_variable_that_is_named_is_one() -> None:
+    known = {variable(path) for path in SETTINGS} | {"JOBD_TOKEN", "JOBD_CONFIG"}
+    named = {name for name in re.findall(r"\bJOBD_[A-Z_]+[A-Z]\b", README) if not name.startswith("JOBD_PLUGINS__")}
+    assert named
+    assert named <= known
+
+
+def test_the_plugin_in_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (source,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "@jobd.hookimpl" in block)
+    shelf = PluginShelf(tmp_path, monkeypatch)
+    shelf.put("thumbnails", source)
+    catalog = shelf.catalog()
+    assert sorted(catalog.types) == ["add", "make-thumbnail"]
+    assert catalog.type_named("make-thumbnail").encode({"path": "cat.png"}) == b'{"path":"cat.png"}'
 
 
 def test_every_path_that_is_linked_is_there() -> None:

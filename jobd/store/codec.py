@@ -14,6 +14,7 @@ from jobd.domain.duration import spoken
 from jobd.domain.job import Attempt, Job, LogLine, Progress, moment
 from jobd.domain.options import Options
 from jobd.domain.outcome import Ending
+from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
 from jobd.errors import OptionError, StoreRefused
 
@@ -257,8 +258,8 @@ def _progress(raw: bytes) -> Progress:
 
 def _json(raw: bytes) -> Any:
     try:
-        return orjson.loads(raw) if raw else None
-    except orjson.JSONDecodeError:
+        return from_json(raw) if raw else None
+    except ValueError:
         # stored by an older or foreign hand: shown as text rather than hiding the job
         return raw.decode(errors="replace")
 

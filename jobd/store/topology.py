@@ -47,7 +47,8 @@ def masked(url: str) -> str:
     url = re.sub(r"([?&]password=)[^&]*", r"\1***", url)
     parts = urlsplit(url)
     if parts.password is None:
-        return url
+        # what is not a URL may hold one all the same
+        return url if parts.netloc or "@" not in url else f"***@{url.rpartition('@')[2]}"
     user = parts.username or ""
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))

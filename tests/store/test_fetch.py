@@ -135,6 +135,18 @@ async def test_urgent_jobs_of_any_queue_come_first(hands: Hands, clock: Clock) -
     assert ids(await hands.fetch(want=1)) == ["high"]
 
 
+async def test_urgent_jobs_come_first_within_one_batch_too_whatever_their_queue(hands: Hands, clock: Clock) -> None:
+    await hands.join("any")
+    await hands.join("some", "b", "a", "c")
+    for number, (queue, priority) in enumerate(
+        [("a", 1), ("a", 10), ("b", 5), ("c", 1), ("b", 2), ("c", 10), ("a", 5)] * 2
+    ):
+        clock.forward(1)
+        await hands.put(new_job(f"{priority:02}{queue}{number}", queue=queue, priority=priority))
+    first, second = ids(await hands.fetch("some", want=7)), ids(await hands.fetch("any", want=7))
+    assert [name[:2] for name in first + second] == ["01"] * 4 + ["02"] * 2 + ["05"] * 4 + ["10"] * 4
+
+
 async def test_a_delivery_has_a_deadline_if_its_job_has_a_time_limit(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.join()
     await hands.active(new_job("limited", timeout_ms=1_000), new_job("free"))

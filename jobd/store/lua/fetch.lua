@@ -78,51 +78,65 @@ local function look(line, lane)
   if visit.used < visit.length then left_over = line end
 end
 
--- Reads one line, lane by lane. Sets `left_over` if there is more in it than was taken.
-local function serve(line)
-  for from = 0, MOST_LINES - PAGE, PAGE do
-    local lanes = redis.call('ZRANGE', lanes_key(line), from, from + PAGE - 1)
-    for _, lane in ipairs(lanes) do
-      local type = string.match(lane, ':@(.*)$')
-      if not type or knows(type) then
-        if enough() then left_over = line else look(line, lane) end
-        if left_over then return end
-      end
-    end
-    if #lanes < PAGE then return end
-  end
-end
-
 local index = string.sub(lines, 1, 1) == '!' and ready_solo_key or ready_key
 
-local function serve_any()
-  for from = 0, MOST_LINES - PAGE, PAGE do
-    local page = redis.call('ZRANGE', index, from, from + PAGE - 1)
-    for _, line in ipairs(page) do
-      serve(line)
-      if left_over then return end
+-- Reads a page of the lines that this worker serves and that have work, in the order of their first lanes.
+local function read_lines(from)
+  local page = {}
+  if lines == '*' or lines == '!*' then
+    local found = redis.call('ZRANGE', index, from, from + PAGE - 1, 'WITHSCORES')
+    for i = 1, #found, 2 do page[#page + 1] = { line = found[i], rank = tonumber(found[i + 1]) } end
+  elseif from == 0 then
+    local mine = {}
+    for line in string.gmatch(lines, '%S+') do mine[#mine + 1] = line end
+    for i, score in ipairs(redis.call('ZMSCORE', index, unpack(mine))) do
+      if score then page[#page + 1] = { line = mine[i], rank = tonumber(score) } end
     end
-    if #page < PAGE then return end
+    table.sort(page, function(a, b) return a.rank < b.rank end)
   end
+  return page
 end
 
-local function serve_these()
-  local mine, order, scores = {}, {}, {}
-  for line in string.gmatch(lines, '%S+') do mine[#mine + 1] = line end
-  for i, score in ipairs(redis.call('ZMSCORE', index, unpack(mine))) do
-    if score then
-      order[#order + 1] = mine[i]
-      scores[mine[i]] = tonumber(score)
+-- Reads on to the next lane of a line that this worker may serve; none: `lane` is nil.
+local function next_lane(entry)
+  entry.lane = nil
+  repeat
+    if entry.at > #entry.lanes then
+      if #entry.lanes < 2 * PAGE or entry.from >= MOST_LINES then return end
+      entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), entry.from, entry.from + PAGE - 1, 'WITHSCORES')
+      entry.at, entry.from = 1, entry.from + PAGE
+      if #entry.lanes == 0 then return end
     end
-  end
-  table.sort(order, function(a, b) return scores[a] < scores[b] end)
-  for _, line in ipairs(order) do
-    serve(line)
-    if left_over then return end
-  end
+    local lane = entry.lanes[entry.at]
+    local type = string.match(lane, ':@(.*)$')
+    if not type or knows(type) then entry.lane, entry.rank = lane, tonumber(entry.lanes[entry.at + 1]) end
+    entry.at = entry.at + 2
+  until entry.lane
 end
 
-if lines == '*' or lines == '!*' then serve_any() else serve_these() end
+-- Each line is opened when its turn comes, and after each of its lanes gives way to the others: what is urgent goes
+-- first, whatever line it stands in.
+local page, at, from, open = read_lines(0), 1, 0, {}
+repeat
+  if at > #page and #page == PAGE and from < MOST_LINES then
+    from = from + PAGE
+    page, at = read_lines(from), 1
+  end
+  local coming, first = page[at], 1
+  for i = 2, #open do if open[i].rank < open[first].rank then first = i end end
+  local entry = open[first]
+  if coming and (not entry or coming.rank < entry.rank) then
+    at = at + 1
+    coming.lanes = redis.call('ZRANGE', lanes_key(coming.line), 0, PAGE - 1, 'WITHSCORES')
+    coming.at, coming.from = 1, PAGE
+    next_lane(coming)
+    if coming.lane then open[#open + 1] = coming end
+  elseif entry then
+    if enough() then left_over = entry.line else look(entry.line, entry.lane) end
+    next_lane(entry)
+    if not entry.lane then table.remove(open, first) end
+  end
+until left_over or not (coming or entry)
 local found = #taken.ids
 -- what is left may be work for another one who is idle
 if left_over then choose_idle(left_over) end

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import os
 import time
 from pathlib import Path
@@ -105,6 +107,27 @@ async def signal(ctx: jobd.Context, what: str) -> str:
             raise SystemExit(3)
         case "nothing":
             raise asyncio.CancelledError
+        case "interrupt":
+            raise KeyboardInterrupt
+    return what
+
+
+@jobd.job("signal-sync", backoff="20ms")
+def signal_sync(ctx: jobd.SyncContext, what: str) -> str:
+    """The same in a thread."""
+    if ctx.job.deliveries > 1:
+        return f"{what} was attempt {ctx.attempt}"
+    match what:
+        case "retry":
+            raise jobd.Retry("once more", after="30ms")
+        case "exit":
+            raise SystemExit(3)
+        case "nothing":
+            raise asyncio.CancelledError
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "stop":
+            next(iter(()))
     return what
 
 
@@ -146,6 +169,30 @@ async def slow(ctx: jobd.Context, seconds: float, stubborn: bool = False) -> str
         if not stubborn:
             raise
     return "done all the same"
+
+
+@jobd.job("deaf", max_attempts=3)
+async def deaf(ctx: jobd.Context, entry: Entry) -> None:
+    """Heeds no cancellation."""
+    with Journal(entry.journal) as journal:
+        journal.write("start", entry.key, ctx.attempt, ctx.fence)
+        end = time.monotonic() + entry.seconds
+        while time.monotonic() < end:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(end - time.monotonic())
+        journal.write("end", entry.key, ctx.attempt, ctx.fence)
+
+
+_tenant = contextvars.ContextVar("tenant", default="nobody")
+
+
+@jobd.job("tenant")
+async def tenant(name: str) -> str:
+    """Returns the context variable that it finds, and sets it."""
+    found = _tenant.get()
+    _tenant.set(name)
+    await asyncio.sleep(0)
+    return found
 
 
 @jobd.job("crash")
@@ -203,6 +250,9 @@ def jobd_job_types() -> list[jobd.JobType[Any, Any]]:
         write_sync,
         fail,
         signal,
+        signal_sync,
+        deaf,
+        tenant,
         talk,
         talk_sync,
         spawn,

