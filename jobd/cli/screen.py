@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -95,9 +96,8 @@ def status_cell(status: State) -> Cell:
 
 def json_text(value: Any) -> str:
     """JSON as commands print it."""
-    import orjson
-
-    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    # not orjson: integers may have any size
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _colours(on_terminal: bool) -> bool:

@@ -257,11 +257,11 @@ def _progress(raw: bytes) -> Progress:
 
 
 def _json(raw: bytes) -> Any:
-    try:
-        return from_json(raw) if raw else None
-    except ValueError:
+    value = from_json(raw) if raw else None
+    if value is None and raw not in (b"", b"null"):
         # stored by an older or foreign hand: shown as text rather than hiding the job
         return raw.decode(errors="replace")
+    return value
 
 
 def _newer(version: int) -> StoreRefused:

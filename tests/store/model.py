@@ -1,0 +1,477 @@
+"""What a store of jobs is to do, in the plainest words: a dictionary of jobs and rules that change it.
+
+The stateful tests hold the real store against it. It knows nothing of how that is built, and imports nothing of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+WAITING, DELAYED, BLOCKED, ACTIVE = "waiting", "delayed", "blocked", "active"
+COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+ENDED = (COMPLETED, FAILED, CANCELLED)
+
+APPLIED, BEFORE, REFUSED = 1, 2, 0
+
+MARGIN_MS = 15_000
+"""how long after its time limit a job is left to its worker"""
+LATE_MS = 2_000
+"""an enqueue this long on its way may have been sent twice"""
+ENQUEUE_MS = 60_000
+"""an enqueue is good this long, and so is each part of a batch"""
+
+
+class LeaseIsLost(Exception):
+    """The member may not do this any more, or never might."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job as somebody wants it."""
+
+    id: str
+    queue: str = "default"
+    priority: int = 5
+    type: str = "noop"
+    due: str = ""
+    payload: bytes = b"{}"
+    timeout_ms: int = 0
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """What makes it the same job when it comes again."""
+        return self.queue, self.priority, self.type, self.payload, self.timeout_ms
+
+
+@dataclass
+class Job:
+    """A job as it is."""
+
+    order: Order
+    state: str
+    due: int = 0
+    batch: str = ""
+    attempt: int = 0
+    deliveries: int = 0
+    crashes: int = 0
+    suspect: bool = False
+    cancel_asked: bool = False
+    holder: str = ""
+    fence: int = 0
+    deadline: float = math.inf
+    ended_at: int = 0
+    result: bytes = b""
+    retried_at: int = -1
+    place: float = 0
+    """its place among those waiting in its queue with its priority"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is to follow from an attempt."""
+
+    state: str
+    spent: bool = True
+    suspect: bool = False
+    crashed: bool = False
+    delay_ms: int = 0
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """A verdict on a delivery."""
+
+    id: str
+    fence: int
+    verdict: Verdict
+    result: bytes = b""
+    children: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A job taken over, and what is told about it."""
+
+    id: str
+    fence: int
+    former: str
+    overdue: bool
+    neighbours: int
+    cause: str
+
+
+@dataclass
+class Member:
+    """A process that has joined."""
+
+    lease_until: int
+    lines: tuple[str, ...]
+    cause: str = ""
+    sequence: int = 0
+    batch: list[str] = field(default_factory=list)
+    taken: dict[str, Loss] = field(default_factory=dict)
+
+
+@dataclass
+class Batch:
+    """Jobs that come in together."""
+
+    deadline: int
+    committed: bool = False
+    ids: list[str] = field(default_factory=list)
+
+
+class Model:
+    """The store."""
+
+    def __init__(self, now: int, *, most_completed: int, most_failed: int) -> None:
+        self.now = now
+        self.jobs: dict[str, Job] = {}
+        self.members: dict[str, Member] = {}
+        self.batches: dict[str, Batch] = {}
+        self.removed_at: dict[str, int] = {}
+        self.most = {COMPLETED: most_completed, FAILED: most_failed, CANCELLED: most_failed}
+        self.muddled: set[str] = set()
+        """jobs whose place in the line is not told: they may stand where they stood before they were cancelled, or
+        aside because a worker did not know their type"""
+        self._places = 0
+
+    # --- coming in -----------------------------------------------------------------------------------------------
+
+    def enqueue(self, orders: Sequence[Order], *, sent: int, repeat: bool, batch: str = "") -> list[bool] | None:
+        """For each, was it made; None if the call came too late."""
+        if self.now > sent + ENQUEUE_MS:
+            return None
+        since = sent if repeat or self.now - sent > LATE_MS else None
+        made: list[bool] = []
+        here = self.batches.get(batch)
+        seen: set[str] = set()
+        fresh: list[str] = []
+        for order in orders:
+            job = self.jobs.get(order.id)
+            if order.id in seen:
+                made.append(False)
+            elif job is not None:
+                ours = job.state == BLOCKED and job.batch == batch if batch else since is not None
+                made.append(ours and (bool(batch) or job.order.same == order.same))
+            elif since is not None and self.removed_at.get(order.id, -1) >= since:
+                made.append(False)
+            else:
+                self._make(order, batch)
+                fresh.append(order.id)
+                made.append(True)
+            seen.add(order.id)
+        if batch and here is None and fresh:
+            here = self.batches[batch] = Batch(0)
+        if here is not None and batch:
+            here.ids += fresh
+            if not here.committed:
+                here.deadline = sent + ENQUEUE_MS
+        return made
+
+    def _make(self, order: Order, batch: str = "") -> None:
+        due = self.now + int(order.due[1:]) if order.due.startswith("+") else int(order.due or 0)
+        job = self.jobs[order.id] = Job(order, BLOCKED if batch else DELAYED if due > self.now else WAITING)
+        job.due, job.batch = due, batch
+        if job.state == WAITING:
+            self._line_up(job)
+
+    def _line_up(self, job: Job, *, first: bool = False) -> None:
+        self._places += 1
+        job.place = -self._places if first else self._places
+
+    def commit(self, name: str, size: int) -> bool:
+        batch = self.batches.get(name)
+        if batch is None:
+            return False
+        if not batch.committed and len(batch.ids) < size:
+            return False
+        batch.committed = True
+        return True
+
+    def release(self, name: str) -> int:
+        batch = self.batches.get(name)
+        if batch is None:
+            return 0
+        if not batch.committed and batch.deadline >= self.now:
+            return -1
+        if batch.committed and not batch.ids and batch.deadline >= self.now:
+            return 0
+        for job_id in batch.ids:
+            job = self.jobs.get(job_id)
+            if job is None or job.state != BLOCKED or job.batch != name:
+                continue
+            if not batch.committed:
+                del self.jobs[job_id]
+            elif job.due > self.now:
+                job.state = DELAYED
+            else:
+                job.state = WAITING
+                self._line_up(job)
+        if not batch.committed or (not batch.ids and batch.deadline < self.now):
+            del self.batches[name]
+        else:
+            batch.ids, batch.deadline = [], self.now + ENQUEUE_MS
+        return 0
+
+    def promote(self) -> int:
+        due = [job for job in self.jobs.values() if job.state == DELAYED and job.due <= self.now]
+        for job in sorted(due, key=lambda job: (job.due, job.order.id)):
+            job.state = WAITING
+            self._line_up(job)
+        return len(due)
+
+    # --- members -------------------------------------------------------------------------------------------------
+
+    def join(self, name: str, lease: int, lines: tuple[str, ...]) -> None:
+        member = self.members.get(name)
+        if member is None:
+            self.members[name] = Member(self.now + lease, lines)
+        elif member.lease_until < self.now:
+            raise LeaseIsLost
+        else:
+            member.lease_until, member.lines = self.now + lease, lines
+
+    def renew(self, names: Sequence[str], lease: int) -> list[bool]:
+        alive = [self.lives(name) for name in names]
+        for name, lives in zip(names, alive, strict=True):
+            if lives:
+                self.members[name].lease_until = self.now + lease
+        return alive
+
+    def lives(self, name: str) -> bool:
+        return name in self.members and self.members[name].lease_until >= self.now
+
+    def held(self, name: str) -> list[str]:
+        return [job.order.id for job in self.jobs.values() if job.state == ACTIVE and job.holder == name]
+
+    def leave(self, name: str, cause: str) -> int:
+        left = len(self.held(name))
+        if name in self.members:
+            if left:
+                self.members[name].lease_until, self.members[name].cause = 0, cause
+            else:
+                del self.members[name]
+        return left
+
+    # --- working ---------------------------------------------------------------------------------------------------
+
+    def offered(self, name: str, types: Collection[str]) -> list[Job]:
+        """The jobs that this member may be given."""
+        lines = self.members[name].lines
+        solo = lines[0].startswith("!")
+        queues = {line.lstrip("!") for line in lines}
+        return [
+            job
+            for job in self.jobs.values()
+            if job.state == WAITING
+            and job.suspect == solo
+            and (job.order.queue in queues or "*" in queues)
+            and job.order.type in types
+        ]
+
+    def fetch_again(self, name: str) -> list[str]:
+        return [job_id for job_id in self.members[name].batch if job_id in self.held(name)]
+
+    def fetch(self, name: str, sequence: int, want: int, types: Collection[str], given: Sequence[str]) -> None:
+        """`given` is what the store gave; an AssertionError says what is wrong with it."""
+        offered = self.offered(name, types)
+        taken = [self.jobs[job_id] for job_id in given]
+        assert len(set(given)) == len(given) == min(want, len(offered))
+        assert all(any(job is one for one in offered) for job in taken)
+        self._check_order(taken, [job for job in offered if job.order.id not in given])
+        for job in taken:
+            job.state, job.holder = ACTIVE, name
+            job.fence = max(job.fence + 1, self.now * 1_000)
+            job.attempt += 1
+            job.deliveries += 1
+            job.deadline = self.now + job.order.timeout_ms + MARGIN_MS if job.order.timeout_ms else math.inf
+            job.cancel_asked = False
+        unknown = [job for job in self.jobs.values() if job.state == WAITING and job.order.type not in types]
+        self.muddled |= {job.order.id for job in unknown}
+        self.members[name].sequence, self.members[name].batch = sequence, list(given)
+
+    def _check_order(self, taken: Sequence[Job], left: Sequence[Job]) -> None:
+        priorities = [job.order.priority for job in taken]
+        assert priorities == sorted(priorities)
+        assert not taken or not left or max(priorities) <= min(job.order.priority for job in left)
+        plain = [job for job in taken if job.order.id not in self.muddled]
+        for queue, priority in {(job.order.queue, job.order.priority) for job in plain}:
+            mine = [job.place for job in plain if (job.order.queue, job.order.priority) == (queue, priority)]
+            behind = [
+                job.place
+                for job in left
+                if (job.order.queue, job.order.priority) == (queue, priority) and job.order.id not in self.muddled
+            ]
+            assert mine == sorted(mine)
+            assert not behind or mine[-1] < min(behind)
+
+    def settle(self, holder: str, settlements: Sequence[Settlement]) -> list[int]:
+        answers = [REFUSED] * len(settlements)
+        applied: list[Settlement] = []
+        # those that completed come first, then the others, then what handlers enqueued
+        in_turn = sorted(enumerate(settlements), key=lambda pair: pair[1].verdict.state != COMPLETED)
+        ending: list[Job] = []
+        for at, item in in_turn:
+            answers[at] = self._settle_one(holder, item, ending)
+            if answers[at] == APPLIED:
+                applied.append(item)
+        children: list[Order] = []
+        for item in applied:
+            if item.verdict.state == COMPLETED:
+                children += item.children
+        for order in children:
+            if order.id not in self.jobs:
+                self._make(order)
+        first = [self.jobs[item.id] for item in applied if self.jobs[item.id].state == WAITING]
+        for job in reversed([job for job in first if job not in map(self.jobs.get, [o.id for o in children])]):
+            self._line_up(job, first=True)
+        self._retire(ending)
+        return answers
+
+    def _settle_one(self, holder: str, item: Settlement, ending: list[Job]) -> int:
+        job = self.jobs.get(item.id)
+        if job is None:
+            return BEFORE if item.id in self.removed_at else REFUSED
+        if job.fence != item.fence:
+            return REFUSED
+        if job.state != ACTIVE:
+            return BEFORE
+        if job.holder != holder:
+            return REFUSED
+        verdict, state = item.verdict, item.verdict.state
+        if not verdict.spent:
+            job.attempt -= 1
+        job.crashes += verdict.crashed
+        job.suspect = verdict.suspect or (job.suspect and state != DELAYED)
+        if job.cancel_asked and state in (WAITING, DELAYED):
+            state = CANCELLED
+        job.state = state
+        if state == DELAYED:
+            job.due = self.now + verdict.delay_ms
+        elif state in ENDED:
+            job.result = item.result if state == COMPLETED else b""
+            ending.append(job)
+        return APPLIED
+
+    def _retire(self, ending: Sequence[Job]) -> None:
+        """These have ended now; of each kind so many are kept."""
+        kinds = dict.fromkeys((job.order.queue, job.state) for job in ending)
+        for queue, state in kinds:
+            new = [job for job in ending if (job.order.queue, job.state) == (queue, state)]
+            old = [
+                job
+                for job in self.jobs.values()
+                if (job.order.queue, job.state) == (queue, state) and not any(job is one for one in new)
+            ]
+            old.sort(key=lambda job: (job.ended_at, job.order.id))
+            for job in (old + new)[: max(0, len(old) + len(new) - self.most[state])]:
+                self._remove(job)
+            for job in new:
+                job.ended_at = self.now
+
+    def _remove(self, job: Job) -> None:
+        del self.jobs[job.order.id]
+        self.removed_at[job.order.id] = self.now
+
+    def heartbeat(self, job_id: str, holder: str, fence: int, more_ms: int) -> bool:
+        job = self.jobs.get(job_id)
+        if job is None or job.state != ACTIVE or job.holder != holder or job.fence != fence:
+            return False
+        job.deadline = self.now + more_ms
+        return True
+
+    def take_over(self, monitor: str) -> list[Loss]:
+        if not self.lives(monitor):
+            raise LeaseIsLost
+        me = self.members[monitor]
+        still = [
+            loss
+            for loss in me.taken.values()
+            if loss.id in self.held(monitor) and self.jobs[loss.id].fence == loss.fence
+        ]
+        if still:
+            return still
+        me.taken = {}
+        for name, member in list(self.members.items()):
+            dead, held = not self.lives(name), self.held(name)
+            if name == monitor:
+                continue
+            for job in [self.jobs[job_id] for job_id in held]:
+                if dead or job.deadline <= self.now:
+                    told = member.taken.get(job.order.id)
+                    job.holder, job.deadline = monitor, math.inf
+                    job.fence = max(job.fence + 1, self.now * 1_000)
+                    me.taken[job.order.id] = Loss(
+                        job.order.id,
+                        job.fence,
+                        *(
+                            (told.former, told.overdue, told.neighbours, told.cause)
+                            if told
+                            else (name, not dead, len(held), member.cause)
+                        ),
+                    )
+            if dead:
+                del self.members[name]
+        return list(me.taken.values())
+
+    # --- people ------------------------------------------------------------------------------------------------------
+
+    def cancel(self, ids: Sequence[str]) -> list[str]:
+        answers: dict[str, str] = {}
+        ending: list[Job] = []
+        for job_id in ids:
+            job = self.jobs.get(job_id)
+            if job_id in answers:
+                continue
+            if job is None:
+                answers[job_id] = "missing"
+            elif job.state == ACTIVE:
+                job.cancel_asked = True
+                answers[job_id] = "asked"
+            elif job.state in ENDED:
+                answers[job_id] = job.state
+            else:
+                if job.state == WAITING:
+                    self.muddled.add(job_id)
+                job.state = CANCELLED
+                ending.append(job)
+                answers[job_id] = CANCELLED
+        self._retire(ending)
+        return [answers[job_id] for job_id in ids]
+
+    def retry(self, ids: Sequence[str], *, since: int | None = None) -> list[str]:
+        answers: dict[str, str] = {}
+        for job_id in ids:
+            job = self.jobs.get(job_id)
+            if job_id in answers:
+                continue
+            if job is None:
+                answers[job_id] = "missing"
+            elif job.state not in ENDED:
+                answers[job_id] = job.state
+            else:
+                if since is None or job.retried_at < since:
+                    job.state, job.attempt, job.crashes, job.result = WAITING, 0, 0, b""
+                    job.suspect = job.cancel_asked = False
+                    job.retried_at = self.now
+                    self._line_up(job)
+                answers[job_id] = WAITING
+        return [answers[job_id] for job_id in ids]
+
+    def prune(self, queue: str, state: str, older_ms: int) -> int:
+        old = [
+            job
+            for job in self.jobs.values()
+            if (job.order.queue, job.state) == (queue, state) and job.ended_at <= self.now - older_ms
+        ]
+        for job in old:
+            self._remove(job)
+        return len(old)
+
+    def counts(self) -> Counter[tuple[str, str]]:
+        """How many jobs of each queue are in each state."""
+        return Counter((job.order.queue, job.state) for job in self.jobs.values())
