@@ -16,7 +16,18 @@ if TYPE_CHECKING:
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
     from jobd.domain.signals import Cancel, Fail, Retry, Snooze
-    from jobd.errors import JobdError, PayloadError
+    from jobd.errors import (
+        JobCancelled,
+        JobdError,
+        JobFailed,
+        JobNotFound,
+        OptionError,
+        PayloadError,
+        ResultTimeout,
+        StateConflict,
+        StoreUnavailable,
+        UnknownJobType,
+    )
     from jobd.handle import JobHandle
     from jobd.hookspecs import hookimpl
     from jobd.sync import SyncClient
@@ -30,14 +41,22 @@ _HOME = {
     "Context": "jobd.context",
     "Fail": "jobd.domain.signals",
     "Job": "jobd.domain.job",
+    "JobCancelled": "jobd.errors",
+    "JobFailed": "jobd.errors",
     "JobHandle": "jobd.handle",
+    "JobNotFound": "jobd.errors",
     "JobType": "jobd.domain.jobtype",
     "JobdError": "jobd.errors",
+    "OptionError": "jobd.errors",
     "PayloadError": "jobd.errors",
+    "ResultTimeout": "jobd.errors",
     "Retry": "jobd.domain.signals",
     "Snooze": "jobd.domain.signals",
+    "StateConflict": "jobd.errors",
+    "StoreUnavailable": "jobd.errors",
     "SyncClient": "jobd.sync",
     "SyncContext": "jobd.context",
+    "UnknownJobType": "jobd.errors",
     "hookimpl": "jobd.hookspecs",
     "job": "jobd.domain.decorator",
 }
@@ -49,14 +68,22 @@ __all__ = [
     "Context",
     "Fail",
     "Job",
+    "JobCancelled",
+    "JobFailed",
     "JobHandle",
+    "JobNotFound",
     "JobType",
     "JobdError",
+    "OptionError",
     "PayloadError",
+    "ResultTimeout",
     "Retry",
     "Snooze",
+    "StateConflict",
+    "StoreUnavailable",
     "SyncClient",
     "SyncContext",
+    "UnknownJobType",
     "hookimpl",
     "job",
 ]

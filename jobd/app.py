@@ -26,6 +26,7 @@ from jobd.roles.membership import Membership
 from jobd.roles.pruner import Pruner
 from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
+from jobd.roles.shared_store import SharedStore
 from jobd.roles.worker.crew import Crew
 from jobd.roles.worker.engine import Engine
 from jobd.services import fill_settings
@@ -48,7 +49,8 @@ _LAST_WAIT_S = 1.0
 
 def run(settings: Settings, roles: Sequence[str] = ()) -> int:
     """Runs `roles` (none named: all) until a signal asks to stop. Returns the exit code: 0 after a clean stop, 1
-    after a failure. Ends the process hard when a part of it does not end in time."""
+    after a fault of ours. Raises JobdError if it cannot start or go on. Ends the process hard when a part of it does
+    not end in time."""
     unknown = set(roles) - set(ROLES)
     if unknown:
         raise SettingsError(f"role {min(unknown)!r}: there are {', '.join(sorted(ROLES))}")
@@ -75,15 +77,17 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
     catalog = Catalog.of_installed(without=settings.without)
     if "worker" in roles:
         fill_settings(catalog, settings.plugins)
+    if "api" in roles:
+        check_door(settings)
     supervisor = Supervisor(report=supervisor_report, last_wait=_STEP_LIMIT_S)
     house = House(settings, roles, catalog)
-    code = 0
+    code, failure = 0, None
     try:
         await supervisor.run(
             house.actors(supervisor), grace=settings.worker.grace / 1_000, on_ready=lambda: welcome(house)
         )
     except JobdError as error:
-        speaker.error(str(error))
+        failure = error
         code = 1
     except Exception as error:  # noqa: BLE001  the last resort: said with all that is known, and the exit code tells
         speaker.error("jobd ends", exc_info=error)
@@ -100,9 +104,19 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
     if left:
         _, left = await asyncio.wait(left, timeout=_LAST_WAIT_S)
     if stubborn or left:
-        speaker.debug("tasks did not end", tasks=[task.get_name() for task in left])
-        _leave_hard(code)
+        speaker.error("jobd ends with parts that did not", tasks=[task.get_name() for task in left], error=str(failure))
+        _leave_hard(code or 1)
+    if failure is not None:
+        raise failure
     return code
+
+
+def check_door(settings: Settings) -> None:
+    """Raises SettingsError if the API may not be served at this address without a token."""
+    from jobd.http.auth import Guard
+
+    token = settings.http.token
+    Guard(settings.host, token.get_secret_value() if token is not None else None)
 
 
 class House:
@@ -121,7 +135,7 @@ class House:
     def actors(self, supervisor: Supervisor) -> Iterator[Actor]:
         """The actors in the order of their start, each made when those before it are ready."""
         settings = self.settings
-        yield OsSignals(supervisor.request_stop, supervisor.hurry, supervisor.abandon)
+        yield self._signals(supervisor)
         url = settings.redis_url
         if url is None:
             self.embedded = self._embedded()
@@ -139,6 +153,8 @@ class House:
 
         keeper = LeaseKeeper(url, settings.prefix, len(store.shards), settings.worker.lease, on_suspects=suspects_wait)
         yield Leases(keeper)
+        if self.embedded is None:
+            yield SharedStore(store)
         report = supervisor_report
         if "monitor" in self.roles:
             yield Reaper(self._membership(store, "monitor", ["@monitor"], keeper), self.catalog, report=report)
@@ -162,6 +178,20 @@ class House:
                 await self._ticking
         if self.client is not None:
             await self.client.close()
+
+    def _signals(self, supervisor: Supervisor) -> Actor:
+        speaker = log.get("jobd")
+
+        def stop() -> None:
+            grace_s = self.settings.worker.grace / 1_000
+            speaker.info("stopping; running jobs get time to end, a second signal hurries", grace_s=grace_s)
+            supervisor.request_stop()
+
+        def hurry() -> None:
+            speaker.info("hurrying; running jobs are given back, a third signal waits for nothing")
+            supervisor.hurry()
+
+        return OsSignals(stop, hurry, supervisor.abandon)
 
     def _embedded(self) -> EmbeddedServer:
         speaker = log.get("embedded server")

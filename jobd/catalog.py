@@ -203,7 +203,7 @@ class Catalog:
         if key in self._types:
             raise PluginError(
                 f"job type {job_type.name!r} is offered twice, by {self._owners[key]} and by {owner}; rename one, or "
-                "leave one of the plugins out"
+                "leave one of the plugins out with JOBD_WITHOUT=<plugin>"
             )
         try:
             _ = job_type.shape

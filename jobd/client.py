@@ -13,7 +13,7 @@ from jobd.domain.duration import Duration
 from jobd.domain.job import Job, LogLine
 from jobd.domain.jobtype import JobType
 from jobd.domain.names import same_name
-from jobd.domain.options import DEFAULTS, Options, make_options
+from jobd.domain.options import DEFAULTS, Options, read_options
 from jobd.domain.priority import Priority
 from jobd.domain.state import State, parse_states
 from jobd.endings import Endings
@@ -42,10 +42,16 @@ class Client:
         settings: Settings | None = None,
     ) -> None:
         """`url` names the Redis (redis://, rediss://, unix://). Without one it is the one that the settings name, or
-        the embedded server of a `jobd run` on this machine. It connects on first use. Raises SettingsError."""
+        the embedded server of a `jobd run` on this machine. All else (prefix of keys, defaults, retention) is as the
+        settings say, which are those of this process unless others are given, so that a client and the workers beside
+        it mean the same store. It connects on first use. Raises SettingsError."""
         if store is None:
             from jobd.reach import reach
 
+            if settings is None:
+                from jobd.settings import load_settings
+
+                settings = load_settings()
             store = reach(url, settings)
         self.store = store
         self._catalog = catalog
@@ -135,7 +141,7 @@ class Client:
         StoreUnavailable when it is unknown whether the store took the job; then the same call with the same `id` is
         safe.
         """
-        request = Request(job_type, payload, make_options(**options), id)
+        request = Request(job_type, payload, read_options(options), id)
         return (await self.enqueue_requests([request]))[0]
 
     @overload
@@ -156,7 +162,7 @@ class Client:
     ) -> list[JobHandle[Any]]:
         """Enqueues any number of jobs, all of them or none: `payloads` of one type, or pairs of type and payload. The
         options are those of `enqueue`, for each of the jobs. Raises as `enqueue` does, before anything is stored."""
-        shared = make_options(**options)
+        shared = read_options(options)
         if isinstance(job_type, JobType | str):
             requests = [Request(job_type, payload, shared) for payload in payloads or ()]
         else:

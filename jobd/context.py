@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 from jobd.domain.job import Job
 from jobd.domain.jobtype import JobType
-from jobd.domain.options import make_options
+from jobd.domain.options import read_options
 from jobd.errors import LeaseLost, OptionError
 from jobd.handle import JobHandle
 from jobd.intake import Request
@@ -19,8 +20,10 @@ from jobd.store.shard import BATCH_BYTES, DEADLINE_MARGIN_MS
 if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.domain.delivery import Delivery, NewJob
+    from jobd.loop_thread import Runner
     from jobd.services import Services
     from jobd.store.shard import Shard
+    from jobd.sync import SyncClient
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -43,6 +46,7 @@ class Context:
         "cancelled",
         "children",
         "client",
+        "closed",
         "delivery",
         "prolong",
     )
@@ -60,6 +64,8 @@ class Context:
         self.children: list[NewJob] | None = None
         """what was enqueued through this context, for the one that settles"""
         self._children_size = 0
+        self.closed = False
+        """True once this attempt has ended"""
         self.cancelled = False
         """True once this attempt should end: somebody cancelled the job, its time is over, or its worker stops"""
         self.prolong: Callable[[], None] | None = None
@@ -91,10 +97,11 @@ class Context:
         return await self.client.get(self.delivery.id)
 
     async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
-        """Says how far the work is. Raises LeaseLost if this attempt does not hold the job any more."""
-        said: dict[str, Any] = {"done": done}
+        """Says how far the work is. Raises OptionError for what is no finite number, and LeaseLost if this attempt does
+        not hold the job any more."""
+        said: dict[str, Any] = {"done": _finite("done", done)}
         if total is not None:
-            said["total"] = total
+            said["total"] = _finite("total", total)
         if message is not None:
             said["message"] = message[:1_000]
         await self._say("progress", members(said))
@@ -143,11 +150,13 @@ class Context:
         it never was, so that a re-run never enqueues twice. Takes what `Client.enqueue` takes, checks it now, and
         raises what that raises; OptionError for more than 500 jobs in one attempt. A `delay` counts from the
         completion. For an immediate enqueue use `ctx.client.enqueue`."""
-        planned = (await self.client.intake.plan([Request(job_type, payload, make_options(**options), id)]))[0]
+        planned = (await self.client.intake.plan([Request(job_type, payload, read_options(options), id)]))[0]
         new = planned.new_job
         if self.children is None:
             self.children = []
         self._children_size += len(new.spec)
+        if self.closed:
+            raise LeaseLost(f"the attempt of job {self.delivery.id} has ended; what it enqueues now would be lost")
         if len(self.children) >= MOST_CHILDREN or self._children_size > BATCH_BYTES:
             raise OptionError(
                 f"ctx.enqueue takes up to {MOST_CHILDREN} jobs of {BATCH_BYTES:,} bytes together in one attempt; use "
@@ -161,6 +170,13 @@ class Context:
     async def _say(self, what: str, words: bytes | int) -> None:
         if not await self._shard.say(self.delivery, what, words):
             raise LeaseLost(f"job {self.delivery.id} is not in the hands of this attempt any more; stop working on it")
+
+
+def _finite(name: str, value: float) -> float:
+    # whoever reads the job reckons with it
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise OptionError(f"progress: {name} is {value!r}, not a finite number")
+    return value
 
 
 class SyncContext:
@@ -199,9 +215,11 @@ class SyncContext:
         return self._context.cancelled
 
     @property
-    def client(self) -> Client:
-        """The worker's client. It belongs to the worker's loop: `ctx.call(ctx.client.get, job_id)` awaits for you."""
-        return self._context.client
+    def client(self) -> SyncClient:
+        """For all that a client can do, at once and whatever becomes of this attempt; its names are not awaited."""
+        from jobd.sync import SyncClient  # here, because few handlers need it
+
+        return SyncClient.over(self._context.client, cast("Runner", self.call))
 
     @property
     def log(self) -> JobLog:

@@ -12,15 +12,9 @@ if TYPE_CHECKING:
     from jobd.settings import Settings
 
 
-def reach(url: str | None, settings: Settings | None = None) -> Store:
+def reach(url: str | None, settings: Settings) -> Store:
     """The store at `url`, else the one that the settings name, else that of a `jobd run` on this machine. Raises
     SettingsError, and StoreRefused if none of these is there."""
-    if url is not None and settings is None:
-        return Store.at(url)
-    if settings is None:
-        from jobd.settings import load_settings
-
-        settings = load_settings()
     url = url or settings.redis_url
     if url is None:
         from jobd.store.embedded import running_url

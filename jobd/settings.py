@@ -99,7 +99,7 @@ class WorkerSettings(Section):
         default=1, description="worker processes; 0: in the main one; auto: cores"
     )
     concurrency: int = Field(default=50, ge=1, le=10_000, description="jobs at a time in one process")
-    threads: int = Field(default=10, ge=1, le=1_000, description="of these, sync handlers at a time")
+    threads: int = Field(default=50, ge=1, le=1_000, description="of these, sync handlers at a time")
     queues: Queues = Field(default=(), description="queues to serve; none named: all")
     lease: Patience = Field(default=20_000, description="how long a silent process keeps its jobs")
     grace: Milliseconds = Field(default=25_000, description="how long running jobs may take to end at shutdown")

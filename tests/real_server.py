@@ -17,7 +17,8 @@ from typing import Self
 from redis import Redis
 
 _LIBC = ctypes.CDLL(None)
-READY = b"Ready to accept connections"
+READY = b"eady to accept connections"
+"""the end of what servers say in several words"""
 
 
 def bundled() -> Path:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobd.domain.job import moment
+from jobd.domain.plain_json import from_json
 
 
 @dataclass(slots=True)
@@ -31,7 +37,34 @@ class Delivery:
 
     @property
     def last_attempt(self) -> bool:
+        """Is no attempt left after this one?"""
         return self.attempt >= self.max_attempts
+
+    @property
+    def data(self) -> Any:
+        """The payload, as plain JSON values."""
+        return from_json(self.payload)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The job's tags."""
+        return tuple(self._more.get("tags", ()))
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The job's metadata."""
+        metadata: Mapping[str, Any] = self._more.get("metadata", {})
+        return metadata
+
+    @property
+    def created_at(self) -> datetime:
+        """When the job was taken in."""
+        return moment(self.created_ms)
+
+    @property
+    def _more(self) -> dict[str, Any]:
+        more: dict[str, Any] = from_json(self.options) if self.options else {}
+        return more
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ The order is: jobd's defaults, then the job type's, then the job's own.
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -96,6 +98,19 @@ def make_options(
         tags=None if tags is None else _tags(tags),
         metadata=None if metadata is None else _metadata(metadata),
     )
+
+
+def read_options(given: Mapping[str, Any]) -> Options:
+    """Options from keywords, as `make_options`. Raises OptionError for a name that no option has."""
+    for name in given:
+        if name not in KEYWORDS:
+            near = difflib.get_close_matches(name, KEYWORDS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(KEYWORDS)}"
+            raise OptionError(f"there is no option {name!r}; {hint}")
+    return make_options(**given)
+
+
+KEYWORDS = tuple(inspect.signature(make_options).parameters)
 
 
 def _whole(value: object, name: str, least: int, most: int) -> int:

@@ -23,6 +23,6 @@ def parse_priority(value: Priority, *, name: str = "priority") -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         if MOST_URGENT <= value <= LEAST_URGENT:
             return value
-        hint = " (in systems where 20 means critical, larger is more urgent; here 1 is)" if value > LEAST_URGENT else ""
+        hint = " (in systems where 20 means critical, larger is more urgent, not here)" if value > LEAST_URGENT else ""
         raise OptionError(f"{name}: {value} is not between 1 (most urgent) and 10{hint}")
     raise OptionError(f"{name}: {value!r} is neither a number from 1 to 10 nor one of {', '.join(NAMES)}")

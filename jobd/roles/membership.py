@@ -12,12 +12,14 @@ import orjson
 
 from jobd import clock, log
 from jobd.domain.ids import new_id
+from jobd.errors import StoreError
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 
 LEFT = "it left"
 """the cause of its end that a member gives itself"""
+_LEAVE_PATIENCE_S = 2.0
 
 
 class Membership:
@@ -67,7 +69,12 @@ class Membership:
         """Leaves. What it still holds is taken over by a monitor at once."""
         if self._keeper is not None:
             self._keeper.remove(self._number, self.id)
-        left = await self.shard.leave(self.id, LEFT)
+        try:
+            left = await self.shard.leave(self.id, LEFT, patience_s=_LEAVE_PATIENCE_S)
+        except StoreError as error:
+            # its lease ends by itself, and a monitor finds what it held then
+            self._log.warning("left without telling the store", member=self.id, error=str(error))
+            return
         if left:
             self._log.warning("left with jobs in hand", member=self.id, jobs=left)
 

@@ -73,6 +73,12 @@ class Shard:
     async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
         """Takes in up to 500 jobs, all or none. For each, in order: was it made (False: its id existed already)?
         Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull."""
+        once: dict[str, NewJob] = {}
+        for job in jobs:
+            once.setdefault(job.id, job)
+        if len(once) < len(jobs):
+            made = dict(zip(once, await self.enqueue(list(once.values()), patience_s=patience_s), strict=True))
+            return [made.pop(job.id, False) for job in jobs]
         order, arguments = _grouped([("", job) for job in jobs])
         created = [True] * len(jobs)
         for position in await self._enqueue(arguments, "", patience_s):
@@ -138,9 +144,9 @@ class Shard:
         reply = await self._run("renew", lease_ms, *members_, patience_s=patience_s)
         return [flag == 1 for flag in reply[1:]], reply[0] == 1
 
-    async def leave(self, member: str, cause: str = "") -> int:
+    async def leave(self, member: str, cause: str = "", *, patience_s: float = PATIENCE_S) -> int:
         """A process has left, or has been seen to die by `cause`. Returns how many jobs it left, to be taken over."""
-        return int(await self._run("leave", member, cause))
+        return int(await self._run("leave", member, cause, patience_s=patience_s))
 
     async def turn(
         self,
@@ -195,11 +201,11 @@ class Shard:
             if item.verdict.state is State.COMPLETED:
                 completions += (item.job_id, item.fence, item.result)
                 completed.append(index)
+                if item.children:
+                    children += [(str(len(completed)), child) for child in item.children]
             else:
                 others += (item.job_id, item.fence, *_verdict(item.verdict), pack_facts(item.facts))
                 uncompleted.append(index)
-            if item.children:
-                children += [(item.job_id, child) for child in item.children]
         retention = self.retention
         _, groups = _grouped(children)
         arguments: list[Argument] = [

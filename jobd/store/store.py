@@ -14,13 +14,15 @@ from jobd.domain.delivery import NewJob
 from jobd.domain.ids import is_made_id, shard_of_id
 from jobd.domain.job import Job, LogLine
 from jobd.domain.state import State
-from jobd.errors import EnqueueExpired, JobNotFound, StoreError
+from jobd.errors import EnqueueExpired, JobNotFound, StoreDenied, StoreError, StoreRefused
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
 from jobd.store.inbox import Inbox
 from jobd.store.keys import shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
 from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
 from jobd.store.topology import connect, masked
+
+OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,21 @@ class Store:
         """Raises StoreUnavailable or StoreRefused if it cannot be worked with."""
         for shard in self.shards:
             await shard.link.command("PING", patience_s=patience_s)
+
+    async def require_version(self) -> str:
+        """The kind and version of the server. Raises StoreRefused if it is too old, StoreUnavailable."""
+        found = ""
+        for shard in self.shards:
+            try:
+                info = await shard.link.insist(lambda: shard.link.redis.info("server"), PATIENCE_S, what="INFO")  # noqa: B023
+            except StoreDenied:
+                continue  # a user without the right to ask; the scripts will say what they miss
+            kind = "valkey" if "valkey_version" in info else "redis"
+            found = f"{kind} {info[f'{kind}_version']}"
+            if tuple(int(part) for part in str(info[f"{kind}_version"]).split(".")[:2]) < OLDEST[kind]:
+                oldest = " or ".join(f"{name} {major}.{minor}" for name, (major, minor) in OLDEST.items())
+                raise StoreRefused(f"the server at {masked(self.url)} is {found}; jobd needs at least {oldest}")
+        return found
 
     def shard_for(self, queue: str) -> int:
         """The number of the shard that a queue lives in."""

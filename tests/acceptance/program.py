@@ -53,7 +53,7 @@ class Program:
 
     def start(self) -> None:
         """Starts it, in a process group of its own; returns at once."""
-        self._up.clear()
+        self._up, self.said = threading.Event(), []
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -65,7 +65,7 @@ class Program:
                 process_group=0,
                 text=True,
             )
-        threading.Thread(target=self._listen, args=[self._process], daemon=True).start()
+        threading.Thread(target=_listen, args=[self._process, self.said, self._up], daemon=True).start()
 
     def wait_up(self) -> None:
         """Waits until it says that it is up."""
@@ -135,14 +135,15 @@ class Program:
         self._known |= set(found)
         return [pid for pid in found if word in words_of(pid)]
 
-    def _listen(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        with process.stdout as lines:
-            for line in lines:
-                self.said.append(line)
-                if line.lstrip().startswith("Ctrl-C"):  # the last one of the welcome
-                    self._up.set()
-        self._up.set()
+
+def _listen(process: subprocess.Popen[str], said: list[str], up: threading.Event) -> None:
+    assert process.stdout is not None
+    with process.stdout as lines:
+        for line in lines:
+            said.append(line)
+            if line.lstrip().startswith("Ctrl-C"):  # the last one of the welcome
+                up.set()
+    up.set()
 
 
 def plain_environment(*, without: Sequence[str] = ("JOBD_", "REDIS_", "QUEUE_", "WORKER_")) -> dict[str, str]:

@@ -98,7 +98,5 @@ async def test_many_jobs_at_once_all_run(client: jobd.Client, journal: Path):
 
 
 async def test_sync_and_async_jobs_run_side_by_side(client: jobd.Client):
-    handles = [
-        await client.enqueue(noop_sync if number % 2 else noop, Note(text=str(number))) for number in range(100)
-    ]
+    handles = [await client.enqueue(noop_sync if number % 2 else noop, Note(text=str(number))) for number in range(100)]
     assert [await handle.result(PATIENCE_S) for handle in handles] == [None] * 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import jobd
 from jobd.domain.state import State
 from tests.acceptance.conftest import StartFleet
 from tests.acceptance.program import PATIENCE_S
+from tests.acceptance.until import until
 
 
 @pytest.mark.requirement("3.2")
@@ -46,8 +48,9 @@ async def test_a_job_of_an_unknown_type_waits_for_a_worker_that_knows_it(start_f
     with start_fleet(environment={"JOBD_WITHOUT": "testbed"}) as fleet:
         async with jobd.Client(fleet.url) as client:
             handles = [await client.enqueue(add, {"a": number}, queue="somewhere") for number in range(20)]
-            # the worker has looked at them, and passed over them
-            await client.wait((await client.enqueue(add, {"a": 0}, delay="1ms")).id, PATIENCE_S) if False else None
+            shard = client.store.shards[0]
+            aside = shard.keys.lane("somewhere", "5:@add")
+            await until(partial(shard.link.command, "EXISTS", aside))  # the worker has looked and passed over them
             fleet.another_worker(environment={"JOBD_WITHOUT": ""})
             assert [await handle.result(PATIENCE_S) for handle in handles] == list(range(1, 21))
             assert {(await handle.get()).deliveries for handle in handles} == {1}

@@ -326,9 +326,9 @@ class Model:
         for order in children:
             if order.id not in self.jobs:
                 self._make(order)
-        first = [self.jobs[item.id] for item in applied if self.jobs[item.id].state == WAITING]
-        for job in reversed([job for job in first if job not in map(self.jobs.get, [o.id for o in children])]):
-            self._line_up(job, first=True)
+        for item in reversed(applied):
+            if self.jobs[item.id].state == WAITING:
+                self._line_up(self.jobs[item.id], first=True)
         self._retire(ending)
         return answers
 
@@ -403,6 +403,7 @@ class Model:
             for job in [self.jobs[job_id] for job_id in held]:
                 if dead or job.deadline <= self.now:
                     told = member.taken.get(job.order.id)
+                    told = told if told and told.fence == job.fence else None
                     job.holder, job.deadline = monitor, math.inf
                     job.fence = max(job.fence + 1, self.now * 1_000)
                     me.taken[job.order.id] = Loss(

@@ -234,8 +234,8 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
 async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:
     release = shard.release
 
-    async def unavailable(_batch: str) -> int:
-        raise StoreUnavailable("gone")
+    async def unavailable(batch: str) -> int:
+        raise StoreUnavailable(f"{batch}: gone")
 
     shard.release = unavailable  # type: ignore[method-assign]  # as when the server goes away at this moment
     assert await store.enqueue([new_job() for _ in range(600)]) == [True] * 600

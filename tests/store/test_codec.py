@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import orjson
@@ -41,14 +42,14 @@ all_options = st.builds(
 
 def stamped(head: bytes, created: float) -> bytes:
     """What the script makes of a head: lua/lib/spec.lua."""
-    return codec.struct.pack(">Bd", 1, created) + head
+    return struct.pack(">Bd", 1, created) + head
 
 
 def run(state: str = "a", holder: bytes = b"w", queue: bytes = b"q", history: bytes = b"", **fields: Any) -> bytes:
     """A run record: lua/lib/run.lua."""
     known = {"flags": 0, "crashes": 0, "attempt": 1, "deliveries": 1, "fence": 1.0, "started": 5.0, "finished": 6.0}
     known |= {"due": 0.0} | fields
-    head = codec.struct.pack(">BcBBHHddddBB", 1, state.encode(), *known.values(), len(holder), len(queue))
+    head = struct.pack(">BcBBHHddddBB", 1, state.encode(), *known.values(), len(holder), len(queue))
     return head + holder + queue + history
 
 

@@ -7,7 +7,7 @@ import pytest
 from jobd.domain.state import State
 from jobd.errors import LeaseLost
 from jobd.store.link import pairs
-from jobd.store.shard import DEADLINE_MARGIN_MS, Shard
+from jobd.store.shard import DEADLINE_MARGIN_MS, Retention, Shard
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_back, ids, new_job
 
 
@@ -68,6 +68,16 @@ async def test_a_repeat_does_not_hold_what_was_settled_since(hands: Hands, shard
     first, second = await hands.active(new_job("a"), new_job("b"))
     await shard.settle("w1", [done(first)])
     assert ids(await hands.fetch_again()) == [second.id]
+
+
+async def test_a_repeat_does_not_hold_another_job_of_the_same_id(hands: Hands, shard: Shard) -> None:
+    shard.retention = Retention(completed=0)
+    await hands.join()
+    (first,) = await hands.active(new_job("a"))
+    await shard.settle("w1", [done(first)])
+    await hands.put(new_job("a"))
+    assert await hands.fetch_again() == []
+    assert await hands.states("a") == [State.WAITING]
 
 
 async def test_a_request_that_comes_behind_a_later_one_gets_nothing(hands: Hands, shard: Shard) -> None:
@@ -231,6 +241,20 @@ async def test_an_id_that_left_its_lane_is_passed_over(hands: Hands, shard: Shar
     assert ids(await hands.fetch(want=1)) == ["d"]
     assert not await shard.link.command("EXISTS", shard.keys.lane("default", "5:"))
     assert not await shard.link.command("EXISTS", shard.keys.fixed("ready"))
+
+
+async def test_a_worker_with_one_slot_finds_its_way_through_many_that_have_left(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    gone = [new_job() for _ in range(900)]
+    for at in (0, 450):
+        await hands.put(*gone[at : at + 450])
+    await hands.put(new_job("a"), new_job("b"), new_job("c"))
+    for at in (0, 450):
+        await shard.cancel([job.id for job in gone[at : at + 450]], {})
+    before = (await shard.link.command("INFO", "commandstats"))["cmdstat_lrange"]["calls"]
+    for name in "abc":
+        assert ids(await hands.fetch(want=1)) == [name]
+    assert (await shard.link.command("INFO", "commandstats"))["cmdstat_lrange"]["calls"] - before < 30
 
 
 async def test_a_job_that_stands_twice_in_its_lane_is_delivered_once(hands: Hands, shard: Shard) -> None:

@@ -246,7 +246,7 @@ def test_a_script_uses_no_command_whose_cost_grows_without_bound(name: str) -> N
 @pytest.mark.parametrize("name", scripts.names())
 def test_the_moves_of_a_script_are_moves_of_the_table(name: str) -> None:
     """Beside those, a job is gone when its retention ends, and goes from hand to hand while it is active."""
-    allowed = {(start or "–", end) for start, ways in MOVES.items() for end in ways.values()}
+    allowed: set[tuple[str, str]] = {(start or "–", end) for start, ways in MOVES.items() for end in ways.values()}
     allowed |= {(state, "gone") for state in (*ENDED, State.BLOCKED)} | {(State.ACTIVE, State.ACTIVE)}
     moves = {
         (start, end)

@@ -61,6 +61,17 @@ async def test_a_job_past_its_deadline_is_taken_alone_from_a_worker_that_lives(
     assert await shard.settle("w1", [done(late), done(other)]) == [0, 1]
 
 
+async def test_a_repeated_fetch_does_not_hand_out_again_what_was_taken_over(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.join()
+    await hands.monitor()
+    await hands.active(new_job("late", timeout_ms=1_000), new_job("other"))
+    clock.forward(1_000 + DEADLINE_MARGIN_MS)
+    assert len(await hands.take_over()) == 1
+    assert ids(await hands.fetch_again()) == ["other"]
+
+
 async def test_a_heartbeat_moves_the_deadline(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.join()
     await hands.monitor()

@@ -108,10 +108,10 @@ async def test_the_chain_goes_on_wherever_the_rest_is(hands: Hands, clock: Clock
 
 
 async def idle_elsewhere(hands: Hands, member: str) -> None:
-    """This worker is idle although there is work: it has only just come, and not looked yet."""
+    """This worker is idle although there is work, as if that had only just come."""
     await hands.join(member)
     await hands.shard.link.command("SADD", hands.shard.keys.idle("*"), member)
-    await hands.shard.link.command("HSET", hands.shard.keys.member(member), "idle", "1")
+    await hands.shard.link.command("HSET", hands.shard.keys.member(member), "idle", "1", "types", ",odd,noop,")
 
 
 async def test_an_idle_worker_that_looks_by_itself_does_not_wake_itself(hands: Hands) -> None:
@@ -225,6 +225,18 @@ async def test_jobs_that_stand_aside_wake_another_worker(hands: Hands) -> None:
     assert len(await hands.fetch("w2", types=",odd,")) == 1
 
 
+async def test_jobs_that_stand_aside_wake_one_who_knows_them_among_many_who_do_not(hands: Hands) -> None:
+    await idle(hands, "w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8", "w9")
+    await hands.join("odd")
+    assert await hands.fetch("odd", types=",odd,") == []
+    await hands.put(new_job(type="odd"))
+    everybody = ["odd", *(f"w{number}" for number in range(1, 10))]
+    (first,) = await woken(hands, *everybody)
+    await hands.fetch(first)
+    if first != "odd":
+        assert await woken(hands, *everybody) == ["odd"]
+
+
 async def test_jobs_that_nobody_knows_wake_nobody_again_and_again(hands: Hands) -> None:
     await hands.put(new_job(type="odd", priority=1))
     await idle(hands, "w1", "w2")
@@ -322,7 +334,7 @@ async def test_who_watches_a_job_that_is_removed_at_its_end_is_told(hands: Hands
     assert await hands.words("c1") == ["ended a"]
 
 
-# --- hearing, in earnest -------------------------------------------------------------------------------------------------
+# --- hearing, in earnest ---------------------------------------------------------------------------------------------
 
 
 async def until_it_listens(shard: Shard) -> None:

@@ -17,6 +17,8 @@ from jobd.roles.worker.control import Control
 _LAST_WORDS_S = 1.0
 """how long the line to a dead child is read on, for what it said last"""
 
+_NOT_FOR_CHILDREN = ("JOBD_TOKEN", "JOBD_HTTP__TOKEN")
+
 
 class ChildProcess:
     """A process that runs jobs: started, watched, told what to do."""
@@ -61,6 +63,8 @@ class ChildProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
+                # the key to the API's door is no business of handlers
+                env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_CHILDREN},
             )
         except BaseException:
             ours.close()

@@ -24,8 +24,6 @@ _INTERRUPT_LIMIT_S = 0.9
 _STOP_LIMIT_S = 5.0
 _REPORT_LIMIT_S = 3.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
-_STEADY_S = 30.0
-"""a child that lived this long did not die of its start"""
 _LOOK_S = 1.0
 _FIRST_REST_S, _LONGEST_REST_S = 10.0, 300.0
 """between two children for suspects of which the first found none that it may run"""
@@ -117,16 +115,25 @@ class Crew(Actor):
         pause = _FIRST_PAUSE_S
         while not self._down.is_set():
             child = ChildProcess(self._order, on_joined=self._joined)
-            began = clock.monotonic()
             self._children.add(child)
-            await self._employ(child, self._children, manned)
+            try:
+                await self._employ(child, self._children, manned)
+            except OSError as error:
+                if not manned.is_set():
+                    raise
+                self._log.error("a worker process could not be started; trying again", error=str(error))
             if not manned.is_set() and not self._down.is_set():
                 raise RoleError(f"a worker process could not begin: {child.cause}")
-            pause = _FIRST_PAUSE_S if clock.monotonic() - began > _STEADY_S else min(pause * 2, _LONGEST_PAUSE_S)
+            # one that took jobs died of a job, and that will not be among its successor's
+            pause = _FIRST_PAUSE_S if child.up else min(pause * 2, _LONGEST_PAUSE_S)
             await _set_within(self._down, pause)
 
     async def _solo_post(self, child: ChildProcess) -> None:
-        await self._employ(child, self._solo, asyncio.Event())
+        try:
+            await self._employ(child, self._solo, asyncio.Event())
+        except OSError as error:
+            self._log.error("a process for suspects could not be started", error=str(error))
+            return
         if child.told("stop") and not child.ran:
             # there are suspects, but none that it may run: of queues that we do not serve, or types that we do not know
             self._rest_s = min(max(_FIRST_REST_S, 2 * self._rest_s), _LONGEST_REST_S)

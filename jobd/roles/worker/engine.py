@@ -16,6 +16,7 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.context import Context
 from jobd.domain.delivery import Delivery
+from jobd.domain.names import same_name
 from jobd.domain.outcome import Ending, Outcome
 from jobd.domain.settle import COMPLETED
 from jobd.domain.state import ENDED
@@ -63,8 +64,8 @@ class Engine(Actor):
         self._concurrency = concurrency
         self._threads = threads
         types = catalog.types.values()
-        self._types = _listed(job_type.name for job_type in types)
-        self._async_types = _listed(job_type.name for job_type in types if job_type.is_async)
+        self._types = _listed(same_name(job_type.name) for job_type in types)
+        self._async_types = _listed(same_name(job_type.name) for job_type in types if job_type.is_async)
         self._backoffs = {job_type.name: job_type.options.backoff for job_type in types}
         self._on_joined = on_joined
         self._on_idle = on_idle
@@ -139,7 +140,7 @@ class Engine(Actor):
         for running in self._runner.running.values():
             if not running.ended:
                 running.ended = True
-                self._settle(running.delivery, _INTERRUPTED, None)
+                self._settle(running.delivery, running.outcome or _INTERRUPTED, running.context)
         await self._wait_settled()
 
     # --- one job ---------------------------------------------------------------------------------------------------
@@ -168,6 +169,15 @@ class Engine(Actor):
             if outcome.reason:
                 facts["reason"] = outcome.reason
             verdict = verdict_on(delivery, outcome, self._backoffs.get)
+            if outcome.error:
+                self._log.warning(
+                    "attempt failed",
+                    job=delivery.id,
+                    type=delivery.type,
+                    attempt=f"{delivery.attempt}/{delivery.max_attempts}",
+                    error=f"{outcome.error.get('type')}: {outcome.error.get('message')}",
+                    next=verdict.state.value,
+                )
             self._outbox.append(Settlement(delivery.id, delivery.fence, verdict, facts=facts))
         self._due.set()
 
@@ -230,7 +240,9 @@ class Engine(Actor):
         outbox = self._outbox
         batch: list[Settlement] = []
         children = size = 0
-        while outbox and len(batch) < BATCH and children + len(outbox[0].children) <= BATCH and size < BATCH_BYTES:
+        while outbox and len(batch) < BATCH and size < BATCH_BYTES:
+            if batch and children + len(outbox[0].children) > BATCH:
+                break
             item = outbox.popleft()
             batch.append(item)
             size += len(item.result)

@@ -39,7 +39,7 @@ Settle = Callable[[Outcome, Context], None]
 class Running:
     """An attempt that runs, and the way to stop it. Only the handler is ever stopped, never what settles it."""
 
-    __slots__ = ("_task", "context", "deadline", "delivery", "ended", "stopped", "thread")
+    __slots__ = ("_task", "context", "deadline", "delivery", "ended", "outcome", "stopped", "thread")
 
     def __init__(self, delivery: Delivery, context: Context, task: asyncio.Task[Any] | None) -> None:
         self.delivery = delivery
@@ -48,6 +48,8 @@ class Running:
         """how it ends if the stop takes effect"""
         self.ended = False
         """is its outcome settled? A thread left behind, or a handler that heeds no stop, may go on for a while"""
+        self.outcome: Outcome | None = None
+        """how it ended, once it has; its log lines may still be on their way"""
         self.deadline: int | None = None
         self.thread: asyncio.Future[Ended] | None = None
         """the call of a sync handler, once it has begun"""
@@ -56,7 +58,7 @@ class Running:
     def stop(self, outcome: Outcome, *, sync_too: bool) -> None:
         """Tells the handler to end; if it then does not return by itself, `outcome` is how it ended. A handler in a
         thread, which nobody can stop, is left behind if `sync_too`, else only told. Nothing the second time."""
-        if self.ended:
+        if self.ended or self.outcome is not None:
             return
         self.context.cancelled = True
         if self.stopped is None and self._task is not None and (sync_too or self.thread is None):
@@ -116,11 +118,13 @@ class Runner:
                 await _calm(task)
             if running.deadline is not None:
                 self._deadlines.drop(running.deadline)
+            running.outcome = outcome
+            if context.has_logged and not running.ended:
+                await context.flush()
             if running.ended:
                 return  # it heeded no stop, and somebody has settled it since
             running.ended = True
-            if context.has_logged:
-                await context.flush()
+            context.closed = True
             settle(outcome, context)
             if running.thread is not None and not running.thread.done():
                 await asyncio.wait({running.thread})  # settled, but its slot is not free before its thread is

@@ -27,7 +27,6 @@ local function cancel(id)
   if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
   if run.state == 'd' then undelayed[#undelayed + 1] = id end
   count(run.state, run.queue, -1)
-  count('x', run.queue, 1)
   run.state, run.finished, run.holder = 'x', now, ''
   remember_note(run, 'cancelled_at', facts)
   records[#records + 1], records[#records + 2] = id, write_run(run)

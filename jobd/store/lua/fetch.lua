@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
 -- KEYS: jobs runs counts ready ready_solo leases
--- ARGV: worker, sequence, how many, types it knows (',a,b,'), margin of deadlines (ms)
+-- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an older
 --          one nothing. A worker that got less than it asked for and less than there is finds a word in its inbox.
 -- Moves: waiting → active
@@ -10,7 +10,7 @@
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local lease = redis.call('ZSCORE', leases_key, worker)
 if not lease or tonumber(lease) < now then return { 'lease_lost' } end
-local me = redis.call('HMGET', member_key(worker), 'lines', 'sequence', 'batch', 'idle')
+local me = redis.call('HMGET', member_key(worker), 'lines', 'sequence', 'batch', 'idle', 'types')
 local lines, last = me[1], tonumber(me[2] or 0)
 
 -- it was long on its way, behind its own repeat: nobody waits for this answer any more
@@ -32,7 +32,7 @@ end
 
 busy = worker
 local wanted = math.min(asked, 1000)
-local MOST_LOOKS, MOST_BYTES, MOST_LINES, PAGE, CHUNK = wanted + 1000, 33554432, 1000, 32, 100
+local MOST_LOOKS, MOST_BYTES, MOST_LINES, PAGE, CHUNK = wanted + 1000, 4194304, 1000, 32, 100
 local looks, bytes, visited, left_over = 0, 0, {}, nil
 local taken = { ids = {}, specs = {}, runs = {}, seen = {} }
 
@@ -40,8 +40,11 @@ local function enough()
   return #taken.ids >= wanted or looks >= MOST_LOOKS or bytes >= MOST_BYTES
 end
 
+local known = {}
+
 local function knows(type)
-  return string.find(types, ',' .. type .. ',', 1, true)
+  if known[type] == nil then known[type] = string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true) ~= nil end
+  return known[type]
 end
 
 -- Reads one lane: takes what is waiting there, passes over what has left it.
@@ -50,11 +53,18 @@ local function look(line, lane)
   local priority = tonumber(string.match(lane, '^%d+'))
   local visit = { line = line, lane = lane, list = list, priority = priority, used = 0, length = redis.call('LLEN', list) }
   visited[#visited + 1] = visit
+  local stride = 1
   while visit.used < visit.length and not enough() do
-    local ids = redis.call('LRANGE', list, visit.used, visit.used + math.min(wanted - #taken.ids, CHUNK) - 1)
+    local before, most = #taken.ids, math.min(math.max(wanted - #taken.ids, stride), CHUNK)
+    local ids = redis.call('LRANGE', list, visit.used, visit.used + most - 1)
     local specs = redis.call('HMGET', jobs_key, unpack(ids))
     local runs = redis.call('HMGET', runs_key, unpack(ids))
+    local looked = #ids
     for i = 1, #ids do
+      if #taken.ids >= wanted then
+        looked = i - 1
+        break
+      end
       local id, spec, run = ids[i], specs[i], runs[i]
       run = run and read_run(run)
       if spec and (not run or run.state == 'w') and not taken.seen[id] then
@@ -65,15 +75,17 @@ local function look(line, lane)
           bytes = bytes + #spec
           if knows(type) then
             local n = #taken.ids + 1
-            taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or new_run('w', queue)
+            taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or queue
           else
             park(line, priority, type, id)
           end
         end
       end
     end
-    visit.used = visit.used + #ids
-    looks = looks + #ids
+    visit.used = visit.used + looked
+    looks = looks + looked
+    -- where many have left the lane, look further at once
+    stride = #taken.ids == before and 2 * stride or 1
   end
   if visit.used < visit.length then left_over = line end
 end
@@ -153,21 +165,24 @@ if found > 0 then
   for i = 1, found do
     local at = 3 * i - 1
     reply[at], reply[at + 1], reply[at + 2] = taken.ids[i], taken.specs[i], batch[2 * i]
-    count('w', taken.runs[i].queue, -1)
-    count('a', taken.runs[i].queue, 1)
   end
 end
 for _, visit in ipairs(visited) do leave_lane(visit) end
 write_parked()
 write_counts()
 local fields = { 'sequence', sequence, 'batch', table.concat(taken.ids, ' ') }
+if me[5] ~= types then
+  fields[#fields + 1] = 'types'
+  fields[#fields + 1] = types
+end
 if idle ~= (me[4] == '1') then
   if idle then
     for line in string.gmatch(lines, '%S+') do redis.call('SADD', idle_key(line), worker) end
   else
     not_idle(worker, lines)
   end
-  fields[5], fields[6] = 'idle', idle and '1' or '0'
+  fields[#fields + 1] = 'idle'
+  fields[#fields + 1] = idle and '1' or '0'
 end
 redis.call('HSET', member_key(worker), unpack(fields))
 if go_on then leave_word(worker, 'wake') end

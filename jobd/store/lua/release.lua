@@ -18,13 +18,14 @@ local left = redis.call('LLEN', list) - #ids
 local released = tonumber(string.match(state, '^released (%d+)'))
 if #ids == 0 and released and released >= now then return 0 end
 
-local plain, records, given_up = {}, {}, {}
+local plain, records, given_up, seen = {}, {}, {}, {}
 if #ids > 0 then
   local specs = redis.call('HMGET', jobs_key, unpack(ids))
   local runs = redis.call('HMGET', runs_key, unpack(ids))
   for i = 1, #ids do
     local id, run = ids[i], runs[i] and read_run(runs[i])
-    if specs[i] and run and run.state == 'b' and run.holder == stage then
+    if specs[i] and run and run.state == 'b' and run.holder == stage and not seen[id] then
+      seen[id] = true
       local queue, priority = spec_place(specs[i])
       count('b', queue, -1)
       if deadline then
@@ -50,7 +51,7 @@ if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
 if #ids > 0 then redis.call('LTRIM', list, #ids, -1) end
 if left == 0 then
-  if deadline or (released and released < now) then
+  if deadline or #ids == 0 then
     redis.call('HDEL', stages_key, stage)
   else
     -- a repeat of the commit may still be on its way

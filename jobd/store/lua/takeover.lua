@@ -55,12 +55,13 @@ local function take(member, ids, why)
     local id, run = ids[i], runs[i] and read_run(runs[i])
     if specs[i] and run and run.state == 'a' and run.holder == member then
       found = found + 1
+      local facts = earlier[id]
+      if not facts or facts[6] ~= run.fence then facts = { member, why, held, about[1] or '', about[2] or '' } end
       run.holder = monitor
       run.fence = math.max(run.fence + 1, now_us)
       local record = write_run(run)
       records[#records + 1], records[#records + 2] = id, record
       mine[#mine + 1], mine[#mine + 2] = '+inf', id
-      local facts = earlier[id] or { member, why, held, about[1] or '', about[2] or '' }
       facts[6] = run.fence
       taken[id] = facts
       answer(id, specs[i], record, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import ctypes
 import os
 import time
 from pathlib import Path
@@ -207,6 +208,12 @@ async def block(seconds: float) -> None:
     time.sleep(seconds)  # noqa: ASYNC251  that is what it is for
 
 
+@jobd.job("hog")
+def hog(seconds: float) -> None:
+    """Lets no other thread of its process run."""
+    ctypes.PyDLL(None).usleep(round(seconds * 1e6))  # called so, a C function keeps the interpreter's lock
+
+
 @jobd.job("bad-result")
 async def bad_result(ctx: jobd.Context) -> int:
     """Returns what is no JSON of its result type."""
@@ -259,6 +266,7 @@ def jobd_job_types() -> list[jobd.JobType[Any, Any]]:
         slow,
         crash,
         block,
+        hog,
         bad_result,
         greet,
     ]

@@ -2,12 +2,18 @@
 local tally = {}
 
 local function count(state, queue, change)
-  local field = state .. ':' .. queue
-  tally[field] = (tally[field] or 0) + change
+  local here = tally[state]
+  if not here then
+    here = {}
+    tally[state] = here
+  end
+  here[queue] = (here[queue] or 0) + change
 end
 
 local function write_counts()
-  for field, change in pairs(tally) do
-    if change ~= 0 then redis.call('HINCRBY', counts_key, field, change) end
+  for state, queues in pairs(tally) do
+    for queue, change in pairs(queues) do
+      if change ~= 0 then redis.call('HINCRBY', counts_key, state .. ':' .. queue, change) end
+    end
   end
 end

@@ -3,17 +3,33 @@ local function held_key(member)
   return base .. 'held:' .. member
 end
 
--- Writes. Returns the ids and their new run records, in turn. A job without a time limit has no deadline ('+inf').
+-- The record of a run that begins now.
+local function delivered(run, holder)
+  run.state, run.holder, run.started, run.due = 'a', holder, now, 0
+  run.fence = math.max(run.fence + 1, now_us)
+  run.attempt = run.attempt + 1
+  run.deliveries = math.min(run.deliveries + 1, 65535)
+  run.flags = bit.band(run.flags, bit.bnot(CANCEL_ASKED))
+  return write_run(run)
+end
+
+-- Writes. `runs` has the run record of each job, or the queue of one that was never delivered: all such records of a
+-- queue are the same. Returns the ids and their new run records, in turn. A job without a time limit has no deadline
+-- ('+inf').
 local function deliver(ids, specs, runs, holder, margin)
-  local records, held = {}, {}
+  local records, held, first = {}, {}, {}
   for i = 1, #ids do
-    local run, timeout = runs[i], spec_timeout(specs[i])
-    run.state, run.holder, run.started, run.due = 'a', holder, now, 0
-    run.fence = math.max(run.fence + 1, now_us)
-    run.attempt = run.attempt + 1
-    run.deliveries = math.min(run.deliveries + 1, 65535)
-    run.flags = bit.band(run.flags, bit.bnot(CANCEL_ASKED))
-    records[2 * i - 1], records[2 * i] = ids[i], write_run(run)
+    local run, timeout, record = runs[i], spec_timeout(specs[i]), nil
+    local queue = type(run) == 'string' and run or run.queue
+    count('w', queue, -1)
+    count('a', queue, 1)
+    if run == queue then
+      record = first[queue] or delivered(new_run('w', queue), holder)
+      first[queue] = record
+    else
+      record = delivered(run, holder)
+    end
+    records[2 * i - 1], records[2 * i] = ids[i], record
     held[2 * i - 1], held[2 * i] = timeout > 0 and (now + timeout + margin) or '+inf', ids[i]
   end
   redis.call('HSET', runs_key, unpack(records))
@@ -34,7 +50,7 @@ local function park(line, priority, type, id)
     here.empty = redis.call('LLEN', key) == 0
     parked[key] = here
     park_order[#park_order + 1] = here
-    choose_idle(line)
+    choose_idle(line, type)
   end
   here.ids[#here.ids + 1] = id
 end

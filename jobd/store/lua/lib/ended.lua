@@ -23,15 +23,17 @@ local function finish(id, queue, state, most)
   tell(id)
 end
 
--- Reads: a kind that comes over its bound is to lose its oldest, at most 200 more than come in, so that the work stays
--- bounded. Those that end in this moment are the youngest.
+-- Reads, and counts: a kind that comes over its bound is to lose its oldest, up to 200 more over all kinds than come in,
+-- so that the work stays bounded. Those that end in this moment are the youngest.
 local function outnumber()
+  local spare = 200
   for _, here in ipairs(ending_order) do
-    local excess = math.min(here.size + #here.ids - here.most, #here.ids + 200)
+    local excess = math.min(here.size + #here.ids - here.most, #here.ids + spare)
+    spare = spare - math.max(0, excess - #here.ids)
     here.old, here.new = math.max(0, math.min(excess, here.size)), math.max(0, excess - here.size)
     if here.old > 0 then remove(redis.call('ZRANGE', here.key, 0, here.old - 1)) end
     if here.new > 0 then remove({ unpack(here.ids, 1, here.new) }) end
-    count(here.state, here.queue, -here.old - here.new)
+    count(here.state, here.queue, #here.ids - here.old - here.new)
   end
 end
 

@@ -1,5 +1,5 @@
 -- Taking jobs in, for enqueue and for what a handler enqueued. Arguments from `at` on: the number of groups, then for
--- each: parent id (or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at most), and
+-- each: parent (a number or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at most), and
 -- id and spec of each.
 local incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {} }
 
@@ -20,7 +20,7 @@ local function take_in(at, parents, stage, since)
   for _ = 1, groups do
     local parent, queue, priority, due, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], tonumber(ARGV[at + 4])
     at = at + 5
-    if not parents or parents[parent] then
+    if not parents or parents[tonumber(parent)] then
       local when = 0
       if string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) elseif due ~= '' then when = tonumber(due) end
       local ids = {}

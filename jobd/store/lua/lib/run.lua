@@ -31,6 +31,19 @@ local function write_run(run)
     run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. run.history
 end
 
+-- State, fence, holder and queue of a record, without reading all of it: this is done for every job that is settled.
+local function read_delivery(raw)
+  local holder_length, queue_length = string.byte(raw, 41, 42)
+  local queue_at = 43 + holder_length
+  return string.sub(raw, 2, 2), struct.unpack('>d', raw, 9), string.sub(raw, 43, queue_at - 1),
+    string.sub(raw, queue_at, queue_at + queue_length - 1)
+end
+
+-- The record with the state completed and now as its end.
+local function completed_run(raw)
+  return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)
+end
+
 local function has(run, flag)
   return bit.band(run.flags, flag) ~= 0
 end

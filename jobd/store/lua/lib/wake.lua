@@ -33,15 +33,18 @@ local function not_idle(member, lines)
   for line in string.gmatch(lines, '%S+') do redis.call('SREM', idle_key(line), member) end
 end
 
--- Reads: chooses an idle member with a living lease for this line, to be woken by write_wakes; never the `busy` one.
-local function choose_idle(line)
-  if woken[line] then return end
+-- Reads: chooses an idle member with a living lease for this line, to be woken by write_wakes; never the `busy` one, and
+-- if a job type is given, one that is known to know it.
+local function choose_idle(line, type)
+  local purpose = type and (line .. '@' .. type) or line
+  if woken[purpose] then return end
   for _, under in ipairs({ line, any_line(line) }) do
-    for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), 4)) do
+    for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), type and 16 or 4)) do
       local lease = member ~= busy and redis.call('ZSCORE', leases_key, member)
-      if lease and tonumber(lease) >= now then
+      local types = type and redis.call('HGET', member_key(member), 'types') or ''
+      if lease and tonumber(lease) >= now and (not type or string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true)) then
         touch(inbox_key(member))
-        woken[line] = { member = member, lines = lines_of(member) }
+        woken[purpose] = { member = member, lines = lines_of(member) }
         return
       end
     end

@@ -1,0 +1,150 @@
+"""The way down, in each shape: nothing new starts, what can end ends, the rest is given back, and the exit is clean."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jobd_testbed import Entry, block, deaf, write, write_sync
+from jobd_testbed.journal import read
+
+import jobd
+from jobd.domain.outcome import Ending
+from jobd.domain.state import State
+from tests.acceptance.conftest import StartFleet
+from tests.acceptance.fleet import Fleet
+from tests.acceptance.program import Program
+from tests.acceptance.until import until
+
+GRACE_S = 3.0
+SLACK_S = 1.0
+"""how long after the grace everything is back at the latest"""
+
+
+def grace(seconds: float) -> dict[str, str]:
+    return {"JOBD_WORKER__GRACE": f"{seconds}s", "JOBD_WORKER__LEASE": "5s"}
+
+
+def entries(journal: Path, word: str, count: int, seconds: float) -> list[Entry]:
+    return [Entry(journal=journal, key=f"{word}-{number}", seconds=seconds) for number in range(count)]
+
+
+def keys(journal: Path, what: str) -> set[str]:
+    return {line.key for line in read(journal) if line.what == what}
+
+
+async def go_down(program: Program, ask: Callable[[], None]) -> tuple[float, float]:
+    """When it was asked, by the wall clock, and how long it took."""
+    asked_at, began = time.time(), time.monotonic()
+    ask()
+    assert await asyncio.to_thread(program.wait_ended) == 0
+    return asked_at, time.monotonic() - began
+
+
+async def running(fleet: Fleet, journal: Path, *batches: list[Entry], concurrency: int) -> list[str]:
+    """Enqueues them, and waits until as many as there are slots run. Their ids."""
+    async with jobd.Client(fleet.url) as client:
+        handles = await client.enqueue_many(write, [entry for batch in batches for entry in batch])
+        await until(lambda: len(keys(journal, "start")) == concurrency)
+    return [handle.id for handle in handles]
+
+
+@pytest.mark.parametrize("ask", ["a-signal", "ctrl-c"])
+async def test_200_running_sleeps_end_or_are_given_back(start_fleet: StartFleet, journal: Path, ask: str):
+    with start_fleet("--concurrency", "200", environment=grace(GRACE_S)) as fleet:
+        long, short = entries(journal, "long", 150, 60.0), entries(journal, "short", 50, 2.0)
+        waiting = entries(journal, "waiting", 30, 0.0)
+        ids = await running(fleet, journal, long, short, waiting, concurrency=200)
+        program = fleet.worker
+        asked_at, took = await go_down(
+            program, program.press_ctrl_c if ask == "ctrl-c" else lambda: program.signal(signal.SIGTERM)
+        )
+        assert took < GRACE_S + 10
+        assert not program.left()
+        assert keys(journal, "start") == {entry.key for entry in long + short}  # no new one has started
+        assert keys(journal, "end") == {entry.key for entry in short}
+
+        program.start()
+        program.wait_up()
+        async with jobd.Client(fleet.url) as client:
+            await until(lambda: _starts(journal, "long") == 300)  # all of them run again, and nothing waits behind
+            for job_id, entry in zip(ids, long + short, strict=False):
+                job = await client.get(job_id)
+                first = job.attempts[0]
+                if entry in short:
+                    assert (job.status, job.attempt, first.outcome) == (State.COMPLETED, 1, Ending.RETURNED)
+                    continue
+                # the attempt that was broken off is remembered, and not spent
+                assert (job.attempt, first.number, first.outcome) == (1, 1, Ending.INTERRUPTED)
+                assert first.finished_at is not None
+                assert first.finished_at.timestamp() - asked_at < GRACE_S + SLACK_S
+            for job_id in ids[200:]:
+                assert await client.result(job_id, 30) == 1
+
+
+def _starts(journal: Path, word: str) -> int:
+    return sum(line.what == "start" and line.key.startswith(word) for line in read(journal))
+
+
+async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet):
+    with start_fleet(api=True) as fleet:
+        for program in reversed(fleet.programs):
+            _, took = await go_down(program, lambda: program.signal(signal.SIGTERM))  # noqa: B023  asked at once
+            assert took < 5
+            assert not program.left()
+
+
+async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path):
+    with start_fleet("--concurrency", "20", environment=grace(600)) as fleet:
+        ids = await running(fleet, journal, entries(journal, "long", 20, 60.0), concurrency=20)
+        program = fleet.worker
+        program.signal(signal.SIGTERM)
+        await until(lambda: "stopping" in program.log.read_text())
+        _, took = await go_down(program, lambda: program.signal(signal.SIGTERM))
+        assert took < 5
+        program.start()
+        program.wait_up()
+        async with jobd.Client(fleet.url) as client:
+            await until(lambda: _starts(journal, "long") == 40)
+            jobs = [await client.get(job_id) for job_id in ids]
+        assert {(job.attempt, job.attempts[0].outcome) for job in jobs} == {(1, Ending.INTERRUPTED)}
+
+
+@pytest.mark.parametrize("job_type", [write_sync, deaf, block], ids=lambda job_type: str(job_type.name))
+async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
+    start_fleet: StartFleet, journal: Path, job_type: jobd.JobType[Any, Any]
+):
+    """Threads that nobody can stop, handlers that swallow their cancellation, loops that hang."""
+    with start_fleet(environment=grace(1)) as fleet:
+        async with jobd.Client(fleet.url) as client:
+            seconds = 4.0 if job_type is block else 60.0
+            payload = {"seconds": seconds}
+            if job_type is not block:
+                payload |= {"journal": str(journal), "key": "stubborn"}
+            handle = await client.enqueue(job_type, payload)
+            await until(lambda: _is_active(client, handle.id))
+        program = fleet.worker
+        program.signal(signal.SIGTERM)
+        code = await asyncio.to_thread(program.wait_ended)
+        assert not program.left()
+        assert code == 0
+        program.start()
+        program.wait_up()
+        async with jobd.Client(fleet.url) as client:
+            await until(lambda: _runs_again(client, handle.id), 15)
+            job = await client.get(handle.id)
+            assert (job.attempts[0].number, job.attempts[0].outcome) == (1, Ending.INTERRUPTED)
+
+
+async def _is_active(client: jobd.Client, job_id: str) -> bool:
+    return (await client.get(job_id)).status == State.ACTIVE
+
+
+async def _runs_again(client: jobd.Client, job_id: str) -> bool:
+    job = await client.get(job_id)
+    return job.deliveries == 2

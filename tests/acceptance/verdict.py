@@ -1,0 +1,66 @@
+"""Judges a run by the journal that the handlers wrote outside jobd, and by nothing that jobd says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobd_testbed.journal import Line, read
+
+UNSETTLED_S = 2.0
+"""how long before a kill a job may have ended of whose end the store had not heard"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What happened to the jobs of these keys."""
+
+    lost: list[str]
+    """never came to their end"""
+    invented: list[str]
+    """ran although nobody enqueued them"""
+    rerun: list[str]
+    """started more than once"""
+    rerun_without_cause: list[str]
+    """started more than once although they did not run at the moment of the kill"""
+    fences_fall: list[str]
+    """were handed out under a fence that is not above the one before"""
+
+
+def judge(journal: Path, keys: Collection[str], *, killed_at: float) -> Verdict:
+    """`killed_at` is the moment of the kill, by the monotonic clock; infinity if nothing was killed."""
+    lines = read(journal)
+    starts = _by_key(lines, "start")
+    ends = _by_key(lines, "end")
+    rerun = [key for key, times in starts.items() if len(times) > 1]
+    return Verdict(
+        lost=[key for key in keys if key not in ends],
+        invented=[key for key in starts if key not in set(keys)],
+        rerun=rerun,
+        rerun_without_cause=[key for key in rerun if not _ran_at(starts[key], ends.get(key, []), killed_at)],
+        fences_fall=[key for key, times in starts.items() if not _grow([line.fence for line in times])],
+    )
+
+
+def ended(journal: Path) -> int:
+    """How many jobs have come to their end so far."""
+    return len(Counter(line.key for line in read(journal) if line.what == "end"))
+
+
+def _by_key(lines: list[Line], what: str) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        if line.what == what:
+            found.setdefault(line.key, []).append(line)
+    return found
+
+
+def _ran_at(starts: list[Line], ends: list[Line], killed_at: float) -> bool:
+    first_end = min((line.at for line in ends), default=killed_at)
+    return starts[0].at <= killed_at and first_end >= killed_at - UNSETTLED_S
+
+
+def _grow(fences: list[int]) -> bool:
+    return all(later > earlier for earlier, later in zip(fences, fences[1:], strict=False))

@@ -1,0 +1,84 @@
+"""How the real store is held against what a test knows: the words of the model in those of the store, and the run."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
+from jobd.domain.delivery import NewJob
+from jobd.domain.settle import Verdict
+from jobd.domain.state import State
+from jobd.store import link
+from jobd.store.shard import Settlement
+from tests.real_server import RealServer
+from tests.store import model
+from tests.store.hands import new_job
+from tests.store.model import Order
+from tests.store.strict_scripts import strict
+
+verdicts = st.sampled_from(
+    [
+        model.Verdict(model.COMPLETED),
+        model.Verdict(model.COMPLETED),
+        model.Verdict(model.FAILED),
+        model.Verdict(model.CANCELLED),
+        model.Verdict(model.DELAYED, delay_ms=0),
+        model.Verdict(model.DELAYED, delay_ms=400),
+        model.Verdict(model.DELAYED, spent=False, delay_ms=20),
+        model.Verdict(model.WAITING, spent=False),
+        model.Verdict(model.WAITING, spent=False),
+        model.Verdict(model.WAITING, spent=False, suspect=True),
+        model.Verdict(model.WAITING, spent=False, suspect=True, crashed=True),
+        model.Verdict(model.FAILED, suspect=True, crashed=True),
+    ]
+)
+
+
+def packed(order: Order) -> NewJob:
+    return new_job(
+        order.id,
+        queue=order.queue,
+        priority=order.priority,
+        type=order.type,
+        due=order.due,
+        payload=order.payload,
+        timeout_ms=order.timeout_ms,
+    )
+
+
+def sealed(item: model.Settlement) -> Settlement:
+    verdict = Verdict(
+        State(item.verdict.state),
+        delay_ms=item.verdict.delay_ms,
+        spent=item.verdict.spent,
+        suspect=item.verdict.suspect,
+        crashed=item.verdict.crashed,
+    )
+    facts = {"worker": "w", "outcome": "raised"}
+    return Settlement(item.id, item.fence, verdict, item.result, facts, list(map(packed, item.children)))
+
+
+def hold(
+    machine: type[RuleBasedStateMachine],
+    server: RealServer,
+    monkeypatch: pytest.MonkeyPatch,
+    examples: int,
+    steps: int,
+) -> None:
+    """Runs a machine on this server, with the scripts under watch."""
+    monkeypatch.setattr(link, "load", strict)
+    monkeypatch.setattr(machine, "server", server, raising=False)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        ),
+    )

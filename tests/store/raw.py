@@ -1,0 +1,221 @@
+"""What is in the store's keys, read as bytes and checked for being whole. It knows the records by their description,
+and imports nothing of what writes them."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+STATES = {
+    "w": "waiting",
+    "d": "delayed",
+    "b": "blocked",
+    "a": "active",
+    "c": "completed",
+    "f": "failed",
+    "x": "cancelled",
+}
+READERS: dict[bytes, Callable[[str], tuple[str | int, ...]]] = {
+    b"hash": lambda key: ("HGETALL", key),
+    b"zset": lambda key: ("ZRANGE", key, 0, -1, "WITHSCORES"),
+    b"list": lambda key: ("LRANGE", key, 0, -1),
+    b"set": lambda key: ("SMEMBERS", key),
+}
+
+
+@dataclass
+class Record:
+    """A job, as its spec and its run record say."""
+
+    queue: str
+    priority: int
+    type: str
+    payload: bytes
+    state: str = "waiting"
+    suspect: bool = False
+    cancel_asked: bool = False
+    crashes: int = 0
+    attempt: int = 0
+    deliveries: int = 0
+    fence: int = 0
+    due: float = 0
+    holder: str = ""
+
+    @property
+    def line(self) -> str:
+        return f"!{self.queue}" if self.suspect else self.queue
+
+
+@dataclass
+class Raw:
+    """All keys of a shard, sorted by kind."""
+
+    jobs: dict[str, Record] = field(default_factory=dict)
+    results: dict[str, bytes] = field(default_factory=dict)
+    delayed: dict[str, float] = field(default_factory=dict)
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    ready: dict[str, float] = field(default_factory=dict)
+    leases: dict[str, float] = field(default_factory=dict)
+    stages: dict[str, str] = field(default_factory=dict)
+    waiters: dict[str, str] = field(default_factory=dict)
+    lanes: dict[str, dict[str, float]] = field(default_factory=dict)
+    lane: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[str, dict[str, float]] = field(default_factory=dict)
+    ended: dict[str, dict[str, float]] = field(default_factory=dict)
+    stage: dict[str, list[str]] = field(default_factory=dict)
+    idle: dict[str, set[str]] = field(default_factory=dict)
+    member: dict[str, dict[str, str]] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
+
+
+def read(redis: Redis, base: str) -> Raw:
+    """What is there now."""
+    raw = Raw()
+    keys = sorted(key.decode() for key in redis.keys("*"))  # type: ignore[union-attr]
+    pipeline = redis.pipeline(transaction=False)
+    for key in keys:
+        pipeline.type(key)
+    for key, kind in zip(keys, pipeline.execute(), strict=True):
+        pipeline.execute_command(*READERS[kind](key))
+    contents: dict[str, Any] = dict(zip(keys, pipeline.execute(), strict=True))
+    assert all(key.startswith(base) for key in keys), keys
+    for key, content in contents.items():
+        _sort_in(raw, key.removeprefix(base), content)
+    for job_id, record in contents.get(f"{base}runs", {}).items():
+        _read_run(raw.jobs[job_id.decode()], record)
+    return raw
+
+
+def _sort_in(raw: Raw, key: str, content: Any) -> None:
+    raw.keys.add(key)
+    kind, _, name = key.partition(":")
+    match kind:
+        case "jobs" | "results" | "counts":
+            _sort_in_hash(raw, kind, content)
+        case "delayed" | "leases":
+            setattr(raw, kind, _scores(content))
+        case "ready" | "ready_solo":
+            raw.ready |= _scores(content)
+        case "stages" | "waiters":
+            setattr(raw, kind, _texts(content))
+        case "member":
+            raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
+        case "lanes" | "held" | "ended":
+            getattr(raw, kind)[name] = _scores(content)
+        case "lane" | "stage":
+            getattr(raw, kind)[name] = [job_id.decode() for job_id in content]
+        case "idle":
+            raw.idle[name] = {member.decode() for member in content}
+        case "runs" | "gone" | "inbox":
+            pass
+        case _:
+            raise AssertionError(f"an unknown key: {key}")
+
+
+def _sort_in_hash(raw: Raw, kind: str, content: dict[bytes, bytes]) -> None:
+    for name, value in content.items():
+        if kind == "jobs":
+            raw.jobs[name.decode()] = _read_spec(value)
+        elif kind == "results":
+            raw.results[name.decode()] = value
+        else:
+            letter, _, queue = name.decode().partition(":")
+            raw.counts[queue, STATES[letter]] = int(value)
+
+
+def _scores(content: list[tuple[bytes, float]]) -> dict[str, float]:
+    return {name.decode(): float(score) for name, score in content}
+
+
+def _texts(content: dict[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in content.items()}
+
+
+def _read_spec(spec: bytes) -> Record:
+    priority, _, _, options, queue, type_ = struct.unpack_from(">BHIIBB", spec, 11)
+    text = spec[24:]
+    return Record(
+        text[:queue].decode(),
+        priority,
+        text[queue : queue + type_].decode(),
+        text[queue + type_ + options :],
+    )
+
+
+def _read_run(record: Record, raw: bytes) -> None:
+    _, state, flags, crashes, attempt, deliveries, fence, _, _, due, holder, queue = struct.unpack_from(
+        ">BcBBHHddddBB", raw
+    )
+    record.state = STATES[state.decode()]
+    record.suspect, record.cancel_asked = bool(flags & 1), bool(flags & 2)
+    record.crashes, record.attempt, record.deliveries = crashes, attempt, deliveries
+    record.fence, record.due = int(fence), due
+    record.holder = raw[42 : 42 + holder].decode()
+    assert raw[42 + holder : 42 + holder + queue].decode() == record.queue
+
+
+def check(raw: Raw) -> None:
+    """Is everything there in one place only, and does every index tell the truth?"""
+    _check_places(raw)
+    _check_lanes(raw)
+    _check_members(raw)
+    assert raw.counts == Counter((job.queue, job.state) for job in raw.jobs.values())
+    completed = {job_id for job_id, job in raw.jobs.items() if job.state == "completed"}
+    assert set(raw.results) <= completed
+    assert set(raw.stage) <= set(raw.stages)
+    for job_id in raw.waiters:
+        assert raw.jobs[job_id].state not in ("completed", "failed", "cancelled")
+
+
+def _check_places(raw: Raw) -> None:
+    """Each job is where its state says, and nowhere else, but for lanes, which are left behind."""
+    places: dict[str, list[tuple[str, str]]] = {job_id: [] for job_id in raw.jobs}
+    for job_id, due in raw.delayed.items():
+        places[job_id].append(("delayed", ""))
+        assert raw.jobs[job_id].due == due
+    for member, held in raw.held.items():
+        for job_id in held:
+            places[job_id].append(("active", member))
+    for name, ended in raw.ended.items():
+        queue, _, letter = name.rpartition(":")
+        for job_id in ended:
+            places[job_id].append((STATES[letter], queue))
+    for batch, ids in raw.stage.items():
+        for job_id in dict.fromkeys(ids):
+            if raw.jobs.get(job_id) and raw.jobs[job_id].state == "blocked" and raw.jobs[job_id].holder == batch:
+                places[job_id].append(("blocked", batch))
+    for job_id, job in raw.jobs.items():
+        by_state = {
+            "waiting": [],
+            "delayed": [("delayed", "")],
+            "blocked": [("blocked", job.holder)],
+            "active": [("active", job.holder)],
+        }
+        assert places[job_id] == by_state.get(job.state, [(job.state, job.queue)]), (job_id, job)
+        if job.state == "waiting":
+            stands = [f"{job.line}:{job.priority}:", f"{job.line}:{job.priority}:@{job.type}"]
+            assert any(job_id in raw.lane.get(lane, ()) for lane in stands), (job_id, job)
+
+
+def _check_lanes(raw: Raw) -> None:
+    indexed = {f"{line}:{lane}" for line, lanes in raw.lanes.items() for lane in lanes}
+    assert indexed == set(raw.lane)
+    assert {line: min(lanes.values()) for line, lanes in raw.lanes.items()} == raw.ready
+
+
+def _check_members(raw: Raw) -> None:
+    assert set(raw.member) == set(raw.leases)
+    assert set(raw.held) <= set(raw.leases)
+    for line, members in raw.idle.items():
+        for name in members:
+            assert line in raw.member[name]["lines"].split()
+            if not line.startswith("@"):
+                assert raw.member[name]["idle"] == "1"
+    for name, member in raw.member.items():
+        if member.get("idle") == "1":
+            assert all(name in raw.idle.get(line, ()) for line in member["lines"].split())
