@@ -19,7 +19,8 @@ HOUSE = sorted([*ROOT.glob("jobd/**/*.py"), *ROOT.glob("plugins/*/jobd_*/**/*.py
 FILES = sorted(
     [*HOUSE, *ROOT.glob("tests/**/*.py"), *ROOT.glob("plugins/*/tests/**/*.py"), *ROOT.glob("jobd/**/*.lua")]
 )
-LONGEST = 400
+LONGEST = {"jobd": 400, "plugins": 400, "tests": 600}
+"""lines of a file, by the folder it is in: a suite of tests may be a little longer than what it tests"""
 
 
 def named(path: Path) -> str:
@@ -29,7 +30,8 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_a_file_that_grows_too_long_is_split(path: Path) -> None:
     lines = len(path.read_text().splitlines())
-    assert lines <= LONGEST, f"{named(path)} has {lines} lines; at {LONGEST} a file splits"
+    longest = LONGEST[path.relative_to(ROOT).parts[0]]
+    assert lines <= longest, f"{named(path)} has {lines} lines; at {longest} a file splits"
 
 
 def test_every_file_is_named_after_what_it_holds() -> None:

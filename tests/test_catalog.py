@@ -172,7 +172,7 @@ def test_two_plugins_with_one_type_are_refused_with_both_of_their_names(shelf: P
     shelf.put("two", ONE_TYPE.format(type=other))
     assert refusal(shelf) == (
         f"job type '{other}' is offered twice, by plugin 'one' (of jobd-one 1.2) and by plugin 'two' (of jobd-two 1.2);"
-        " rename one, or leave one of the plugins out"
+        " rename one, or leave one of the plugins out with JOBD_WITHOUT=<plugin>"
     )
 
 

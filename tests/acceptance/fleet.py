@@ -58,6 +58,8 @@ class Fleet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            print(self.log())
         self._stack.close()
 
     @property

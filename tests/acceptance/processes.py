@@ -31,6 +31,11 @@ def words_of(pid: int) -> str:
     return ""
 
 
+def all_processes(word: str) -> list[int]:
+    """All processes with this word in their command line."""
+    return [pid for pid, _ in _parents() if word in words_of(pid)]
+
+
 def lives(pid: int) -> bool:
     """Is this process there, and no zombie that only waits to be buried?"""
     fields = _stat(pid)

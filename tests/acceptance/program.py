@@ -36,7 +36,7 @@ class Program:
         """its lines on standard output"""
         self._folder = folder
         self._command = [str(python), "-m", "jobd", "run", *arguments]
-        self._environment = plain_environment() | (environment or {})
+        self._environment = {**plain_environment(), **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self._up = threading.Event()
         self._known: set[int] = set()
@@ -49,6 +49,8 @@ class Program:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is not None:
+            print(self.log.read_text())
         self.kill_all()
 
     def start(self) -> None:

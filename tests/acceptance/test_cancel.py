@@ -19,7 +19,7 @@ from tests.acceptance.until import until
 @pytest.mark.requirement("2.7")
 async def test_a_waiting_a_delayed_and_a_running_job_are_cancelled_at_concurrency_1(
     start_fleet: StartFleet, journal: Path
-):
+) -> None:
     with start_fleet("--concurrency", "1") as fleet:
         async with jobd.Client(fleet.url) as client:
             running = await client.enqueue(write, Entry(journal=journal, key="running", seconds=60))
@@ -44,7 +44,7 @@ async def test_a_waiting_a_delayed_and_a_running_job_are_cancelled_at_concurrenc
 
 
 @pytest.mark.requirement("2.7")
-async def test_a_sync_handler_is_told_that_its_job_is_cancelled(client: jobd.Client, journal: Path):
+async def test_a_sync_handler_is_told_that_its_job_is_cancelled(client: jobd.Client, journal: Path) -> None:
     handle = await client.enqueue(write_sync, Entry(journal=journal, key="sync", seconds=60))
     await until(lambda: read(journal))
     await handle.cancel()
@@ -52,7 +52,7 @@ async def test_a_sync_handler_is_told_that_its_job_is_cancelled(client: jobd.Cli
     await client.wait(handle.id, PATIENCE_S)
 
 
-async def test_a_job_is_cancelled_in_the_moment_of_its_start(client: jobd.Client, journal: Path):
+async def test_a_job_is_cancelled_in_the_moment_of_its_start(client: jobd.Client, journal: Path) -> None:
     """The word to its worker may arrive before the job itself does."""
     handles = []
     for number in range(50):
@@ -64,14 +64,14 @@ async def test_a_job_is_cancelled_in_the_moment_of_its_start(client: jobd.Client
 
 
 @pytest.mark.requirement("2.12")
-async def test_a_cancelled_job_is_run_again_by_hand(client: jobd.Client):
+async def test_a_cancelled_job_is_run_again_by_hand(client: jobd.Client) -> None:
     handle = await client.enqueue("add", {"a": 1}, delay="1h")
     await handle.cancel()
     await handle.retry()
     assert await handle.result(PATIENCE_S) == 2
 
 
-async def test_a_job_that_has_ended_cannot_be_cancelled(client: jobd.Client):
+async def test_a_job_that_has_ended_cannot_be_cancelled(client: jobd.Client) -> None:
     handle = await client.enqueue("add", {"a": 1})
     await handle.result(PATIENCE_S)
     with pytest.raises(jobd.JobdError, match="completed already"):

@@ -12,7 +12,7 @@ from tests.acceptance.program import PATIENCE_S
 
 @pytest.mark.requirement("2.5")
 @pytest.mark.requirement("2.6")
-async def test_progress_and_log_lines_are_kept_with_the_job(client: jobd.Client):
+async def test_progress_and_log_lines_are_kept_with_the_job(client: jobd.Client) -> None:
     handle = await client.enqueue(talk, {"lines": 20})
     assert await handle.result(PATIENCE_S) == [handle.id, "False"]
     job = await handle.get()
@@ -25,7 +25,7 @@ async def test_progress_and_log_lines_are_kept_with_the_job(client: jobd.Client)
 
 
 @pytest.mark.requirement("1.3")
-async def test_a_sync_handler_has_the_same_words(client: jobd.Client):
+async def test_a_sync_handler_has_the_same_words(client: jobd.Client) -> None:
     handle = await client.enqueue(talk_sync, {"lines": 5})
     assert await handle.result(PATIENCE_S) == 0
     job = await handle.get()
@@ -36,7 +36,7 @@ async def test_a_sync_handler_has_the_same_words(client: jobd.Client):
 
 
 @pytest.mark.requirement("2.10")
-async def test_what_a_handler_enqueues_becomes_real_with_its_completion(client: jobd.Client):
+async def test_what_a_handler_enqueues_becomes_real_with_its_completion(client: jobd.Client) -> None:
     handle = await client.enqueue(spawn, {"children": 30})
     children = await handle.result(PATIENCE_S)
     assert len(set(children)) == 30
@@ -44,7 +44,7 @@ async def test_what_a_handler_enqueues_becomes_real_with_its_completion(client: 
         assert await client.result(child, PATIENCE_S) == {"text": f"child {number}", "count": 1}
 
 
-async def test_an_attempt_that_fails_leaves_no_children(client: jobd.Client):
+async def test_an_attempt_that_fails_leaves_no_children(client: jobd.Client) -> None:
     before = (await client.queues())["default"]
     handle = await client.enqueue(spawn, {"children": 5, "fail_first": True})
     children = await handle.result(PATIENCE_S)
@@ -56,7 +56,7 @@ async def test_an_attempt_that_fails_leaves_no_children(client: jobd.Client):
     assert (await handle.get()).attempt == 2
 
 
-async def test_a_job_that_is_to_have_too_many_children_is_told_so(client: jobd.Client):
+async def test_a_job_that_is_to_have_too_many_children_is_told_so(client: jobd.Client) -> None:
     handle = await client.enqueue(spawn, {"children": 501}, max_attempts=1)
     job = await client.wait(handle.id, PATIENCE_S)
     assert job.status == State.FAILED

@@ -17,7 +17,7 @@ import jobd
 from jobd.domain.state import State
 from jobd.store.embedded import running_url
 from tests.acceptance.fleet import Fleet, Shape
-from tests.acceptance.program import PATIENCE_S, Program
+from tests.acceptance.program import Program
 from tests.acceptance.until import until
 from tests.acceptance.verdict import Verdict, ended, judge
 
@@ -55,7 +55,7 @@ def assert_well(verdict: Verdict) -> None:
 @pytest.mark.parametrize("shape", [Shape.WORKER_CHILD, Shape.PROCESS_PER_ROLE], ids=str)
 async def test_a_worker_child_is_killed_amid_1000_jobs(
     shape: Shape, server_binary: Path, tmp_path: Path, journal: Path
-):
+) -> None:
     with Fleet(shape, tmp_path, server_binary, "--concurrency", str(CONCURRENCY)) as fleet:
         async with jobd.Client(fleet.url) as client:
             await client.enqueue_many(write, entries(journal, 1_000))
@@ -70,7 +70,9 @@ async def test_a_worker_child_is_killed_amid_1000_jobs(
 
 
 @pytest.mark.parametrize("processes", ["0", "1"])
-async def test_the_whole_tree_is_killed_amid_1000_jobs_and_started_again(tmp_path: Path, journal: Path, processes: str):
+async def test_the_whole_tree_is_killed_amid_1000_jobs_and_started_again(
+    tmp_path: Path, journal: Path, processes: str
+) -> None:
     with run_all(tmp_path, "--processes", processes) as jobd_:
         async with client_of(tmp_path) as client:
             await client.enqueue_many(write, entries(journal, 1_000))
@@ -85,7 +87,7 @@ async def test_the_whole_tree_is_killed_amid_1000_jobs_and_started_again(tmp_pat
 
 
 @pytest.mark.parametrize("processes", ["0", "1"])
-async def test_the_embedded_server_is_killed_amid_1000_jobs(tmp_path: Path, journal: Path, processes: str):
+async def test_the_embedded_server_is_killed_amid_1000_jobs(tmp_path: Path, journal: Path, processes: str) -> None:
     with run_all(tmp_path, "--processes", processes) as jobd_:
         async with client_of(tmp_path) as client:
             await client.enqueue_many(write, entries(journal, 1_000))
@@ -98,7 +100,7 @@ async def test_the_embedded_server_is_killed_amid_1000_jobs(tmp_path: Path, jour
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "with-a-blocked-loop"])
-async def test_no_process_outlives_a_killed_parent(tmp_path: Path, busy: bool):
+async def test_no_process_outlives_a_killed_parent(tmp_path: Path, busy: bool) -> None:
     with run_all(tmp_path) as jobd_:
         if busy:
             async with client_of(tmp_path) as client:
@@ -116,7 +118,7 @@ async def _is_active(client: jobd.Client, job_id: str) -> bool:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_a_storm_of_kills_loses_nothing(tmp_path: Path, journal: Path):
+async def test_a_storm_of_kills_loses_nothing(tmp_path: Path, journal: Path) -> None:
     """Children, trees and servers, at random moments, while jobs come in and run."""
     dice = random.Random(20_261_122)
     accepted: list[str] = []

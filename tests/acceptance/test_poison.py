@@ -21,7 +21,7 @@ from tests.acceptance.until import until
 
 async def test_poison_is_proved_alone_and_its_neighbours_are_innocent(
     server_binary: Path, tmp_path: Path, journal: Path
-):
+) -> None:
     with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, "--concurrency", "10") as fleet:
         async with jobd.Client(fleet.url) as client:
             good = [Entry(journal=journal, key=f"good-{number}", seconds=0.05) for number in range(100)]
@@ -47,7 +47,7 @@ async def test_poison_is_proved_alone_and_its_neighbours_are_innocent(
 
 async def test_a_crash_of_the_one_process_ends_it_and_the_next_start_proves_the_poison_alone(
     server_binary: Path, tmp_path: Path, journal: Path
-):
+) -> None:
     with Fleet(Shape.ONE_PROCESS, tmp_path, server_binary, environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
         async with jobd.Client(fleet.url) as client:
             poison = await client.enqueue(crash, {})
@@ -62,7 +62,7 @@ async def test_a_crash_of_the_one_process_ends_it_and_the_next_start_proves_the_
         assert fleet.worker.alive
 
 
-async def test_a_child_whose_loop_hangs_is_killed_and_replaced(server_binary: Path, tmp_path: Path):
+async def test_a_child_whose_loop_hangs_is_killed_and_replaced(server_binary: Path, tmp_path: Path) -> None:
     hasty = {"JOBD_WORKER__MAX_LOOP_BLOCK": "2s"}
     with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, environment=hasty) as fleet:
         async with jobd.Client(fleet.url) as client:
@@ -80,7 +80,9 @@ async def _is_active(client: jobd.Client, job_id: str) -> bool:
     return (await client.get(job_id)).status == State.ACTIVE
 
 
-async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(start_fleet: StartFleet, journal: Path):
+async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(
+    start_fleet: StartFleet, journal: Path
+) -> None:
     with start_fleet(environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
         async with jobd.Client(fleet.url) as client:
             neighbour = await client.enqueue(write, Entry(journal=journal, key="neighbour", seconds=1))
@@ -95,7 +97,7 @@ async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(sta
 
 async def test_a_handler_that_lets_no_other_thread_run_for_three_leases_keeps_its_job(
     server_binary: Path, tmp_path: Path
-):
+) -> None:
     with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
         async with jobd.Client(fleet.url) as client:
             job = await client.wait((await client.enqueue(hog, {"seconds": 3.5})).id, PATIENCE_S)
@@ -104,7 +106,9 @@ async def test_a_handler_that_lets_no_other_thread_run_for_three_leases_keeps_it
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_15_poison_jobs_among_1500_condemn_no_innocent(server_binary: Path, tmp_path: Path, journal: Path):
+async def test_15_poison_jobs_among_1500_condemn_no_innocent(
+    server_binary: Path, tmp_path: Path, journal: Path
+) -> None:
     with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, "--concurrency", "50") as fleet:
         async with jobd.Client(fleet.url) as client:
             good = [Entry(journal=journal, key=str(number), seconds=0.001) for number in range(1_500)]

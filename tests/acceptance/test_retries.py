@@ -17,7 +17,7 @@ from tests.acceptance.until import until
 
 @pytest.mark.requirement("2.2")
 @pytest.mark.requirement("2.6")
-async def test_a_job_is_tried_again_and_its_errors_are_kept(client: jobd.Client):
+async def test_a_job_is_tried_again_and_its_errors_are_kept(client: jobd.Client) -> None:
     handle = await client.enqueue(fail, {"times": 2, "message": "no luck"})
     assert await handle.result(PATIENCE_S) == 3
     job = await handle.get()
@@ -32,7 +32,7 @@ async def test_a_job_is_tried_again_and_its_errors_are_kept(client: jobd.Client)
 
 
 @pytest.mark.requirement("2.2")
-async def test_a_job_whose_attempts_are_used_up_has_failed(client: jobd.Client):
+async def test_a_job_whose_attempts_are_used_up_has_failed(client: jobd.Client) -> None:
     handle = await client.enqueue(fail, {"times": 9, "message": "never"}, retries=1)
     with pytest.raises(jobd.JobdError, match="failed in attempt 2: ValueError: never"):
         await handle.result(PATIENCE_S)
@@ -42,7 +42,7 @@ async def test_a_job_whose_attempts_are_used_up_has_failed(client: jobd.Client):
 
 
 @pytest.mark.requirement("2.12")
-async def test_a_failed_job_is_run_again_by_hand(client: jobd.Client):
+async def test_a_failed_job_is_run_again_by_hand(client: jobd.Client) -> None:
     handle = await client.enqueue(fail, {"times": 1}, max_attempts=1)
     assert (await client.wait(handle.id, PATIENCE_S)).status == State.FAILED
     await handle.retry()
@@ -64,7 +64,7 @@ async def test_a_failed_job_is_run_again_by_hand(client: jobd.Client):
 )
 async def test_an_attempt_that_ends_in_its_own_way_is_followed_by_another(
     client: jobd.Client, what: str, outcomes: list[tuple[int, Ending]]
-):
+) -> None:
     job = await client.wait((await client.enqueue(signal, {"what": what}, max_attempts=2)).id, PATIENCE_S)
     assert job.status == State.COMPLETED
     assert [(attempt.number, attempt.outcome) for attempt in job.attempts] == outcomes
@@ -73,7 +73,7 @@ async def test_an_attempt_that_ends_in_its_own_way_is_followed_by_another(
 @pytest.mark.parametrize(
     ("what", "status", "reason"), [("cancel", State.CANCELLED, "no more"), ("fail", State.FAILED, "for good")]
 )
-async def test_a_handler_may_end_its_job(client: jobd.Client, what: str, status: State, reason: str):
+async def test_a_handler_may_end_its_job(client: jobd.Client, what: str, status: State, reason: str) -> None:
     job = await client.wait((await client.enqueue(signal, {"what": what}, max_attempts=5)).id, PATIENCE_S)
     assert (job.status, job.attempt) == (status, 1)
     assert reason in (job.reason, (job.error or {}).get("message"))
@@ -89,13 +89,13 @@ async def test_a_handler_may_end_its_job(client: jobd.Client, what: str, status:
         ("stop", "StopIteration"),
     ],
 )
-async def test_whatever_a_thread_raises_hurts_only_its_own_attempt(client: jobd.Client, what: str, error: str):
+async def test_whatever_a_thread_raises_hurts_only_its_own_attempt(client: jobd.Client, what: str, error: str) -> None:
     job = await client.wait((await client.enqueue(signal_sync, {"what": what}, max_attempts=2)).id, PATIENCE_S)
     assert (job.status, job.result) == (State.COMPLETED, f"{what} was attempt 2")
     assert (job.attempts[0].error or {})["type"] == error
 
 
-async def test_what_one_handler_raises_leaves_its_neighbours_alone(client: jobd.Client, journal: Path):
+async def test_what_one_handler_raises_leaves_its_neighbours_alone(client: jobd.Client, journal: Path) -> None:
     neighbours = [
         await client.enqueue("write", Entry(journal=journal, key=f"neighbour-{number}", seconds=0.5))
         for number in range(5)
@@ -106,7 +106,7 @@ async def test_what_one_handler_raises_leaves_its_neighbours_alone(client: jobd.
     assert [await neighbour.result(PATIENCE_S) for neighbour in neighbours] == [1] * 5
 
 
-async def test_an_async_handler_that_takes_too_long_is_stopped(client: jobd.Client):
+async def test_an_async_handler_that_takes_too_long_is_stopped(client: jobd.Client) -> None:
     handle = await client.enqueue(slow, {"seconds": 60})
     job = await client.wait(handle.id, PATIENCE_S)
     assert (job.status, (job.error or {})["type"]) == (State.FAILED, "TimeoutError")
@@ -115,7 +115,7 @@ async def test_an_async_handler_that_takes_too_long_is_stopped(client: jobd.Clie
     assert (job.finished_at - job.started_at).total_seconds() < 5
 
 
-async def test_an_attempt_that_takes_too_long_is_an_attempt(client: jobd.Client):
+async def test_an_attempt_that_takes_too_long_is_an_attempt(client: jobd.Client) -> None:
     handle = await client.enqueue(slow, {"seconds": 60}, max_attempts=3, backoff="10ms")
     job = await client.wait(handle.id, PATIENCE_S)
     assert [(attempt.number, attempt.outcome) for attempt in job.attempts] == [
@@ -125,7 +125,7 @@ async def test_an_attempt_that_takes_too_long_is_an_attempt(client: jobd.Client)
     ]
 
 
-async def test_a_sync_handler_that_takes_too_long_is_told_and_left_behind(client: jobd.Client, journal: Path):
+async def test_a_sync_handler_that_takes_too_long_is_told_and_left_behind(client: jobd.Client, journal: Path) -> None:
     entry = Entry(journal=journal, key="slow", seconds=20)
     handle = await client.enqueue(write_sync, entry, timeout="200ms", max_attempts=2, backoff="10ms")
     job = await client.wait(handle.id, PATIENCE_S)
@@ -133,7 +133,7 @@ async def test_a_sync_handler_that_takes_too_long_is_told_and_left_behind(client
     await until(lambda: [line.what for line in read(journal)].count("told") == 2)
 
 
-async def test_a_worker_goes_on_after_all_that(client: jobd.Client):
+async def test_a_worker_goes_on_after_all_that(client: jobd.Client) -> None:
     for number in range(20):
         await client.enqueue(slow, {"seconds": 60})
         assert await (await client.enqueue("add", {"a": number})).result(PATIENCE_S) == number + 1

@@ -19,7 +19,7 @@ from tests.acceptance.until import until
 
 @pytest.mark.requirement("3.2")
 @pytest.mark.requirement("6.7")
-async def test_two_workers_share_the_work_and_no_job_runs_twice(start_fleet: StartFleet, journal: Path):
+async def test_two_workers_share_the_work_and_no_job_runs_twice(start_fleet: StartFleet, journal: Path) -> None:
     with start_fleet("--concurrency", "5") as fleet:
         fleet.another_worker("--concurrency", "5")
         async with jobd.Client(fleet.url) as client:
@@ -33,7 +33,7 @@ async def test_two_workers_share_the_work_and_no_job_runs_twice(start_fleet: Sta
     assert min(shares.values()) > 50
 
 
-async def test_a_worker_leaves_queues_that_are_not_its_own(start_fleet: StartFleet):
+async def test_a_worker_leaves_queues_that_are_not_its_own(start_fleet: StartFleet) -> None:
     with start_fleet("--queue", "mine", "--queue", "also-mine") as fleet:
         async with jobd.Client(fleet.url) as client:
             other = await client.enqueue(add, {"a": 1}, queue="other")
@@ -44,7 +44,7 @@ async def test_a_worker_leaves_queues_that_are_not_its_own(start_fleet: StartFle
             assert await other.result(PATIENCE_S) == 2
 
 
-async def test_a_job_of_an_unknown_type_waits_for_a_worker_that_knows_it(start_fleet: StartFleet):
+async def test_a_job_of_an_unknown_type_waits_for_a_worker_that_knows_it(start_fleet: StartFleet) -> None:
     with start_fleet(environment={"JOBD_WITHOUT": "testbed"}) as fleet:
         async with jobd.Client(fleet.url) as client:
             handles = [await client.enqueue(add, {"a": number}, queue="somewhere") for number in range(20)]

@@ -55,7 +55,7 @@ async def running(fleet: Fleet, journal: Path, *batches: list[Entry], concurrenc
 
 
 @pytest.mark.parametrize("ask", ["a-signal", "ctrl-c"])
-async def test_200_running_sleeps_end_or_are_given_back(start_fleet: StartFleet, journal: Path, ask: str):
+async def test_200_running_sleeps_end_or_are_given_back(start_fleet: StartFleet, journal: Path, ask: str) -> None:
     with start_fleet("--concurrency", "200", environment=grace(GRACE_S)) as fleet:
         long, short = entries(journal, "long", 150, 60.0), entries(journal, "short", 50, 2.0)
         waiting = entries(journal, "waiting", 30, 0.0)
@@ -91,7 +91,7 @@ def _starts(journal: Path, word: str) -> int:
     return sum(line.what == "start" and line.key.startswith(word) for line in read(journal))
 
 
-async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet):
+async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet) -> None:
     with start_fleet(api=True) as fleet:
         for program in reversed(fleet.programs):
             _, took = await go_down(program, lambda: program.signal(signal.SIGTERM))  # noqa: B023  asked at once
@@ -99,7 +99,7 @@ async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet):
             assert not program.left()
 
 
-async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path):
+async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path) -> None:
     with start_fleet("--concurrency", "20", environment=grace(600)) as fleet:
         ids = await running(fleet, journal, entries(journal, "long", 20, 60.0), concurrency=20)
         program = fleet.worker
@@ -118,12 +118,12 @@ async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path):
 @pytest.mark.parametrize("job_type", [write_sync, deaf, block], ids=lambda job_type: str(job_type.name))
 async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
     start_fleet: StartFleet, journal: Path, job_type: jobd.JobType[Any, Any]
-):
+) -> None:
     """Threads that nobody can stop, handlers that swallow their cancellation, loops that hang."""
     with start_fleet(environment=grace(1)) as fleet:
         async with jobd.Client(fleet.url) as client:
             seconds = 4.0 if job_type is block else 60.0
-            payload = {"seconds": seconds}
+            payload: dict[str, Any] = {"seconds": seconds}
             if job_type is not block:
                 payload |= {"journal": str(journal), "key": "stubborn"}
             handle = await client.enqueue(job_type, payload)
@@ -136,7 +136,7 @@ async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
         program.start()
         program.wait_up()
         async with jobd.Client(fleet.url) as client:
-            await until(lambda: _runs_again(client, handle.id), 15)
+            await until(lambda: _runs_again(client, handle.id), 25)
             job = await client.get(handle.id)
             assert (job.attempts[0].number, job.attempts[0].outcome) == (1, Ending.INTERRUPTED)
 
@@ -147,4 +147,5 @@ async def _is_active(client: jobd.Client, job_id: str) -> bool:
 
 async def _runs_again(client: jobd.Client, job_id: str) -> bool:
     job = await client.get(job_id)
+    print(job)
     return job.deliveries == 2

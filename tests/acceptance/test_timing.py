@@ -17,7 +17,7 @@ from tests.acceptance.program import PATIENCE_S
 
 
 @pytest.mark.requirement("2.4")
-async def test_a_delayed_job_runs_when_its_time_has_come(client: jobd.Client):
+async def test_a_delayed_job_runs_when_its_time_has_come(client: jobd.Client) -> None:
     handle = await client.enqueue("add", {"a": 1}, delay="700ms")
     assert await handle.status() == State.DELAYED
     job = await client.wait(handle.id, PATIENCE_S)
@@ -27,19 +27,19 @@ async def test_a_delayed_job_runs_when_its_time_has_come(client: jobd.Client):
 
 
 @pytest.mark.requirement("2.4")
-async def test_a_job_runs_at_the_moment_that_was_named(client: jobd.Client):
+async def test_a_job_runs_at_the_moment_that_was_named(client: jobd.Client) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=1)
     job = await client.wait((await client.enqueue("add", {"a": 1}, run_at=moment)).id, PATIENCE_S)
     assert job.started_at is not None
     assert timedelta(milliseconds=-1) <= job.started_at - moment < timedelta(seconds=5)
 
 
-async def test_a_moment_that_is_over_means_now(client: jobd.Client):
+async def test_a_moment_that_is_over_means_now(client: jobd.Client) -> None:
     moment = datetime(2020, 1, 1, tzinfo=UTC)
     assert await (await client.enqueue("add", {"a": 1}, run_at=moment)).result(PATIENCE_S) == 2
 
 
-async def test_delayed_jobs_run_in_the_order_of_their_times(client: jobd.Client, journal: Path):
+async def test_delayed_jobs_run_in_the_order_of_their_times(client: jobd.Client, journal: Path) -> None:
     delays = [500, 100, 300, 200, 400]
     handles = [
         await client.enqueue("write", Entry(journal=journal, key=str(delay)), delay=delay / 1_000) for delay in delays
@@ -50,7 +50,7 @@ async def test_delayed_jobs_run_in_the_order_of_their_times(client: jobd.Client,
 
 
 @pytest.mark.requirement("2.3")
-async def test_the_more_urgent_runs_first_and_equals_in_their_order(client: jobd.Client, journal: Path):
+async def test_the_more_urgent_runs_first_and_equals_in_their_order(client: jobd.Client, journal: Path) -> None:
     wanted = [(priority, number) for priority in (10, "low", 5, "high", 1) for number in range(4)]
     requests = [
         Request("write", Entry(journal=journal, key=f"{priority}-{number}"), make_options(priority=priority))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jobd_testbed import Entry, write
@@ -54,7 +54,7 @@ def assert_second_delivery_has_the_higher_fence(journal: Path) -> None:
 
 async def test_a_worker_that_comes_back_after_its_lease_settles_nothing(
     server_binary: Path, tmp_path: Path, journal: Path
-):
+) -> None:
     with Fleet(Shape.PROCESS_PER_ROLE, tmp_path, server_binary, environment=LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
             handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=0.5))
@@ -74,7 +74,7 @@ async def test_a_worker_that_comes_back_after_its_lease_settles_nothing(
 
 async def test_an_orphan_that_comes_back_after_its_lease_settles_nothing_and_ends(
     server_binary: Path, tmp_path: Path, journal: Path
-):
+) -> None:
     with Fleet(Shape.PROCESS_PER_ROLE, tmp_path, server_binary, environment=LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
             handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=0.5))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -63,4 +64,4 @@ def _ran_at(starts: list[Line], ends: list[Line], killed_at: float) -> bool:
 
 
 def _grow(fences: list[int]) -> bool:
-    return all(later > earlier for earlier, later in zip(fences, fences[1:], strict=False))
+    return all(later > earlier for earlier, later in itertools.pairwise(fences))

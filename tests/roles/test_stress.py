@@ -16,44 +16,44 @@ from tests.actors.stress import stress
 from tests.roles.parts import Parts
 
 
-async def test_an_engine_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_an_engine_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(parts.engine, rounds=8)
 
 
-async def test_a_crew_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_a_crew_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(parts.crew, rounds=3)
 
 
-async def test_a_reaper_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_a_reaper_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(
         lambda: Reaper(parts.membership("monitor", ["@monitor"]), parts.catalog, report=parts.report), rounds=10
     )
     assert parts.reported == []
 
 
-async def test_a_scheduler_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_a_scheduler_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(lambda: Scheduler(parts.membership("scheduler", ["@scheduler"]), report=parts.report), rounds=10)
     assert parts.reported == []
 
 
-async def test_a_pruner_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_a_pruner_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(lambda: Pruner(parts.store, report=parts.report), rounds=10)
     assert parts.reported == []
 
 
-async def test_leases_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_leases_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(lambda: Leases(parts.make_keeper()), rounds=10)
 
 
-async def test_the_embedded_server_may_be_started_and_stopped_at_any_moment(tmp_path: Path):
+async def test_the_embedded_server_may_be_started_and_stopped_at_any_moment(tmp_path: Path) -> None:
     await stress(lambda: Embedded(EmbeddedServer(tmp_path)), rounds=3)
 
 
-async def test_the_api_may_be_started_and_stopped_at_any_moment(parts: Parts):
+async def test_the_api_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(lambda: Api(HttpServer(parts.client, parts.settings)), rounds=10)
 
 
-async def test_who_stops_leaves_the_store(parts: Parts):
+async def test_who_stops_leaves_the_store(parts: Parts) -> None:
     for actor in (
         parts.engine(),
         parts.crew(),

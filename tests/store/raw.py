@@ -76,7 +76,7 @@ class Raw:
 def read(redis: Redis, base: str) -> Raw:
     """What is there now."""
     raw = Raw()
-    keys = sorted(key.decode() for key in redis.keys("*"))  # type: ignore[union-attr]
+    keys = sorted(key.decode() for key in redis.keys("*"))  # type: ignore[union-attr]  # keys answers with a list
     pipeline = redis.pipeline(transaction=False)
     for key in keys:
         pipeline.type(key)

@@ -73,10 +73,10 @@ async def test_a_batch_whose_producer_died_after_the_commit_is_released_by_other
     store: Store, hands: Hands, shard: Shard, clock: Clock
 ) -> None:
     jobs = [new_job() for _ in range(1_200)]
-    release, shard.release = shard.release, None  # type: ignore[method-assign, assignment]
+    release, shard.release = shard.release, None  # type: ignore[method-assign, assignment]  # put in its place for the test
     with pytest.raises(TypeError):
         await store.enqueue(jobs)
-    shard.release = release  # type: ignore[method-assign]
+    shard.release = release  # type: ignore[method-assign]  # put in its place for the test
     clock.forward(60_001)
     await sweep(shard)
     assert await hands.counts() == {State.WAITING: 1_200}
@@ -94,7 +94,7 @@ async def test_a_batch_sent_again_after_its_producer_failed_is_whole(
     dying_after(shard, 2)
     with pytest.raises(Dies):
         await store.enqueue(jobs)
-    shard.stage = stage  # type: ignore[method-assign]
+    shard.stage = stage  # type: ignore[method-assign]  # put in its place for the test
     assert await store.enqueue(jobs) == [True] * 1_700
     assert await hands.counts() == {State.WAITING: 1_700}
     assert await store.enqueue(jobs) == [False] * 1_700
@@ -109,7 +109,7 @@ async def test_a_batch_sent_again_while_it_is_being_given_up_is_whole(
     dying_after(shard, 2)
     with pytest.raises(Dies):
         await store.enqueue(jobs)
-    shard.stage = stage  # type: ignore[method-assign]
+    shard.stage = stage  # type: ignore[method-assign]  # put in its place for the test
     clock.forward(60_001)
     (batch,) = await shard.staged()
     assert await shard.release(batch) == 500
@@ -168,7 +168,7 @@ async def test_a_producer_that_was_too_slow_is_told(store: Store, hands: Hands, 
     with pytest.raises(EnqueueExpired):
         await store.enqueue(jobs)
     assert await hands.counts() == {}
-    shard.commit = commit  # type: ignore[method-assign]
+    shard.commit = commit  # type: ignore[method-assign]  # put in its place for the test
     assert await store.enqueue(jobs) == [True] * 600
 
 
@@ -207,7 +207,7 @@ async def test_two_batches_that_share_a_first_job_do_not_commit_each_other(
     dying_after(shard, 1)
     with pytest.raises(Dies):
         await store.enqueue(one)
-    shard.stage = stage  # type: ignore[method-assign]
+    shard.stage = stage  # type: ignore[method-assign]  # put in its place for the test
     assert await store.enqueue(two) == [False, *[True] * 700]
     assert await hands.counts() == {State.BLOCKED: 500, State.WAITING: 700}
     clock.forward(60_001)
@@ -239,7 +239,7 @@ async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store
 
     shard.release = unavailable  # type: ignore[method-assign]  # as when the server goes away at this moment
     assert await store.enqueue([new_job() for _ in range(600)]) == [True] * 600
-    shard.release = release  # type: ignore[method-assign]
+    shard.release = release  # type: ignore[method-assign]  # put in its place for the test
     await sweep(shard)
     assert await hands.counts() == {State.WAITING: 600}
 

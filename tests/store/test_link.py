@@ -188,7 +188,7 @@ async def test_what_was_acknowledged_outlives_a_server_that_is_killed_again_and_
 
             producing = asyncio.ensure_future(produce())
             for seen in (50, 150, 300):
-                await until(lambda seen=seen: len(accepted) >= seen)  # type: ignore[misc]
+                await until(lambda seen=seen: len(accepted) >= seen)  # type: ignore[misc]  # mypy cannot infer a default of a lambda
                 server.stop()
                 await asyncio.to_thread(server.start)
             await producing

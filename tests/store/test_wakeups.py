@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from jobd.domain.delivery import NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import StoreRefused
@@ -97,7 +98,7 @@ async def test_who_finds_more_than_it_can_take_wakes_the_next_in_a_chain(hands: 
     ],
     ids=["another priority", "another queue", "both", "several"],
 )
-async def test_the_chain_goes_on_wherever_the_rest_is(hands: Hands, clock: Clock, rest: list) -> None:  # type: ignore[type-arg]
+async def test_the_chain_goes_on_wherever_the_rest_is(hands: Hands, clock: Clock, rest: list[NewJob]) -> None:
     await hands.join("w1")
     await hands.put(*[new_job(priority=1) for _ in range(10)])
     clock.forward(1)
