@@ -103,9 +103,13 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
         task.cancel()
     if left:
         _, left = await asyncio.wait(left, timeout=_LAST_WAIT_S)
+    if left:
+        # handlers that swallow their cancellation: their jobs were given back
+        speaker.warning("tasks that do not end are left behind", tasks=[task.get_name() for task in left])
     if stubborn or left:
-        speaker.error("jobd ends with parts that did not", tasks=[task.get_name() for task in left], error=str(failure))
-        _leave_hard(code or 1)
+        if failure is not None:
+            speaker.error(str(failure))
+        _leave_hard(code)
     if failure is not None:
         raise failure
     return code

@@ -34,7 +34,7 @@ def servers(data: Path) -> list[int]:
 )
 async def test_a_second_jobd_joins_and_takes_over_when_the_first_one_ends(
     tmp_path: Path, journal: Path, end: Callable[[Program], None]
-):
+) -> None:
     data = tmp_path / "data"
     words = [*ROLES, "--data-dir", str(data), "--concurrency", "5"]
     calm = {"JOBD_WORKER__LEASE": "3s", "JOBD_LOG__FORMAT": "json"}
@@ -68,7 +68,7 @@ async def test_a_second_jobd_joins_and_takes_over_when_the_first_one_ends(
     assert (verdict.lost, verdict.invented, verdict.fences_fall) == ([], [], [])
 
 
-async def test_two_that_start_at_one_moment_share_one_server(tmp_path: Path):
+async def test_two_that_start_at_one_moment_share_one_server(tmp_path: Path) -> None:
     data = tmp_path / "data"
     programs = [Program(tmp_path, *ROLES, "--data-dir", str(data), name=f"jobd-{number}") for number in range(3)]
     try:
@@ -91,7 +91,7 @@ async def test_two_that_start_at_one_moment_share_one_server(tmp_path: Path):
             program.kill_all()
 
 
-async def test_a_crashed_server_is_started_again_and_work_goes_on(tmp_path: Path):
+async def test_a_crashed_server_is_started_again_and_work_goes_on(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with Program(tmp_path, *ROLES, "--data-dir", str(data)) as program:
         async with jobd.Client(running_url(data)) as client:

@@ -17,7 +17,7 @@ import jobd
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from tests.acceptance.conftest import StartFleet
-from tests.acceptance.fleet import Fleet
+from tests.acceptance.fleet import Fleet, Shape
 from tests.acceptance.program import Program
 from tests.acceptance.until import until
 
@@ -115,30 +115,37 @@ async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path) -
         assert {(job.attempt, job.attempts[0].outcome) for job in jobs} == {(1, Ending.INTERRUPTED)}
 
 
-@pytest.mark.parametrize("job_type", [write_sync, deaf, block], ids=lambda job_type: str(job_type.name))
+@pytest.mark.parametrize("job_type", [write_sync, deaf], ids=lambda job_type: str(job_type.name))
 async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
-    start_fleet: StartFleet, journal: Path, job_type: jobd.JobType[Any, Any]
+    start_fleet: StartFleet, journal: Path, job_type: jobd.JobType[Entry, Any]
 ) -> None:
-    """Threads that nobody can stop, handlers that swallow their cancellation, loops that hang."""
+    """Threads, which nobody can stop, and handlers that swallow their cancellation."""
     with start_fleet(environment=grace(1)) as fleet:
-        async with jobd.Client(fleet.url) as client:
-            seconds = 4.0 if job_type is block else 60.0
-            payload: dict[str, Any] = {"seconds": seconds}
-            if job_type is not block:
-                payload |= {"journal": str(journal), "key": "stubborn"}
-            handle = await client.enqueue(job_type, payload)
-            await until(lambda: _is_active(client, handle.id))
-        program = fleet.worker
-        program.signal(signal.SIGTERM)
-        code = await asyncio.to_thread(program.wait_ended)
-        assert not program.left()
-        assert code == 0
-        program.start()
-        program.wait_up()
-        async with jobd.Client(fleet.url) as client:
-            await until(lambda: _runs_again(client, handle.id), 25)
-            job = await client.get(handle.id)
-            assert (job.attempts[0].number, job.attempts[0].outcome) == (1, Ending.INTERRUPTED)
+        await assert_given_back(fleet, job_type, Entry(journal=journal, key="stubborn", seconds=60))
+
+
+@pytest.mark.parametrize("shape", [Shape.WORKER_CHILD, Shape.PROCESS_PER_ROLE], ids=str)
+async def test_a_child_whose_loop_hangs_is_ended_and_its_jobs_are_given_back(start_fleet: StartFleet) -> None:
+    with start_fleet(environment=grace(1)) as fleet:
+        await assert_given_back(fleet, block, {"seconds": 600})
+
+
+async def assert_given_back(fleet: Fleet, job_type: jobd.JobType[Any, Any], payload: object) -> None:
+    """A job that runs is back a second after the grace at the latest, its attempt not spent, and the exit is clean."""
+    async with jobd.Client(fleet.url) as client:
+        handle = await client.enqueue(job_type, payload)
+        await until(lambda: _is_active(client, handle.id))
+    program = fleet.worker
+    asked_at, _ = await go_down(program, lambda: program.signal(signal.SIGTERM))
+    assert not program.left()
+    program.start()
+    program.wait_up()
+    async with jobd.Client(fleet.url) as client:
+        await until(lambda: _runs_again(client, handle.id))
+        first = (await client.get(handle.id)).attempts[0]
+        assert (first.number, first.outcome) == (1, Ending.INTERRUPTED)
+        assert first.finished_at is not None
+        assert first.finished_at.timestamp() - asked_at < 1 + SLACK_S
 
 
 async def _is_active(client: jobd.Client, job_id: str) -> bool:

@@ -35,7 +35,8 @@ def stopped(*pids: int) -> Iterator[None]:
 
 
 async def started(journal: Path) -> Line:
-    return await until(lambda: next((line for line in read(journal) if line.what == "start"), None))
+    await until(lambda: read(journal))
+    return read(journal)[0]
 
 
 async def taken_over_and_completed(fleet: Fleet, client: jobd.Client, job_id: str) -> tuple[Program, Job]:

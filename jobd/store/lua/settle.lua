@@ -28,7 +28,7 @@ local runs = #ids > 0 and redis.call('HMGET', runs_key, unpack(ids)) or {}
 local function held(i, fence)
   local id, raw = ids[i], runs[i]
   if not raw then
-    reply[i] = gone_at(id) > 0 and 2 or 0
+    reply[i] = redis.call('HEXISTS', jobs_key, id) == 0 and gone_at(id) > 0 and 2 or 0
     return nil
   end
   local state, its_fence, its_holder, queue = read_delivery(raw)
