@@ -95,20 +95,21 @@ class Shard:
         return created
 
     async def _enqueue(self, groups: list[Argument], batch: str, patience_s: float) -> Sequence[int]:
-        sent_us = now_us = await self.now_us()
-        for repeat in ("", "1"):
-            deadline_us = now_us + round(ENQUEUE_DEADLINE_S * 1e6)
+        for _ in range(2):
+            sent_us = await self.now_us()
+            deadline_us = sent_us + round(ENQUEUE_DEADLINE_S * 1e6)
             head = [*self._head(), deadline_us, sent_us]
             tail = [batch, deadline_us // 1_000, *groups]
             reply = await self.link.run_repeating(
-                "enqueue", self._keys("enqueue"), [*head, repeat, *tail], [*head, "1", *tail], patience_s
+                "enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s
             )
             if reply[0] == b"ok":
                 positions: Sequence[int] = reply[1:]
                 return positions
-            # the server's clock may have jumped: ask it again, once
+            if reply[1] == b"1":
+                break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
+            # it was the first: the server's clock may have jumped; ask for its time, and begin anew
             self._ahead_us = None
-            now_us = await self.now_us()
         raise EnqueueExpired(
             f"the enqueue arrived more than {ENQUEUE_DEADLINE_S:g} s after it was first sent; it stored nothing now"
         )

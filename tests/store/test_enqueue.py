@@ -9,7 +9,7 @@ from jobd.domain.state import State
 from jobd.errors import EnqueueExpired
 from jobd.store.link import Argument
 from jobd.store.shard import BATCH, Retention, Shard
-from tests.store.hands import BentLink, Clock, Hands, LossyLink, done, made_id, new_job
+from tests.store.hands import Arguments, BentLink, Clock, Hands, LossyLink, done, made_id, new_job
 
 
 async def test_an_enqueued_job_waits_and_reads_back_as_it_was_given(hands: Hands, clock: Clock) -> None:
@@ -167,7 +167,8 @@ async def test_what_arrives_after_its_deadline_is_refused_and_changes_nothing(
 ) -> None:
     sent_ms = clock.ms
     clock.forward(60_001)
-    assert await raw_enqueue(shard, clock, new_job("a"), sent_ms=sent_ms) == [b"expired"]
+    assert await raw_enqueue(shard, clock, new_job("a"), sent_ms=sent_ms) == [b"expired", b""]
+    assert await raw_enqueue(shard, clock, new_job("a"), sent_ms=sent_ms, repeat="1") == [b"expired", b"1"]
     assert await hands.states("a") == [None]
     assert await hands.counts() == {}
     clock.forward(-1)
@@ -194,6 +195,20 @@ async def test_an_enqueue_that_is_always_late_says_so(shard: Shard, hands: Hands
     with pytest.raises(EnqueueExpired):
         await hands.put(new_job("a"))
     assert await hands.states("a") == [None]
+
+
+async def test_a_repeat_that_is_late_is_not_sent_anew(shard: Shard, hands: Hands) -> None:
+    """The first sending may have taken effect so long ago that the store has forgotten its jobs."""
+    sendings = []
+
+    def late_repeat(_: Arguments, again: Arguments) -> Arguments:
+        sendings.append(again)
+        return [int(again[0]) + 61_000_000, *again[1:]]
+
+    shard.link = BentLink(shard.link, late_repeat)
+    with pytest.raises(EnqueueExpired):
+        await hands.put(new_job("a"))
+    assert len(sendings) == 1
 
 
 async def test_a_server_whose_clock_has_jumped_is_asked_for_the_time_again(shard: Shard) -> None:

@@ -266,6 +266,27 @@ async def test_a_job_that_stands_twice_in_its_lane_is_delivered_once(hands: Hand
     assert await hands.fetch() == []
 
 
+async def test_a_place_that_a_job_once_had_in_another_queue_does_not_count(hands: Hands, shard: Shard) -> None:
+    shard.retention = Retention(failed=0)
+    await hands.join("w1", "a")
+    await hands.put(new_job("x", queue="a"), new_job("y", queue="a"))
+    await shard.cancel(["x", "y"], {})
+    await hands.put(new_job("x", queue="b"), new_job("y", queue="a", priority=9), new_job("z", queue="a"))
+    assert ids(await hands.fetch()) == ["z", "y"]
+    assert await hands.states("x") == [State.WAITING]
+
+
+async def test_a_place_that_a_suspect_had_before_it_was_one_does_not_count(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(new_job("a"))
+    await shard.cancel(["a"], {})
+    await shard.retry(["a"])
+    (delivery,) = await hands.fetch(want=1)
+    await shard.settle("w1", [ended(delivery, LOST, "lost")])
+    assert await hands.fetch() == []
+    assert await hands.states("a") == [State.WAITING]
+
+
 async def test_an_interrupted_job_comes_first_again(hands: Hands, shard: Shard) -> None:
     await hands.join()
     batch = await hands.active(*[new_job(name) for name in "abc"])

@@ -41,6 +41,9 @@ async def test_a_lease_that_has_run_out_is_not_revived_by_joining(hands: Hands, 
     clock.forward(LEASE_MS + 1)
     with pytest.raises(LeaseLost):
         await hands.join()
+    clock.forward(-1)
+    await hands.join()
+    clock.forward(LEASE_MS + 1)
     await hands.monitor()
     assert len(await hands.take_over()) == 1
 

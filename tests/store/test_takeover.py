@@ -209,6 +209,21 @@ async def test_an_idle_monitor_is_woken_when_a_worker_leaves_jobs_behind(hands: 
     assert await hands.words("m1") == ["wake"]
 
 
+async def test_a_monitor_that_leaves_with_jobs_in_hand_wakes_another_and_not_itself(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.active(new_job("a"))
+    for monitor in ("m1", "m2"):
+        await hands.monitor(monitor)
+        assert await hands.take_over(monitor) == []
+    await shard.leave("w1")
+    (woken,) = [monitor for monitor in ("m1", "m2") if await hands.words(monitor)]
+    await hands.take_over(woken)
+    await shard.link.command("SADD", shard.keys.idle("@monitor"), woken)
+    await shard.leave(woken)
+    assert await hands.words(woken) == []
+    assert await hands.words({"m1": "m2", "m2": "m1"}[woken]) == ["wake"]
+
+
 async def test_a_job_given_back_before_the_takeover_is_not_taken(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.join()
     (delivery,) = await hands.active(new_job("a"))

@@ -4,13 +4,13 @@
 -- KEYS: jobs runs delayed counts ready ready_solo leases stages
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       then as in intake.lua
--- Returns: {'ok', positions of the jobs that existed already …}, or {'expired'} after the deadline
+-- Returns: {'ok', positions of the jobs that existed already …}, or {'expired', '1' if this is a repeat}
 -- Moves: – → waiting, delayed, blocked
 -- include: head spec run count wake place delay gone intake
 
 local sent = tonumber(ARGV[4])
 local stage = ARGV[6] ~= '' and ARGV[6] or nil
-if now_us > tonumber(ARGV[3]) then return { 'expired' } end
+if now_us > tonumber(ARGV[3]) then return { 'expired', ARGV[5] } end
 -- what was long on its way may come behind its own repeat
 local since = (ARGV[5] == '1' or now_us - sent > 2000000) and math.floor(sent / 1000) or nil
 local list = stage and base .. 'stage:' .. stage

@@ -117,11 +117,10 @@ local function next_lane(entry)
       if #entry.lanes < 2 * PAGE or entry.from >= MOST_LINES then return end
       entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), entry.from, entry.from + PAGE - 1, 'WITHSCORES')
       entry.at, entry.from = 1, entry.from + PAGE
-      if #entry.lanes == 0 then return end
     end
     local lane = entry.lanes[entry.at]
-    local type = string.match(lane, ':@(.*)$')
-    if not type or knows(type) then entry.lane, entry.rank = lane, tonumber(entry.lanes[entry.at + 1]) end
+    local type = lane and string.match(lane, ':@(.*)$')
+    if lane and (not type or knows(type)) then entry.lane, entry.rank = lane, tonumber(entry.lanes[entry.at + 1]) end
     entry.at = entry.at + 2
   until entry.lane
 end
@@ -144,7 +143,7 @@ repeat
     next_lane(coming)
     if coming.lane then open[#open + 1] = coming end
   elseif entry then
-    if enough() then left_over = entry.line else look(entry.line, entry.lane) end
+    look(entry.line, entry.lane)
     next_lane(entry)
     if not entry.lane then table.remove(open, first) end
   end

@@ -14,10 +14,9 @@ if left == 0 then
 else
   busy = member
   choose_idle('@monitor')
-  local lines = lines_of(member)
+  touch(member_key(member))
   redis.call('ZADD', leases_key, 0, member)
-  redis.call('HSET', member_key(member), 'cause', cause, 'idle', '0')
-  not_idle(member, lines)
+  redis.call('HSET', member_key(member), 'cause', cause)
   write_wakes()
 end
 return left
