@@ -49,6 +49,7 @@ class Reaper(MessageActor[Tick]):
                 tasks.start_soon(self._membership.listen, self._told)
                 yield
                 tasks.cancel_scope.cancel()
+            await self.settle_lost()  # what those left behind who stopped just before us
         finally:
             await self._membership.leave()
 
