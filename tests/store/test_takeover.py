@@ -146,6 +146,33 @@ async def test_a_monitor_that_dies_with_jobs_in_hand_loses_them_to_the_next(
     assert await hands.states("a") == [State.WAITING]
 
 
+async def test_a_clock_that_steps_back_does_not_keep_the_jobs_of_the_dead(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.join()
+    await hands.active(new_job("a"))
+    await hands.monitor()
+    clock.forward(-3_600_000)
+    assert await hands.take_over() == []
+    clock.forward(LEASE_MS)
+    await shard.renew(["m1"], LEASE_MS, patience_s=1)
+    assert await hands.take_over() == []
+    clock.forward(1)
+    assert [item.delivery.id for item in await hands.take_over()] == ["a"]
+
+
+async def test_a_long_lease_is_left_as_it_is(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await shard.join("long", lease_ms=3_600_000, lines=["*"], about=b"{}")
+    await hands.active(new_job("a"), member="long")
+    await hands.monitor()
+    assert await hands.take_over() == []
+    clock.forward(3_600_000)
+    await hands.monitor("m2")
+    assert await hands.take_over("m2") == []
+    clock.forward(1)
+    assert len(await hands.take_over("m2")) == 1
+
+
 async def test_a_monitor_without_a_lease_takes_nothing(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.join()
     await hands.active(new_job("a"))

@@ -30,7 +30,7 @@ from jobd.services import Services
 from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 
 _PAUSE_S = 0.5
-_OBEY_S = 0.4
+_OBEY_S = 0.3
 """how long a handler that is interrupted may take to end before its job is given back all the same"""
 _MOST_EARLY = 1_000
 _INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")

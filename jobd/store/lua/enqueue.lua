@@ -21,7 +21,9 @@ take_in(8, nil, stage, since)
 write_intake()
 write_many('RPUSH', list, incoming.staged)
 -- each part of a batch gives it time for the next
-if state and tonumber(state) or (not state and #incoming.staged > 0) then redis.call('HSET', stages_key, stage, ARGV[7]) end
+if (state and tonumber(state)) or (not state and #incoming.staged > 0) then
+  redis.call('HSET', stages_key, stage, ARGV[7])
+end
 write_delays()
 write_places()
 write_counts()

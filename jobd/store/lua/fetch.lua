@@ -2,8 +2,8 @@
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
 -- KEYS: jobs runs counts ready ready_solo leases
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
--- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an older
---          one nothing. A worker that got less than it asked for and less than there is finds a word in its inbox.
+-- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
+--          older one nothing. A worker that got less than it asked for and less than there is finds a word in its inbox.
 -- Moves: waiting → active
 -- include: head spec run count wake place deliver
 

@@ -11,5 +11,5 @@ local lease = redis.call('ZSCORE', leases_key, ARGV[3])
 if lease and tonumber(lease) < now then return '' end
 touch(key)
 redis.call('ZADD', leases_key, now + tonumber(ARGV[4]), ARGV[3])
-redis.call('HSET', key, 'lines', ARGV[5], 'about', ARGV[6], 'joined', now)
+redis.call('HSET', key, 'lines', ARGV[5], 'about', ARGV[6], 'joined', now, 'lease', ARGV[4])
 return string.format('%.0f', now_us)

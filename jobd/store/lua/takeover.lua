@@ -10,7 +10,7 @@
 -- include: head run wake part
 
 local monitor, most, from = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local MOST_DEAD, MOST_LIVING = 32, 100
+local MOST_DEAD, MOST_LIVING, USUAL_LEASE = 32, 100, 60000
 local lease = redis.call('ZSCORE', leases_key, monitor)
 if not lease or tonumber(lease) < now then return { 'lease_lost' } end
 
@@ -87,8 +87,16 @@ for _, member in ipairs(dead) do
   end
 end
 
-local living = redis.call('ZRANGEBYSCORE', leases_key, string.format('%.0f', now), '+inf', 'LIMIT', from, MOST_LIVING)
-for _, member in ipairs(living) do
+-- A lease that ends later than one that begins now was given before the clock stepped back: it is cut.
+local cut = {}
+local living = redis.call('ZRANGEBYSCORE', leases_key, string.format('%.0f', now), '+inf', 'WITHSCORES',
+  'LIMIT', from, MOST_LIVING)
+for i = 1, #living, 2 do
+  local member, rest = living[i], tonumber(living[i + 1]) - now
+  if rest > USUAL_LEASE then
+    local whole = tonumber(redis.call('HGET', member_key(member), 'lease') or nil)
+    if whole and rest > whole then cut[#cut + 1], cut[#cut + 2] = now + whole, member end
+  end
   if member ~= monitor then
     if found < most then
       local late = redis.call('ZRANGEBYSCORE', held_key(member), '-inf', now, 'LIMIT', 0, most - found)
@@ -98,7 +106,7 @@ for _, member in ipairs(living) do
     end
   end
 end
-if reply[3] == 1 then reply[2] = from elseif #living == MOST_LIVING then reply[2] = from + MOST_LIVING end
+if reply[3] == 1 then reply[2] = from elseif #living == 2 * MOST_LIVING then reply[2] = from + MOST_LIVING end
 touch(idle_key('@monitor'))
 
 if #records > 0 then
@@ -111,5 +119,6 @@ end
 for _, from_whom in ipairs(given_up) do redis.call('ZREM', held_key(from_whom.member), unpack(from_whom.ids)) end
 for _, crowd in ipairs(crowded) do redis.call('HSET', member_key(crowd.member), 'held', crowd.held) end
 write_partings()
+if #cut > 0 then redis.call('ZADD', leases_key, unpack(cut)) end
 if reply[2] == 0 and reply[3] == 0 then redis.call('SADD', idle_key('@monitor'), monitor) end
 return reply

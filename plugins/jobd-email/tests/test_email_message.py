@@ -62,7 +62,7 @@ def test_jobd_reads_and_writes_the_payload_and_names_what_is_wrong() -> None:
     send_email.check_json(raw)
     with pytest.raises(jobd.PayloadError) as raised:
         send_email.encode({**MAIL, "to": ["ada@example.org", "nobody"], "reply_to": "x"})
-    assert [fault["pointer"] for fault in raised.value.faults] == ["/to/1", "/reply_to/0"]
+    assert [fault["pointer"] for fault in raised.value.faults] == ["/to/1", "/reply_to"]
 
 
 def test_the_schema_tells_what_may_be_sent() -> None:

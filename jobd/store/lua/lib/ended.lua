@@ -15,7 +15,8 @@ local function finish(id, queue, state, most)
   local key = base .. 'ended:' .. queue .. ':' .. state
   local here = endings[key]
   if not here then
-    here = { key = key, queue = queue, state = state, most = most, size = redis.call('ZCARD', key), ids = {} }
+    here = { key = key, queue = queue, state = state, most = most, ids = {} }
+    here.size = redis.call('ZCARD', key)
     endings[key] = here
     ending_order[#ending_order + 1] = here
   end
