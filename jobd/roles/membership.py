@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import orjson
+from anyio import CancelScope
 
 from jobd import clock, log
 from jobd.domain.ids import new_id
@@ -48,6 +49,7 @@ class Membership:
         self._keeper = keeper
         self._lives = lives
         self._about = dict(about or {})
+        self._ear: CancelScope | None = None
         self._log = log.get(kind)
 
     async def join(self, on_lost: Callable[[], None] = lambda: None) -> str:
@@ -55,6 +57,8 @@ class Membership:
         loop = asyncio.get_running_loop()
         host, pid = socket.gethostname(), os.getpid()
         self.id = f"{self._kind}-{host[:32]}-{pid}-{new_id(clock.now_ms(), clock.random_bits)[-6:].lower()}"
+        if self._ear is not None:
+            self._ear.cancel()
         facts = {"kind": self._kind, "host": host, "pid": pid, **self._about}
         await self.shard.join(self.id, lease_ms=self._lease_ms, lines=self._lines, about=orjson.dumps(facts))
         if self._keeper is not None:
@@ -81,10 +85,10 @@ class Membership:
     async def listen(self, hear: Callable[[str | None], None]) -> NoReturn:
         """Calls `hear` with each word, and with None when it is time to look without having been told."""
         while True:
-            member = self.id
-            inbox = self._store.inbox(member, self.shard)
+            inbox = self._store.inbox(self.id, self.shard)
             try:
-                while self.id == member:
-                    hear(await inbox.hear())
+                with CancelScope() as self._ear:  # until it has another id
+                    while True:
+                        hear(await inbox.hear())
             finally:
                 await inbox.close()

@@ -155,10 +155,14 @@ async def _active(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:
 
 
 async def _waiting(shard: Shard, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
+    ready = [shard.keys.fixed(name) for name in ("ready", "ready_solo")]
+    lines = {line.decode() for key in ready for line in await shard.link.command("ZRANGE", key, 0, -1)}
     for queue in queues:
         if rest and queue < rest[0]:
             continue
         for part, line in enumerate((f"!{queue}", queue)):
+            if line not in lines:
+                continue
             for priority, lane in await _lanes(shard, line):
                 place = [queue, part, priority, lane]
                 if place < rest[:4]:

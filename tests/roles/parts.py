@@ -35,7 +35,8 @@ class Parts:
     def report(self, name: str, error: BaseException) -> None:
         self.reported.append((name, error))
 
-    def membership(self, kind: str = "worker", lines: Sequence[str] = ("*",), lease_ms: int = 20_000) -> Membership:
+    def membership(self, kind: str = "worker", lines: Sequence[str] = ("*",)) -> Membership:
+        lease_ms = self.settings.worker.lease
         return Membership(self.store, 0, kind=kind, lines=lines, lease_ms=lease_ms, keeper=self.keeper)
 
     def engine(self, *, concurrency: int = 10, threads: int = 4, lines: Sequence[str] = ("*",)) -> Engine:

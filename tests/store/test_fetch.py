@@ -183,6 +183,14 @@ async def test_a_type_is_known_by_its_whole_name(hands: Hands) -> None:
     assert await hands.fetch(types=",noop,xnoop-2,") == []
 
 
+async def test_a_type_is_known_however_its_words_are_joined(hands: Hands) -> None:
+    await hands.join()
+    await hands.put(
+        new_job("a", type="send_mail-now"), new_job("b", type="send-mail_now"), new_job("c", type="sendmailnow")
+    )
+    assert ids(await hands.fetch(types=",send-mail-now,")) == ["a", "b"]
+
+
 async def test_queues_full_of_unknown_types_do_not_hide_the_others(hands: Hands) -> None:
     await hands.join("w1")
     await hands.put(*[new_job(queue=f"odd-{number:02}", priority=1, type="odd") for number in range(70)])

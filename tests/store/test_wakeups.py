@@ -238,6 +238,16 @@ async def test_jobs_that_stand_aside_wake_one_who_knows_them_among_many_who_do_n
         assert await woken(hands, *everybody) == ["odd"]
 
 
+async def test_each_type_that_stands_aside_wakes_one_who_knows_it(hands: Hands) -> None:
+    await hands.put(new_job(type="odd"), new_job(type="even"))
+    await hands.join("w1")
+    for member, types in (("odd", ",odd,"), ("even", ",even,")):
+        await idle_elsewhere(hands, member)
+        await hands.shard.link.command("HSET", hands.shard.keys.member(member), "types", types)
+    assert await hands.fetch("w1") == []
+    assert await woken(hands, "odd", "even") == ["odd", "even"]
+
+
 async def test_jobs_that_nobody_knows_wake_nobody_again_and_again(hands: Hands) -> None:
     await hands.put(new_job(type="odd", priority=1))
     await idle(hands, "w1", "w2")

@@ -129,6 +129,7 @@ class Engine(Actor):
     async def interrupt(self) -> None:
         """Stops all handlers and gives their jobs back, also those of handlers that do not end: threads, and whoever
         swallows his cancellation."""
+        await self.quiet()
         self._interrupted = True
         for running in list(self._runner.running.values()):
             running.stop(_INTERRUPTED, sync_too=True)

@@ -3,7 +3,7 @@
 -- KEYS: jobs runs counts ready ready_solo leases
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
---          older one nothing. A worker that got less than it asked for and less than there is finds a word in its inbox.
+--          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active
 -- include: head spec run count wake place deliver
 
@@ -43,15 +43,15 @@ end
 local known = {}
 
 local function knows(type)
-  if known[type] == nil then known[type] = string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true) ~= nil end
+  if known[type] == nil then known[type] = is_among(type, types) end
   return known[type]
 end
 
 -- Reads one lane: takes what is waiting there, passes over what has left it.
 local function look(line, lane)
-  local list = lane_key(line, lane)
-  local priority = tonumber(string.match(lane, '^%d+'))
-  local visit = { line = line, lane = lane, list = list, priority = priority, used = 0, length = redis.call('LLEN', list) }
+  local list, priority = lane_key(line, lane), tonumber(string.match(lane, '^%d+'))
+  local visit = { line = line, lane = lane, list = list, priority = priority, used = 0 }
+  visit.length = redis.call('LLEN', list)
   visited[#visited + 1] = visit
   local stride = 1
   while visit.used < visit.length and not enough() do

@@ -6,8 +6,8 @@
 --       with the number of its completion as parent.
 --       A verdict is the new state (w d f x) and marks: u the attempt is not spent, s suspect from now on, k crashed
 --       alone. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
--- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused (somebody
---          else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
+-- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
+--          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting
 -- include: head spec run count wake place delay gone intake remove ended
 

@@ -50,7 +50,9 @@ local function park(line, priority, type, id)
     here.empty = redis.call('LLEN', key) == 0
     parked[key] = here
     park_order[#park_order + 1] = here
-    choose_idle(line, type)
+    choose_idle(line, key, function(member)
+      return is_among(type, redis.call('HGET', member_key(member), 'types') or '')
+    end)
   end
   here.ids[#here.ids + 1] = id
 end

@@ -24,8 +24,8 @@ local function finish(id, queue, state, most)
   tell(id)
 end
 
--- Reads, and counts: a kind that comes over its bound is to lose its oldest, up to 200 more over all kinds than come in,
--- so that the work stays bounded. Those that end in this moment are the youngest.
+-- Reads, and counts: a kind that comes over its bound is to lose its oldest, up to 200 more over all kinds than come
+-- in, so that the work stays bounded. Those that end in this moment are the youngest.
 local function outnumber()
   local spare = 200
   for _, here in ipairs(ending_order) do

@@ -1,6 +1,6 @@
 -- Taking jobs in, for enqueue and for what a handler enqueued. Arguments from `at` on: the number of groups, then for
--- each: parent (a number or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at most), and
--- id and spec of each.
+-- each: parent (a number or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at
+-- most), and id and spec of each.
 local incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {} }
 
 -- Does this blocked job stand in this batch already, by an earlier sending of it?
@@ -18,11 +18,12 @@ local function take_in(at, parents, stage, since)
   local taken_before = #prefix + 1
   at = at + 1
   for _ = 1, groups do
-    local parent, queue, priority, due, n = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), ARGV[at + 3], tonumber(ARGV[at + 4])
+    local parent, queue, due = ARGV[at], ARGV[at + 1], ARGV[at + 3]
+    local priority, n = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4])
     at = at + 5
     if not parents or parents[tonumber(parent)] then
-      local when = 0
-      if string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) elseif due ~= '' then when = tonumber(due) end
+      local when = tonumber(due) or 0
+      if string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) end
       local ids = {}
       for i = 1, n do ids[i] = ARGV[at + 2 * i - 2] end
       local existing = redis.call('HMGET', jobs_key, unpack(ids))

@@ -16,6 +16,11 @@ local function spec_type(spec)
   return string.sub(spec, 25 + queue_length, 24 + queue_length + type_length)
 end
 
+-- Is this type in a list ',a,b,' of types? The names in it have '-' for '_', which are the same.
+local function is_among(type, types)
+  return string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true) ~= nil
+end
+
 local function spec_timeout(spec)
   return (struct.unpack('>I', spec, 15))
 end

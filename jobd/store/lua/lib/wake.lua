@@ -33,16 +33,15 @@ local function not_idle(member, lines)
   for line in string.gmatch(lines, '%S+') do redis.call('SREM', idle_key(line), member) end
 end
 
--- Reads: chooses an idle member with a living lease for this line, to be woken by write_wakes; never the `busy` one, and
--- if a job type is given, one that is known to know it.
-local function choose_idle(line, type)
-  local purpose = type and (line .. '@' .. type) or line
+-- Reads: chooses an idle member with a living lease for this line, to be woken by write_wakes; never the `busy` one.
+-- One is enough for a line; for a `purpose` of its own it is another one, of those that are `fit` for it.
+local function choose_idle(line, purpose, fit)
+  purpose = purpose or line
   if woken[purpose] then return end
   for _, under in ipairs({ line, any_line(line) }) do
-    for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), type and 16 or 4)) do
+    for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), fit and 16 or 4)) do
       local lease = member ~= busy and redis.call('ZSCORE', leases_key, member)
-      local types = type and redis.call('HGET', member_key(member), 'types') or ''
-      if lease and tonumber(lease) >= now and (not type or string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true)) then
+      if lease and tonumber(lease) >= now and (not fit or fit(member)) then
         touch(inbox_key(member))
         woken[purpose] = { member = member, lines = lines_of(member) }
         return

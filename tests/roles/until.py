@@ -1,0 +1,17 @@
+"""Waits for what no signal tells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from tests.roles.parts import PATIENCE_S
+
+_LOOK_AGAIN_S = 0.005
+
+
+async def until(look: Callable[[], Awaitable[bool]]) -> None:
+    """Returns once `look` says yes."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await look():
+            await asyncio.sleep(_LOOK_AGAIN_S)
