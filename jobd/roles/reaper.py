@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -17,7 +18,7 @@ from jobd.domain.backoff import Backoff
 from jobd.domain.delivery import Delivery, Lost
 from jobd.domain.outcome import Ending, Outcome
 from jobd.domain.settle import Verdict, settle
-from jobd.errors import LeaseLost
+from jobd.errors import LeaseLost, StoreError
 from jobd.roles.membership import LEFT, Membership
 from jobd.store.codec import own_backoff
 from jobd.store.shard import Settlement
@@ -26,6 +27,7 @@ LOOK_S = 1.0
 """seconds between two looks when nobody calls"""
 STAGES_S = 10.0
 """seconds between two looks for batches whose producer did not bring them to their end"""
+_LAST_LOOK_S = 2.0
 _LOST, _STAGES = Tick("lost"), Tick("stages")
 
 
@@ -49,9 +51,17 @@ class Reaper(MessageActor[Tick]):
                 tasks.start_soon(self._membership.listen, self._told)
                 yield
                 tasks.cancel_scope.cancel()
-            await self.settle_lost()  # what those left behind who stopped just before us
+            await self._last_look()
         finally:
             await self._membership.leave()
+
+    async def _last_look(self) -> None:
+        """What those have left behind who stopped just before us."""
+        try:
+            async with asyncio.timeout(_LAST_LOOK_S):
+                await self.settle_lost()
+        except (StoreError, TimeoutError) as error:
+            self._log.warning("what was left behind is for another monitor", error=repr(error))
 
     def _told(self, word: str | None) -> None:
         if word is not None:

@@ -14,7 +14,7 @@ from typing import Self
 
 from tests.acceptance.processes import descendants, kill, lives, words_of
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """more than anything here takes, on a machine with other work to do"""
 
 

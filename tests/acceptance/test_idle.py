@@ -10,7 +10,7 @@ import pytest
 from tests.acceptance.program import Program
 from tests.real_server import RealServer
 
-MEASURED_S = 5.0
+MEASURED_S = 10.0
 LEASE = {"JOBD_WORKER__LEASE": "12s"}
 """shorter than the default: more renewals, and the first one comes sooner"""
 
