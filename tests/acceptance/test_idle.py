@@ -44,4 +44,6 @@ def heard_after(server: RealServer, word: str, seconds: float) -> list[str]:
             elif word in command["command"]:
                 over = threading.Timer(seconds, announcer.echo, ["it is over"])
                 over.start()
+        if over is not None:
+            over.join()  # it has its answer before its connection is closed
     return said
