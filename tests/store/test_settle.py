@@ -221,6 +221,26 @@ async def test_what_a_handler_enqueued_is_made_once_however_often_it_is_settled(
     assert await hands.counts() == {}
 
 
+async def test_a_child_that_two_handlers_enqueued_under_one_id_is_one_job(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    batch = await hands.active(new_job(), new_job())
+    settlements = [done(delivery, children=[new_job("child"), new_job("child", queue="x")]) for delivery in batch]
+    assert await shard.settle("w1", settlements) == [1, 1]
+    assert await hands.counts() == {State.COMPLETED: 2, State.WAITING: 1}
+    assert await hands.counts("x") == {}
+    assert ids(await hands.fetch()) == ["child"]
+
+
+async def test_what_two_deliveries_of_one_job_enqueued_is_told_apart(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (old,) = await hands.active(new_job("parent"))
+    await shard.settle("w1", [given_back(old)])
+    (new,) = await hands.fetch()
+    both = [done(old, children=[new_job("dropped")]), done(new, children=[new_job("made")])]
+    assert await shard.settle("w1", both) == [0, 1]
+    assert await hands.states("dropped", "made") == [None, State.WAITING]
+
+
 async def test_thousands_of_children_and_settlements_in_one_call_are_all_taken(hands: Hands, shard: Shard) -> None:
     await hands.join()
     batch = await hands.active(*[new_job() for _ in range(BATCH)])

@@ -32,6 +32,8 @@ from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 _PAUSE_S = 0.5
 _OBEY_S = 0.3
 """how long a handler that is interrupted may take to end before its job is given back all the same"""
+_TELL_S = 5.0
+"""how long it tries to tell the store what it gives back"""
 _MOST_EARLY = 1_000
 _INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")
 _CANCELLED = Outcome(Ending.CANCELLED)
@@ -142,7 +144,12 @@ class Engine(Actor):
             if not running.ended:
                 running.ended = True
                 self._settle(running.delivery, running.outcome or _INTERRUPTED, running.context)
-        await self._wait_settled()
+        try:
+            async with asyncio.timeout(_TELL_S):
+                await self._wait_settled()
+        except TimeoutError:
+            # its lease ends by itself, and a monitor finds them then
+            self._log.warning("the store could not be told how jobs ended", unsettled=len(self._outbox))
 
     # --- one job ---------------------------------------------------------------------------------------------------
 
