@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 
+from jobd import log
 from jobd.store.keys import Keys
 from jobd.store.scripts import load
 
@@ -37,6 +38,7 @@ class LeaseKeeper:
             url, retry=Retry(NoBackoff(), 0), socket_timeout=self._interval_s, socket_connect_timeout=self._interval_s
         )
         self._thread: threading.Thread | None = None
+        self._log = log.get("leases")
 
     def start(self) -> None:
         """Begins to renew."""
@@ -68,8 +70,10 @@ class LeaseKeeper:
                 for shard in range(len(self._keys)):
                     self._renew(shard)
                 pause = self._interval_s
-            except (RedisError, OSError):
-                # weather: the lease has two more thirds; ask again soon
+            except Exception as error:  # noqa: BLE001  all leases hang on this thread: it must not end by anything
+                if not isinstance(error, (RedisError, OSError)):
+                    self._log.error("leases could not be renewed", error=repr(error))
+                # weather, most likely: the lease has two more thirds; ask again soon
                 pause = min(1.0, self._interval_s / 4)
 
     def _renew(self, shard: int) -> None:

@@ -113,12 +113,11 @@ class Runner:
         key = delivery.id, delivery.fence
         self.running[key] = running
         try:
-            outcome = await self._outcome(running)
+            outcome = running.outcome = await self._outcome(running)
             if task is not None and task.cancelling():
                 await _calm(task)
             if running.deadline is not None:
                 self._deadlines.drop(running.deadline)
-            running.outcome = outcome
             if context.has_logged and not running.ended:
                 await context.flush()
             if running.ended:
