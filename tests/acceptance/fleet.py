@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import pytest
+
 from jobd.store.embedded import running_url
 from tests.acceptance.program import Program
 from tests.real_server import RealServer
@@ -24,6 +26,12 @@ class Shape(StrEnum):
     """the default: all roles in one process, the slots in a child, with an embedded server"""
     PROCESS_PER_ROLE = "process-per-role"
     """each role in a process of its own, over TCP"""
+
+
+def first(*shapes: Shape) -> pytest.MarkDecorator:
+    """Runs a test in these shapes in the short suite, and in the others in the long one."""
+    others = [pytest.param(shape, marks=pytest.mark.long) for shape in Shape if shape not in shapes]
+    return pytest.mark.parametrize("shape", [*shapes, *others], ids=str)
 
 
 class Fleet:

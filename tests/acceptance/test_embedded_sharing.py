@@ -30,7 +30,11 @@ def servers(data: Path) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "end", [Program.kill_all, lambda program: program.signal(signal.SIGTERM)], ids=["kill", "term"]
+    "end",
+    [
+        pytest.param(Program.kill_all, id="kill"),
+        pytest.param(lambda program: program.signal(signal.SIGTERM), id="term", marks=pytest.mark.long),
+    ],
 )
 async def test_a_second_jobd_joins_and_takes_over_when_the_first_one_ends(
     tmp_path: Path, journal: Path, end: Callable[[Program], None]

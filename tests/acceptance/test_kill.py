@@ -52,7 +52,9 @@ def assert_well(verdict: Verdict) -> None:
 
 
 @pytest.mark.requirement("3.4")
-@pytest.mark.parametrize("shape", [Shape.WORKER_CHILD, Shape.PROCESS_PER_ROLE], ids=str)
+@pytest.mark.parametrize(
+    "shape", [Shape.WORKER_CHILD, pytest.param(Shape.PROCESS_PER_ROLE, marks=pytest.mark.long)], ids=str
+)
 async def test_a_worker_child_is_killed_amid_1000_jobs(
     shape: Shape, server_binary: Path, tmp_path: Path, journal: Path
 ) -> None:
@@ -69,7 +71,7 @@ async def test_a_worker_child_is_killed_amid_1000_jobs(
     assert_well(judge(journal, [str(number) for number in range(1_000)], killed_at=killed_at))
 
 
-@pytest.mark.parametrize("processes", ["0", "1"])
+@pytest.mark.parametrize("processes", [pytest.param("0", marks=pytest.mark.long), "1"])
 async def test_the_whole_tree_is_killed_amid_1000_jobs_and_started_again(
     tmp_path: Path, journal: Path, processes: str
 ) -> None:
@@ -86,7 +88,7 @@ async def test_the_whole_tree_is_killed_amid_1000_jobs_and_started_again(
     assert_well(judge(journal, [str(number) for number in range(1_000)], killed_at=killed_at))
 
 
-@pytest.mark.parametrize("processes", ["0", "1"])
+@pytest.mark.parametrize("processes", [pytest.param("0", marks=pytest.mark.long), "1"])
 async def test_the_embedded_server_is_killed_amid_1000_jobs(tmp_path: Path, journal: Path, processes: str) -> None:
     with run_all(tmp_path, "--processes", processes) as jobd_:
         async with client_of(tmp_path) as client:
@@ -99,7 +101,9 @@ async def test_the_embedded_server_is_killed_amid_1000_jobs(tmp_path: Path, jour
     assert (verdict.lost, verdict.invented, verdict.rerun) == ([], [], [])
 
 
-@pytest.mark.parametrize("busy", [False, True], ids=["idle", "with-a-blocked-loop"])
+@pytest.mark.parametrize(
+    "busy", [pytest.param(False, id="idle", marks=pytest.mark.long), pytest.param(True, id="with-a-blocked-loop")]
+)
 async def test_no_process_outlives_a_killed_parent(tmp_path: Path, busy: bool) -> None:
     with run_all(tmp_path) as jobd_:
         if busy:

@@ -14,7 +14,7 @@ import jobd
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from tests.acceptance.conftest import StartFleet
-from tests.acceptance.fleet import Fleet, Shape
+from tests.acceptance.fleet import Fleet, Shape, first
 from tests.acceptance.program import PATIENCE_S
 from tests.acceptance.until import until
 
@@ -45,6 +45,7 @@ async def test_poison_is_proved_alone_and_its_neighbours_are_innocent(
     assert sum(count == 2 for count in starts.values()) <= 10
 
 
+@pytest.mark.long
 async def test_a_crash_of_the_one_process_ends_it_and_the_next_start_proves_the_poison_alone(
     server_binary: Path, tmp_path: Path, journal: Path
 ) -> None:
@@ -80,6 +81,7 @@ async def _is_active(client: jobd.Client, job_id: str) -> bool:
     return (await client.get(job_id)).status == State.ACTIVE
 
 
+@first(Shape.ONE_PROCESS)
 async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(
     start_fleet: StartFleet, journal: Path
 ) -> None:
@@ -87,7 +89,7 @@ async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(
         async with jobd.Client(fleet.url) as client:
             neighbour = await client.enqueue(write, Entry(journal=journal, key="neighbour", seconds=1))
             await until(lambda: read(journal))
-            blocking = await client.enqueue(block, {"seconds": 3.5})
+            blocking = await client.enqueue(block, {"seconds": 3.2})
             await client.wait(blocking.id, PATIENCE_S)
             await client.wait(neighbour.id, PATIENCE_S)
             for handle in (blocking, neighbour):
@@ -100,7 +102,7 @@ async def test_a_handler_that_lets_no_other_thread_run_for_three_leases_keeps_it
 ) -> None:
     with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
         async with jobd.Client(fleet.url) as client:
-            job = await client.wait((await client.enqueue(hog, {"seconds": 3.5})).id, PATIENCE_S)
+            job = await client.wait((await client.enqueue(hog, {"seconds": 3.2})).id, PATIENCE_S)
             assert (job.status, job.deliveries) == (State.COMPLETED, 1)
 
 

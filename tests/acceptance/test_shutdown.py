@@ -17,11 +17,11 @@ import jobd
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from tests.acceptance.conftest import StartFleet
-from tests.acceptance.fleet import Fleet, Shape
+from tests.acceptance.fleet import Fleet, Shape, first
 from tests.acceptance.program import Program
 from tests.acceptance.until import until
 
-GRACE_S = 3.0
+GRACE_S = 2.0
 SLACK_S = 1.0
 """how long after the grace everything is back at the latest"""
 
@@ -54,10 +54,10 @@ async def running(fleet: Fleet, journal: Path, *batches: list[Entry], concurrenc
     return [handle.id for handle in handles]
 
 
-@pytest.mark.parametrize("ask", ["a-signal", "ctrl-c"])
+@pytest.mark.parametrize("ask", ["a-signal", pytest.param("ctrl-c", marks=pytest.mark.long)])
 async def test_200_running_sleeps_end_or_are_given_back(start_fleet: StartFleet, journal: Path, ask: str) -> None:
     with start_fleet("--concurrency", "200", environment=grace(GRACE_S)) as fleet:
-        long, short = entries(journal, "long", 150, 60.0), entries(journal, "short", 50, 2.0)
+        long, short = entries(journal, "long", 150, 60.0), entries(journal, "short", 50, 1.5)
         waiting = entries(journal, "waiting", 30, 0.0)
         ids = await running(fleet, journal, long, short, waiting, concurrency=200)
         program = fleet.worker
@@ -99,6 +99,7 @@ async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet) -> No
             assert not program.left()
 
 
+@first(Shape.WORKER_CHILD)
 async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path) -> None:
     with start_fleet("--concurrency", "20", environment=grace(600)) as fleet:
         ids = await running(fleet, journal, entries(journal, "long", 20, 60.0), concurrency=20)
@@ -115,6 +116,7 @@ async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path) -
         assert {(job.attempt, job.attempts[0].outcome) for job in jobs} == {(1, Ending.INTERRUPTED)}
 
 
+@first(Shape.ONE_PROCESS)
 @pytest.mark.parametrize("job_type", [write_sync, deaf], ids=lambda job_type: str(job_type.name))
 async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
     start_fleet: StartFleet, journal: Path, job_type: jobd.JobType[Entry, Any]
@@ -124,7 +126,7 @@ async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
         await assert_given_back(fleet, job_type, Entry(journal=journal, key="stubborn", seconds=60))
 
 
-@pytest.mark.parametrize("shape", [Shape.WORKER_CHILD, Shape.PROCESS_PER_ROLE], ids=str)
+@pytest.mark.parametrize("shape", [Shape.WORKER_CHILD], ids=str)
 async def test_a_child_whose_loop_hangs_is_ended_and_its_jobs_are_given_back(start_fleet: StartFleet) -> None:
     with start_fleet(environment=grace(1)) as fleet:
         await assert_given_back(fleet, block, {"seconds": 600})

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from jobd_testbed import Entry, write
 from jobd_testbed.journal import Line, read
 
@@ -73,6 +74,7 @@ async def test_a_worker_that_comes_back_after_its_lease_settles_nothing(
             assert await (await client.enqueue("add", {"a": 1})).result(PATIENCE_S) == 2
 
 
+@pytest.mark.long
 async def test_an_orphan_that_comes_back_after_its_lease_settles_nothing_and_ends(
     server_binary: Path, tmp_path: Path, journal: Path
 ) -> None:
