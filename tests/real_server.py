@@ -105,8 +105,9 @@ class RealServer:
         os.kill(self.pid, signal.SIGCONT)
 
     def client(self) -> Redis:
-        """A connection for looking at it and changing it from outside."""
-        return Redis(unix_socket_path=str(self.socket))
+        """A connection for looking at it and changing it from outside. It waits as long as it takes: on a busy machine,
+        and for what is said once in a while."""
+        return Redis(unix_socket_path=str(self.socket), socket_timeout=None)
 
 
 def _die_with_parent() -> None:

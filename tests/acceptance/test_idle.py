@@ -11,6 +11,9 @@ from tests.acceptance.program import Program
 from tests.real_server import RealServer
 
 MEASURED_S = 6.0
+_OVER = "it is over"
+_GREETINGS = ("HELLO", "CLIENT SETNAME", "CLIENT SETINFO", "PING")
+"""how a connection begins: once in its life, and the first ones of a worker begin about when we start to listen"""
 
 
 @pytest.mark.parametrize("processes", [pytest.param("0", marks=pytest.mark.long), "1"])
@@ -28,11 +31,16 @@ def heard(server: RealServer, seconds: float) -> list[str]:
     said: list[str] = []
     with server.client() as onlooker, server.client() as announcer, onlooker.monitor() as monitor:
         announcer.ping()
-        over = threading.Timer(seconds, announcer.echo, ["it is over"])
+        over = threading.Timer(seconds, announcer.echo, [_OVER])
         over.start()
-        for command in monitor.listen():
-            if "it is over" in command["command"]:
-                break
-            if command["client_type"] != "lua" and "PING" not in command["command"]:
-                said.append(command["command"])
+        try:
+            for command in monitor.listen():
+                if _OVER in command["command"]:
+                    break
+                if command["client_type"] != "lua" and not command["command"].startswith(_GREETINGS):
+                    said.append(command["command"])
+        finally:
+            # it speaks once more, to nobody, before its connection is closed
+            over.cancel()
+            over.join()
     return said
