@@ -129,7 +129,7 @@ class StoreError(JobdError):
 
 
 class StoreUnavailable(StoreError):
-    """Raised when the store did not take a command, or it is unknown whether it did, until patience ran out."""
+    """Raised when the store did not answer until patience ran out. It is unknown whether a change took effect."""
 
     code = "redis_unavailable"
 

@@ -151,7 +151,6 @@ class Settings(Section):
     """All settings of a process."""
 
     redis_url: RedisUrl | None = Field(default=None, repr=False, description="unset: the embedded server")
-    database_url: str | None = Field(default=None, repr=False, description="unset: SQLite in the data directory")
     data_dir: Directory = Field(
         default_factory=lambda: user_data_path("jobd", appauthor=False),
         description="what the embedded server keeps; unset: the place of this system for data of programs",

@@ -66,7 +66,7 @@ def test_the_longer_name_of_the_token_wins() -> None:
     [
         ("JOBD_WORKER_GRACE", "JOBD_WORKER__GRACE"),
         ("JOBD_REDIS", "JOBD_REDIS_URL"),
-        ("JOBD_DATABASE", "JOBD_DATABASE_URL"),
+        ("JOBD_DATA", "JOBD_DATA_DIR"),
         ("JOBD_PLUGINS_EMAIL_HOST", "JOBD_PLUGINS__…"),
         ("JOBD_WORKER", "JOBD_WORKER__…"),
     ],

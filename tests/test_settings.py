@@ -155,7 +155,6 @@ CANARY = "canary-5f2b"
         {"JOBD_REDIS_URL": f"redis://:{CANARY}@host/main"},
         {"JOBD_REDIS_URL": f"redis://:{CANARY}\u2100@host"},
         {"REDIS_PASSWORD": CANARY, "REDIS_PORT": "x"},
-        {"JOBD_DATABASE_URL": f"postgresql://:{CANARY}@host", "JOBD_PORT": "x"},
         {"JOBD_HTTP__TOKEN__MORE": CANARY},
         {"JOBD_TOKEN": CANARY, "JOBD_PORT": "x"},
         {"JOBD_PLUGINS__EMAIL": CANARY},
@@ -174,7 +173,6 @@ def test_no_setting_shows_its_secret() -> None:
     found = settings(
         {
             "JOBD_REDIS_URL": f"redis://:{CANARY}@host/0",
-            "JOBD_DATABASE_URL": f"postgresql://:{CANARY}@host",
             "JOBD_TOKEN": CANARY,
             "JOBD_PLUGINS__EMAIL__PASSWORD": CANARY,
         }

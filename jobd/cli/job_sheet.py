@@ -54,16 +54,16 @@ def show_job(screen: Screen, job: Job, lines: Sequence[LogLine]) -> None:
 
 def summary(job: Job, screen: Screen) -> str:
     """The most telling fact about a job, in a few words."""
-    if job.cancel_requested:
-        return "is to be cancelled"
     if job.status is State.ACTIVE:
+        if job.cancel_requested:
+            return "is to be cancelled"
         return progress_words(job.progress)
     if job.status is State.DELAYED:
         return relative(job.run_at, screen.now) + (f" after {error_words(job.error)}" if job.error else "")
     if job.status is State.FAILED and job.error:
         return error_words(job.error)
     if job.status is State.COMPLETED and job.duration_ms is not None:
-        return f"took {span(job.duration_ms)}"
+        return f"took {span(job.duration_ms)}" + (", was to be cancelled" if job.cancel_requested else "")
     return job.reason or ""
 
 
@@ -119,9 +119,15 @@ def _facts(screen: Screen, job: Job) -> list[tuple[str, str]]:
         ("tags", " ".join(job.tags)),
         ("metadata", _compact(dict(job.metadata)) if job.metadata else None),
         ("reason", job.reason),
-        ("cancel", "requested" if job.cancel_requested else None),
+        ("cancel", _cancel_words(job) if job.cancel_requested else None),
     )
     return facts + [(name, text) for name, text in optional if text]
+
+
+def _cancel_words(job: Job) -> str:
+    if job.status is State.ACTIVE:
+        return "requested; its worker has been told"
+    return f"was requested while it ran, but it {job.status} before it could be stopped"
 
 
 def _attempt_row(screen: Screen, attempt: Attempt) -> list[Cell]:

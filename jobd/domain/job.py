@@ -85,7 +85,8 @@ class Job:
     metadata: Mapping[str, Any]
     created_at: datetime
     run_at: datetime
-    """when it may run, or might have: for a delayed job its time, else when it was created"""
+    """since when it may run, or from when on: the end of its last delay, the moment it was retried by hand, or else of
+    its creation"""
     started_at: datetime | None = None
     """the start of the last attempt"""
     finished_at: datetime | None = None
@@ -97,8 +98,9 @@ class Job:
     error: ErrorRecord | None = None
     """the error of the last attempt, if that failed"""
     reason: str | None = None
-    """why it was cancelled, or why it waits again"""
+    """why it was cancelled, or was to be, or why it waits again"""
     cancel_requested: bool = False
+    """somebody asked to cancel it while it ran, and it has not been cancelled: not yet, or it came to another end"""
     attempts: tuple[Attempt, ...] = field(default=())
     """what is kept of its attempts, the oldest first"""
 

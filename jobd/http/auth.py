@@ -18,7 +18,7 @@ from aiohttp import web
 from jobd.errors import SettingsError
 from jobd.http.refusals import Forbidden, Unauthenticated
 
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Guard:
@@ -41,7 +41,7 @@ class Guard:
             self._check_token(request.headers.get("Authorization", ""))
         else:
             _check_host(request.headers.get("Host"))
-        if request.method not in _SAFE_METHODS:
+        if request.method not in SAFE_METHODS:
             _check_page(request)
 
     def _check_token(self, credentials: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jobd.client import Client
+from jobd.domain.duration import milliseconds
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
 from jobd.domain.options import NONE, make_options
@@ -32,8 +33,8 @@ async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
         raise UnknownType(str(error), [_fault("/type", "unknown_type", str(error))]) from None
     except OptionError as error:
         # what is left to it: the name of a type that nobody knows, and the size of tags and metadata
-        pointer = "/type" if str(error).startswith("job type") else "/metadata"
-        raise InvalidRequest(str(error), [_fault(pointer, "invalid", str(error))]) from None
+        field, word = ("type", "job type") if str(error).startswith("job type") else ("metadata", "metadata")
+        raise _wrong([_fault(f"/{field}", "invalid", _without_label(error, word))]) from None
 
 
 async def plan_jobs(client: Client, body: Mapping[str, Any]) -> list[Planned]:
@@ -111,12 +112,22 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def _duration(value: Any) -> float | str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value / 1_000
-    if isinstance(value, str):
-        return value
+def _duration(value: Any, *, least: int = 0) -> float:
+    """In seconds. Numbers are milliseconds here, and the sentences say so."""
+    try:
+        if isinstance(value, str):
+            return milliseconds(value, least=least) / 1_000
+        if isinstance(value, int) and not isinstance(value, bool):
+            return milliseconds(value / 1_000, least=least) / 1_000
+    except (OptionError, OverflowError):
+        raise OptionError(
+            f"{value!r} is neither a number of milliseconds from {least} to ten years nor a text such as 5s, 10m, 1h30m"
+        ) from None
     raise OptionError(f"this is {named(value)}, not a whole number of milliseconds")
+
+
+def _timeout(value: Any) -> float:
+    return _duration(value, least=1)
 
 
 def _priority(value: Any) -> int | str:
@@ -126,8 +137,10 @@ def _priority(value: Any) -> int | str:
 
 
 def _backoff(value: Any) -> Any:
-    if isinstance(value, dict | str):
+    if isinstance(value, dict):
         return value
+    if isinstance(value, str):
+        return _duration(value)
     raise OptionError(f"this is {named(value)}, not an object with kind, base_ms, cap_ms and jitter")
 
 
@@ -152,7 +165,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "max_attempts": ("max_attempts", _as_it_is),
     "retries": ("retries", _as_it_is),
     "backoff": ("backoff", _backoff),
-    "timeout_ms": ("timeout", _duration),
+    "timeout_ms": ("timeout", _timeout),
     "tags": ("tags", _tags),
     "metadata": ("metadata", _as_it_is),
 }
@@ -185,7 +198,7 @@ def _option_faults(body: Mapping[str, Any], options: Mapping[str, Any], error: O
             try:
                 make_options(**{keyword: options[keyword]})
             except OptionError as fault:
-                faults.append(_fault(f"/{name}", "invalid", str(fault)))
+                faults.append(_fault(f"/{name}", "invalid", _without_label(fault, keyword)))
     for one, other in _EXCLUSIVE:
         if body.get(one) is not None and body.get(other) is not None:
             faults.append(_fault(f"/{other}", "excluded", f"{one} and {other} exclude each other; give one"))
@@ -199,7 +212,7 @@ def _id_fault(job_id: object) -> FieldFault | None:
         if not looks_made(check_chosen_id(job_id)):
             return None
     except OptionError as error:
-        return _fault("/id", "invalid", str(error))
+        return _fault("/id", "invalid", _without_label(error, "id"))
     return _fault("/id", "invalid", "ids of this shape are made by jobd; choose one that looks different")
 
 
@@ -208,6 +221,13 @@ def _id_fault(job_id: object) -> FieldFault | None:
 
 def _fault(pointer: str, code: str, message: str) -> FieldFault:
     return FieldFault(pointer=pointer, code=code, message=message)
+
+
+def _without_label(error: OptionError, label: str) -> str:
+    """What an error says of an option, without the name in front, which the pointer says already."""
+    said = str(error)
+    bare = said.removeprefix(label)
+    return bare.lstrip(" .:") if bare[:1] in (" ", ".", ":") else said
 
 
 def _below(prefix: str, fault: FieldFault) -> FieldFault:

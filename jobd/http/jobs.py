@@ -93,7 +93,7 @@ async def show_logs(request: web.Request) -> web.Response:
 async def cancel(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Cancels a job: 200, or 202 while its worker stops it."""
     job = await client_of(request).cancel(_id_of(request), reason=_reason(body))
-    return answer(job_to_json(job), 202 if job.cancel_requested else 200)
+    return answer(job_to_json(job), 200 if job.status in ENDED else 202)
 
 
 async def retry(request: web.Request, body: dict[str, Any]) -> web.Response:

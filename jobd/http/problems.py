@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from jobd import log
-from jobd.errors import JobdError, StoreError
+from jobd.errors import JobdError, StoreError, StoreUnavailable
 from jobd.http.answer import answer
-from jobd.http.auth import Guard
+from jobd.http.auth import SAFE_METHODS, Guard
 from jobd.http.body import too_large
 from jobd.http.refusals import BadRequest, NotAllowed, NotFound
 from jobd.http.service import SERVICE
@@ -36,12 +36,12 @@ _TITLES: Final = {
     "internal": "Something went wrong here",
 }
 _TROUBLE: Final = {
-    "redis_unavailable": "the store did not answer in time, and it is unknown whether this took effect; with an id of "
-    "your own choice it is safe to send it again",
+    "redis_unavailable": "the store did not answer in time",
     "store_full": "the store has no memory for new jobs; nothing was stored",
     "enqueue_expired": "the store took too long to be reached; nothing was stored by this request",
 }
 """what may be told of trouble behind the API; the log has the rest"""
+_DOUBT: Final = "; it is unknown whether this took effect. With an id of your own choice it is safe to send it again"
 _SANE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 _LONGEST_DETAIL, _LONGEST_MESSAGE = 2_000, 500
 _RETRY_AFTER_S = "2"
@@ -113,6 +113,8 @@ def _of_error(request: web.Request, raised: Exception, request_id: str) -> web.R
     if isinstance(error, StoreError):
         _log.warning("the store has trouble", request_id=request_id, code=error.code, error=detail)
         detail = _TROUBLE.get(error.code, "the store cannot be worked with at the moment")
+        if isinstance(error, StoreUnavailable) and request.method not in SAFE_METHODS:
+            detail += _DOUBT
         headers = {"Retry-After": _RETRY_AFTER_S} if error.retryable else None
     elif error.status >= 500:
         _log.error("a request failed", request_id=request_id, method=request.method, path=request.path, exc_info=raised)

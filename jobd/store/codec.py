@@ -169,6 +169,7 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         )
     ended = state in (State.COMPLETED, State.FAILED, State.CANCELLED)
     unlucky = state is not State.COMPLETED
+    asked = flags & _CANCEL_ASKED != 0 and state is not State.CANCELLED
     known: dict[str, Any] = {
         "status": state,
         "attempt": attempt,
@@ -179,11 +180,11 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         "progress": _progress(progress) if progress else None,
         "result": _json(result) if result and state is State.COMPLETED else None,
         "error": tried[-1].get("error") if tried and unlucky else None,
-        "reason": _reason(history) if unlucky else None,
-        "cancel_requested": flags & _CANCEL_ASKED != 0 and state is State.ACTIVE,
+        "reason": _reason(history) if unlucky or asked else None,
+        "cancel_requested": asked,
         "attempts": tuple(attempts),
     }
-    if due and state in (State.DELAYED, State.BLOCKED):
+    if due:
         known["run_at"] = moment(due)
     return known
 

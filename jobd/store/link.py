@@ -1,7 +1,7 @@
 """One shard's link to its server: sends scripts, and sends them again when the answer did not come.
 
 Every script is safe to send twice. So a call that fails on its way is repeated, with growing pauses, until it is
-answered or the caller's patience has run out; then it is unknown whether it took effect, and the error says so.
+answered or the caller's patience has run out; then it is unknown whether a change took effect, and the error says so.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ _PASSING_WORDS = (
     *("READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN"),
     "MISCONF",
 )
+READS = frozenset(["get", "PING", "TIME", "INFO", "LRANGE", "HGETALL", "HKEYS", "HMGET", "ZRANGE", "ZCARD", "ZCOUNT"])
+"""scripts and commands that change nothing"""
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 Argument = bytes | str | int | float
@@ -113,7 +115,8 @@ class Link:
         return await self.insist(lambda: self.redis.execute_command(*words), patience_s, what=str(words[0]))
 
     async def insist(self, send: Any, patience_s: float, *, what: str) -> Any:
-        """The answer of `send`, called again until it comes or `patience_s` seconds have passed."""
+        """The answer of `send`, called again until it comes or `patience_s` seconds have passed. `what` names the
+        command or script."""
         give_up = clock.monotonic() + patience_s
         pause = _FIRST_PAUSE_S
         while True:
@@ -127,10 +130,11 @@ class Link:
             except OSError as error:
                 trouble = error
             if clock.monotonic() + pause > give_up:
-                raise StoreUnavailable(
-                    f"{self._name} did not answer {what} within {patience_s:g} s ({trouble}); it is unknown whether it "
-                    "took effect, and safe to ask again"
-                ) from trouble
+                said = (
+                    f"{self._name} did not answer {what} within {patience_s:g} s ({str(trouble) or 'no answer came'})"
+                )
+                doubt = "" if what in READS else "; it is unknown whether it took effect, and safe to ask again"
+                raise StoreUnavailable(said + doubt) from trouble
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 

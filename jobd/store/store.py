@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -70,7 +71,7 @@ class Store:
         found = ""
         for shard in self.shards:
             try:
-                info = await shard.link.insist(lambda: shard.link.redis.info("server"), PATIENCE_S, what="INFO")  # noqa: B023
+                info = await shard.link.insist(partial(shard.link.redis.info, "server"), PATIENCE_S, what="INFO")
             except StoreDenied:
                 continue  # a user without the right to ask; the scripts will say what they miss
             kind = "valkey" if "valkey_version" in info else "redis"

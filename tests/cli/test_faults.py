@@ -24,6 +24,15 @@ def test_a_store_that_does_not_answer_is_unreachable(tmp_path: Path) -> None:
     assert "Try:   check that the server runs" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [["queues"], ["jobs", "list"], ["jobs", "show", "x"], ["enqueue", "x", "--queue", "q"]]
+)
+def test_where_nothing_was_sent_nothing_is_said_of_effects(tmp_path: Path, words: list[str]) -> None:
+    result = Cli({"JOBD_REDIS_URL": f"unix://{tmp_path}/nobody"})(*words)
+    assert result.exit_code == Exit.UNREACHABLE
+    assert "effect" not in result.stderr
+
+
 def test_where_no_jobd_runs_and_no_redis_is_named_it_says_what_to_do(tmp_path: Path) -> None:
     result = Cli({"JOBD_DATA_DIR": str(tmp_path)})("queues")
     assert result.exit_code == Exit.UNREACHABLE

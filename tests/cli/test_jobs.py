@@ -175,6 +175,22 @@ def test_a_waiting_job_is_cancelled_at_once_and_a_running_one_asked_to_stop(
     assert ids_of(cli.json("jobs", "list", "--status", "cancelled")) == ["runs", "waits"]
 
 
+def test_a_job_that_completed_although_it_was_to_be_cancelled_shows_both(
+    cli: Cli, enqueue: Enqueue, worker: HandWorker
+) -> None:
+    enqueue("deaf")
+    delivery = worker.take("paint")
+    cli("jobs", "cancel", "deaf", "--reason", "colour is sold out")
+    assert re.search(
+        r"^  cancel +requested; its worker has been told$", cli("jobs", "show", "deaf").stdout, re.MULTILINE
+    )
+    worker.complete(delivery)
+    shown = cli("jobs", "show", "deaf").stdout
+    assert re.search(r"^  cancel +was requested while it ran, but it completed before it could", shown, re.MULTILINE)
+    assert re.search(r"^  reason +colour is sold out$", shown, re.MULTILINE)
+    assert cli("jobs", "list").stdout.rstrip().endswith(", was to be cancelled")
+
+
 @pytest.mark.requirement("2.12")
 def test_failed_jobs_are_retried_one_or_many_by_a_pipe(cli: Cli, enqueue: Enqueue, worker: HandWorker) -> None:
     for number in range(3):

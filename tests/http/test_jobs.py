@@ -140,6 +140,16 @@ async def test_a_running_job_is_cancelled_by_its_worker_and_202_says_so(api: Api
     assert (reply.status, reply.body["status"], reply.body["cancel_requested"]) == (202, "active", True)
 
 
+async def test_a_job_that_completed_although_it_was_to_be_cancelled_shows_both(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="one")
+    delivery = await hand.take()
+    await api.post("/api/v1/jobs/one/cancel", {"reason": "a mistake"})
+    await hand.complete(delivery)
+    job = (await api.get("/api/v1/jobs/one")).body
+
+    assert (job["status"], job["cancel_requested"], job["reason"]) == ("completed", True, "a mistake")
+
+
 async def test_a_job_that_has_ended_cannot_be_cancelled_but_run_again(api: Api, hand: Hand) -> None:
     await api.enqueue(id="one")
     await hand.complete(await hand.take())

@@ -211,6 +211,16 @@ async def test_trouble_with_the_store_is_told_without_its_secrets(
     assert reply.headers["Retry-After"] == "2"
 
 
+async def test_who_only_looked_is_not_told_of_effects(api: Api, client: Client) -> None:
+    async def counts() -> dict[str, object]:
+        raise StoreUnavailable("it is unknown whether it took effect")
+
+    client.store.counts = counts  # type: ignore[method-assign, assignment]  # as above
+    reply = await api.get("/api/v1/queues")
+
+    assert (reply.status, reply.body["detail"]) == (503, "the store did not answer in time")
+
+
 async def test_a_fault_of_the_server_is_told_without_its_insides(api: Api, client: Client) -> None:
     async def get(_: str) -> object:
         raise RuntimeError("password=hunter2")

@@ -62,11 +62,17 @@ def new_job(
     payload: bytes = b"{}",
     max_attempts: int = 4,
     timeout_ms: int = 0,
+    delay_ms: int | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> NewJob:
     """A job on its way into the store. Without an id it gets one of its own."""
     options = Options(
-        queue=queue, priority=priority, max_attempts=max_attempts, timeout_ms=timeout_ms, metadata=metadata
+        queue=queue,
+        priority=priority,
+        max_attempts=max_attempts,
+        timeout_ms=timeout_ms,
+        delay_ms=delay_ms,
+        metadata=metadata,
     ).over(DEFAULTS)
     head = pack_head(type, Options(**{**_fields(options), "backoff": None}))
     return NewJob(job_id or made_id(), queue, priority, due, head + payload)

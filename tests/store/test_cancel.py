@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
+from jobd.domain.delivery import Delivery
 from jobd.domain.state import State
-from jobd.store.shard import Retention, Shard
+from jobd.store.shard import Retention, Settlement, Shard
 from tests.store.hands import Clock, Hands, LossyLink, cancelled, done, failed, ids, new_job
 
 
@@ -46,6 +51,22 @@ async def test_the_worker_of_a_running_job_is_asked(hands: Hands, shard: Shard) 
     job = await hands.job("a")
     assert (job.status, job.cancel_requested, job.reason) == (State.CANCELLED, False, "stop")
     assert [attempt.outcome for attempt in job.attempts] == ["cancelled"]
+
+
+@pytest.mark.parametrize("end", [done, failed])
+async def test_a_job_that_comes_to_another_end_still_shows_that_it_was_to_be_cancelled(
+    hands: Hands, shard: Shard, end: Callable[[Delivery], Settlement]
+) -> None:
+    """A thread cannot be stopped: it may well complete."""
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    await shard.cancel(["a"], {"reason": "stop"})
+    await shard.settle("w1", [end(delivery)])
+    job = await hands.job("a")
+    assert job.status is end(delivery).verdict.state
+    assert (job.cancel_requested, job.reason) == (True, "stop")
+    await shard.retry(["a"])
+    assert not (await hands.job("a")).cancel_requested
 
 
 async def test_who_asks_again_is_heard_again_but_the_history_grows_once(hands: Hands, shard: Shard) -> None:

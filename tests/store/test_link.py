@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import SettingsError, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jobd.store import scripts
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from jobd.store.topology import connect, masked
@@ -160,6 +161,25 @@ async def test_a_server_that_is_not_there_costs_no_more_than_the_callers_patienc
     with pytest.raises(StoreUnavailable):
         await store.check(patience_s=0.3)
     assert time.monotonic() - began < 2
+    await store.close()
+
+
+async def test_of_a_question_nobody_wonders_whether_it_took_effect(tmp_path: Path) -> None:
+    store = Store.at(f"unix://{tmp_path}/nobody")
+    (shard,) = store.shards
+    for question in (
+        store.check(patience_s=0.1),
+        shard.link.command("HGETALL", "x", patience_s=0.1),
+        *(
+            shard.link.run(name, [], [], patience_s=0.1)
+            for name in scripts.names()
+            if b"flags=no-writes" in scripts.load(name).source
+        ),
+    ):
+        with pytest.raises(StoreUnavailable, match=r"did not answer \S+ within 0.1 s \(.*\)$"):
+            await question
+    with pytest.raises(StoreUnavailable, match="unknown whether it took effect"):
+        await shard.link.command("HSET", "x", "y", "z", patience_s=0.1)
     await store.close()
 
 

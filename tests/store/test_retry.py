@@ -41,6 +41,22 @@ async def test_a_job_that_was_cancelled_before_it_ran_waits_again(hands: Hands, 
     assert sorted(ids(await hands.fetch())) == ["a", "b"]
 
 
+async def test_a_delayed_job_that_is_run_again_by_hand_may_run_at_once_and_says_so(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.join()
+    await hands.put(new_job("a", due="+60000", delay_ms=60_000))
+    await shard.cancel(["a"], {})
+    clock.forward(1_000)
+    await shard.retry(["a"])
+    assert (await hands.job("a")).run_at.timestamp() * 1_000 == clock.ms
+    (delivery,) = await hands.fetch()
+    clock.forward(5)
+    assert (await hands.job("a")).run_at.timestamp() * 1_000 == clock.ms - 5
+    await shard.settle("w1", [done(delivery)])
+    assert (await hands.job("a")).run_at.timestamp() * 1_000 == clock.ms - 5
+
+
 async def test_a_result_does_not_outlive_the_retry(hands: Hands, shard: Shard) -> None:
     await hands.join()
     (delivery,) = await hands.active(new_job("a"))

@@ -36,7 +36,7 @@ local function retry(id)
     remember_attempt(run, run.finished, '"worker":"' .. run.holder .. '","outcome":"returned"')
   end
   remember_note(run, 'retried_at', '')
-  run.state, run.attempt, run.crashes = 'w', 0, 0
+  run.state, run.attempt, run.crashes, run.due = 'w', 0, 0, now
   run.flags = bit.band(run.flags, bit.bnot(SUSPECT + CANCEL_ASKED))
   records[#records + 1], records[#records + 2] = id, write_run(run)
   place(queue, priority, id)

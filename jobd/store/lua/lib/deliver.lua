@@ -5,7 +5,7 @@ end
 
 -- The record of a run that begins now.
 local function delivered(run, holder)
-  run.state, run.holder, run.started, run.due = 'a', holder, now, 0
+  run.state, run.holder, run.started = 'a', holder, now
   run.fence = math.max(run.fence + 1, now_us)
   run.attempt = run.attempt + 1
   run.deliveries = math.min(run.deliveries + 1, 65535)
