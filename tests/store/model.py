@@ -108,6 +108,7 @@ class Member:
     """A process that has joined."""
 
     lease_until: int
+    lease: int
     lines: tuple[str, ...]
     cause: str = ""
     sequence: int = 0
@@ -229,11 +230,11 @@ class Model:
     def join(self, name: str, lease: int, lines: tuple[str, ...]) -> None:
         member = self.members.get(name)
         if member is None:
-            self.members[name] = Member(self.now + lease, lines)
+            self.members[name] = Member(self.now + lease, lease, lines)
         elif member.lease_until < self.now:
             raise LeaseIsLost
         else:
-            member.lease_until, member.lines = self.now + lease, lines
+            member.lease_until, member.lease, member.lines = self.now + lease, lease, lines
 
     def renew(self, names: Sequence[str], lease: int) -> list[bool]:
         alive = [self.lives(name) for name in names]
@@ -396,6 +397,8 @@ class Model:
         if still:
             return still
         me.taken = {}
+        for member in self.members.values():  # who was given a lease before the clock stepped back
+            member.lease_until = min(member.lease_until, self.now + member.lease)
         for name, member in list(self.members.items()):
             dead, held = not self.lives(name), self.held(name)
             if name == monitor:

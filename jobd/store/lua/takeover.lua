@@ -10,7 +10,7 @@
 -- include: head run wake part
 
 local monitor, most, from = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local MOST_DEAD, MOST_LIVING, USUAL_LEASE = 32, 100, 60000
+local MOST_DEAD, MOST_LIVING = 32, 100
 local lease = redis.call('ZSCORE', leases_key, monitor)
 if not lease or tonumber(lease) < now then return { 'lease_lost' } end
 
@@ -22,7 +22,8 @@ local function answer(id, spec, run, facts)
   for i = 1, 5 do reply[at + 3 + i] = facts[i] end
 end
 
-local told = redis.call('HGET', member_key(monitor), 'taken')
+local me = redis.call('HMGET', member_key(monitor), 'taken', 'lease')
+local told, my_lease = me[1], tonumber(me[2] or 0)
 local earlier, ids = told and cmsgpack.unpack(told) or {}, {}
 for id in pairs(earlier) do ids[#ids + 1] = id end
 if #ids > 0 then
@@ -87,13 +88,15 @@ for _, member in ipairs(dead) do
   end
 end
 
--- A lease that ends later than one that begins now was given before the clock stepped back: it is cut.
+-- A lease that ends later than one that begins now was given before the clock stepped back: it is cut, so that who died
+-- unseen keeps its jobs for one lease longer, whatever the step. Only one longer than ours is asked for its length: in
+-- most fleets all leases are of one length.
 local cut = {}
 local living = redis.call('ZRANGEBYSCORE', leases_key, string.format('%.0f', now), '+inf', 'WITHSCORES',
   'LIMIT', from, MOST_LIVING)
 for i = 1, #living, 2 do
   local member, rest = living[i], tonumber(living[i + 1]) - now
-  if rest > USUAL_LEASE then
+  if rest > my_lease then
     local whole = tonumber(redis.call('HGET', member_key(member), 'lease') or nil)
     if whole and rest > whole then cut[#cut + 1], cut[#cut + 2] = now + whole, member end
   end
