@@ -69,7 +69,8 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Closes its connections."""
+        """Closes its connections. Whoever asks anything of it after that, or waits for a result, gets
+        ClientClosed."""
         await self._endings.close()
         await self.store.close()
 

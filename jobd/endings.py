@@ -9,7 +9,7 @@ from jobd import clock
 from jobd.domain.ids import new_id
 from jobd.domain.job import Job
 from jobd.domain.state import ENDED
-from jobd.errors import ResultTimeout
+from jobd.errors import ClientClosed, ResultTimeout
 from jobd.store.shard import Shard
 from jobd.store.store import Store, not_found
 
@@ -25,10 +25,11 @@ class Endings:
         self._name = f"client-{new_id(clock.now_ms(), clock.random_bits)}"
         self._listeners: dict[Shard, asyncio.Task[None]] = {}
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._closed = False
 
     async def wait(self, job_id: str, timeout: float | None) -> Job:
         """The job, once it has ended; waits up to `timeout` seconds (None: as long as it takes). Raises ResultTimeout,
-        JobNotFound, StoreError."""
+        JobNotFound, StoreError, and ClientClosed after `close`, also to who waits then."""
         heard = asyncio.Event()
         events = self._waiting.setdefault(job_id, set())
         events.add(heard)
@@ -43,7 +44,11 @@ class Endings:
                 self._waiting.pop(job_id, None)
 
     async def close(self) -> None:
-        """Ends the listeners."""
+        """Ends the listeners, and the waiting of all."""
+        self._closed = True
+        for events in self._waiting.values():
+            for event in events:
+                event.set()
         for listener in self._listeners.values():
             # a cancellation that comes while redis-py sends may be lost (asyncio.wait_for of Python 3.11): ask again
             while not listener.done():
@@ -64,6 +69,8 @@ class Endings:
             heard.clear()
 
     async def _ended(self, job_id: str) -> Job | None:
+        if self._closed:
+            raise ClientClosed("this client has been closed; make a new one")
         for shard in self._store.shards_of(job_id):
             self._listen(shard)
             word = await shard.watch(job_id, self._name)

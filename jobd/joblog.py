@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from jobd import log
-from jobd.errors import StoreError
+from jobd.errors import ClientClosed, StoreError
 from jobd.store.codec import members
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class JobLog:
             try:
                 for line in lines:
                     await self._shard.say(self._delivery, "log", line)
-            except StoreError as error:
+            except (StoreError, ClientClosed) as error:
                 self._process_log.warning(
                     "log lines could not be kept with the job", lines=len(lines), error=str(error)
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,8 +46,14 @@ class Progress:
 
     @property
     def percent(self) -> float | None:
-        """`done` of `total` in percent, if the total is known."""
-        return None if not self.total else round(100 * self.done / self.total, 2)
+        """`done` of `total` in percent, if the total is known and that is a number."""
+        if not self.total or self.total < 0:
+            return None
+        try:
+            percent = 100 * self.done / self.total
+        except OverflowError:  # of integers, which know no infinity
+            return None
+        return round(percent, 2) if math.isfinite(percent) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

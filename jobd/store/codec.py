@@ -252,9 +252,25 @@ def _attempt(line: Mapping[str, Any]) -> Attempt:
     )
 
 
-def _progress(raw: bytes) -> Progress:
-    said = orjson.loads(raw)
-    return Progress(done=said["done"], total=said.get("total"), message=said.get("message"), at=moment(said["at"]))
+def _progress(raw: bytes) -> Progress | None:
+    """What a handler said; None for what no version of ours says: it must not hide the job."""
+    try:
+        said = orjson.loads(raw)
+        done, total, message, at = said["done"], said.get("total"), said.get("message"), moment(said["at"])
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
+        return None
+    if not _is_number(done):
+        return None
+    return Progress(
+        done=done,
+        total=total if _is_number(total) else None,
+        message=None if message is None else str(message),
+        at=at,
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _json(raw: bytes) -> Any:

@@ -27,7 +27,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobd import clock
-from jobd.errors import StoreDenied, StoreError, StoreFull, StoreUnavailable
+from jobd.errors import ClientClosed, StoreDenied, StoreError, StoreFull, StoreUnavailable
 from jobd.store.scripts import Script, load
 from jobd.store.topology import COMMAND_TIMEOUT_S
 
@@ -53,9 +53,11 @@ class Link:
     def __init__(self, redis: Redis, *, name: str = "redis") -> None:
         self.redis = redis
         self._name = name
+        self._closed = False
 
     async def close(self) -> None:
-        """Closes its connections."""
+        """Closes its connections; who asks for anything after that is refused."""
+        self._closed = True
         await self.redis.aclose()
 
     async def run(
@@ -116,10 +118,12 @@ class Link:
 
     async def insist(self, send: Any, patience_s: float, *, what: str) -> Any:
         """The answer of `send`, called again until it comes or `patience_s` seconds have passed. `what` names the
-        command or script."""
+        command or script. Raises ClientClosed after `close`: what is opened then is closed by nobody."""
         give_up = clock.monotonic() + patience_s
         pause = _FIRST_PAUSE_S
         while True:
+            if self._closed:
+                raise ClientClosed("this client has been closed; make a new one")
             try:
                 async with asyncio.timeout(min(COMMAND_TIMEOUT_S, give_up - clock.monotonic())):
                     return await send()

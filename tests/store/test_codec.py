@@ -209,3 +209,28 @@ def test_attempts_of_all_kinds_read_back() -> None:
     assert [attempt.outcome for attempt in job.attempts] == list(Ending)
     assert {attempt.duration_ms for attempt in job.attempts} == {1_500}
     assert job.duration_ms == 1_500
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"no JSON",
+        b"[1]",
+        b"{}",
+        b'{"done":"half","at":5}',
+        b'{"done":null,"total":2,"at":5}',
+        b'{"done":1}',
+        b'{"done":1,"at":"noon"}',
+        b'{"done":1,"at":1e300}',
+    ],
+)
+def test_progress_that_nobody_can_have_said_does_not_hide_the_job(said: bytes) -> None:
+    job = unpack_job("id", stamped(pack_head("noop", DEFAULTS), 1), run(), b"", said)
+    assert (job.status, job.progress) == (State.ACTIVE, None)
+
+
+def test_a_total_that_is_no_number_is_an_unknown_total() -> None:
+    said = b'{"done":1,"total":"many","message":7,"at":5}'
+    progress = unpack_job("id", stamped(pack_head("noop", DEFAULTS), 1), run(), b"", said).progress
+    assert progress is not None
+    assert (progress.done, progress.total, progress.percent, progress.message) == (1, None, None, "7")
