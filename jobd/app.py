@@ -155,7 +155,7 @@ class House:
             for crew in crews:
                 loop.call_soon_threadsafe(crew.suspects_wait)
 
-        keeper = LeaseKeeper(url, settings.prefix, len(store.shards), settings.worker.lease, on_suspects=suspects_wait)
+        keeper = LeaseKeeper(url, settings.prefix, settings.worker.lease, on_suspects=suspects_wait)
         yield Leases(keeper)
         if self.embedded is None:
             yield SharedStore(store)

@@ -41,8 +41,8 @@ class Client:
         catalog: Catalog | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """`url` names the Redis (redis://, rediss://, unix://). Without one it is the one that the settings name, or
-        the embedded server of a `jobd run` on this machine. All else (prefix of keys, defaults, retention) is as the
+        """`url` names the Redis, as `jobd.store_url` says. Without one it is the one that the settings name, or the
+        embedded server of a `jobd run` on this machine. All else (prefix of keys, defaults, retention) is as the
         settings say, which are those of this process unless others are given, so that a client and the workers beside
         it mean the same store. It connects on first use. Raises SettingsError."""
         if store is None:

@@ -12,7 +12,6 @@ from functools import partial
 from inspect import isclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -30,6 +29,7 @@ from jobd.domain.duration import milliseconds
 from jobd.domain.names import check_queue_name
 from jobd.environment import Environment, Given
 from jobd.errors import OptionError, SettingsError
+from jobd.store_url import StoreUrl
 
 DEFAULT_PORT = 8420
 
@@ -62,16 +62,7 @@ def _lower(value: object) -> object:
 
 
 def _redis_url(url: str) -> str:
-    # the messages do not repeat it, as there may be a password in it
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("this is not a URL with a host and the number of a port") from None
-    if parts.scheme not in ("redis", "rediss", "unix"):
-        raise ValueError("a Redis URL starts with redis://, rediss:// (TLS) or unix://")
-    if parts.scheme != "unix" and not parts.path.removeprefix("/").isdecimal() and parts.path not in ("", "/"):
-        raise ValueError("a Redis URL ends in the number of a database, such as /0")
+    StoreUrl.parse(url)
     return url
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import jobd
-from jobd.store.topology import masked
+from jobd.store_url import masked
 
 if TYPE_CHECKING:
     from jobd.app import House

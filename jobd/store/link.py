@@ -7,14 +7,17 @@ answered or the caller's patience has run out; then it is unknown whether a chan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
+    ClusterDownError,
     MaxConnectionsError,
     NoPermissionError,
     NoScriptError,
@@ -22,6 +25,7 @@ from redis.exceptions import (
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -29,36 +33,40 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from jobd import clock
 from jobd.errors import ClientClosed, StoreDenied, StoreError, StoreFull, StoreUnavailable
 from jobd.store.scripts import Script, load
-from jobd.store.topology import COMMAND_TIMEOUT_S
+from jobd.store.topology.node import COMMAND_TIMEOUT_S
+from jobd.store.topology.owner import Owner
 
 PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 
-_PASSING = (RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MaxConnectionsError, OSError)
-_PASSING_WORDS = (
-    *("LOADING", "BUSY", "UNBLOCKED"),
-    *("READONLY", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "TRYAGAIN"),
-    "MISCONF",
+_PASSING = (
+    *(RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, MaxConnectionsError, OSError),
+    # a slot of a Cluster moves: ASK (which MOVED is too) is not followed while it does, as a script may also need keys
+    # that have not moved yet, and would make them anew at the other node
+    *(AskError, TryAgainError, ClusterDownError),
 )
 READS = frozenset(["get", "PING", "TIME", "INFO", "LRANGE", "HGETALL", "HKEYS", "HMGET", "ZRANGE", "ZCARD", "ZCOUNT"])
 """scripts and commands that change nothing"""
+_PASSING_WORDS = ("BUSY", "UNBLOCKED", "NOREPLICAS", "MISCONF")
+_SLOT_MOVES = "access a non local key"
+"""what a server says of a script that met such a key half-way; all scripts do before their first write"""
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 Argument = bytes | str | int | float
 
 
 class Link:
-    """The way to one server."""
+    """The way to the server of one shard."""
 
-    def __init__(self, redis: Redis, *, name: str = "redis") -> None:
-        self.redis = redis
+    def __init__(self, owner: Owner, *, name: str = "redis") -> None:
+        self.owner = owner
         self._name = name
         self._closed = False
 
     async def close(self) -> None:
         """Closes its connections; who asks for anything after that is refused."""
         self._closed = True
-        await self.redis.aclose()
+        await self.owner.close()
 
     async def run(
         self, script: str, keys: Sequence[bytes], arguments: Sequence[Argument], *, patience_s: float = PATIENCE_S
@@ -66,7 +74,7 @@ class Link:
         """The reply of a script. Raises StoreUnavailable when `patience_s` seconds went by without one, StoreFull,
         StoreRefused, or StoreError."""
         loaded = load(script)
-        return await self.insist(lambda: self._evaluate(loaded, keys, arguments), patience_s, what=script)
+        return await self.insist(lambda redis: self._evaluate(redis, loaded, keys, arguments), patience_s, what=script)
 
     async def run_repeating(
         self,
@@ -80,9 +88,9 @@ class Link:
         loaded = load(script)
         sent = [first]
 
-        async def send() -> Any:
+        async def send(redis: Redis) -> Any:
             arguments = sent.pop() if sent else again
-            return await self._evaluate(loaded, keys, arguments)
+            return await self._evaluate(redis, loaded, keys, arguments)
 
         return await self.insist(send, patience_s, what=script)
 
@@ -95,8 +103,8 @@ class Link:
         """The replies of several scripts, sent in one trip, in order; each is a transition of its own."""
         loaded = [(load(script), keys, arguments) for script, keys, arguments in calls]
 
-        async def trip() -> list[Any]:
-            pipeline = self.redis.pipeline(transaction=False)
+        async def trip(redis: Redis) -> list[Any]:
+            pipeline = redis.pipeline(transaction=False)
             for script, keys, arguments in loaded:
                 pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
             replies = await pipeline.execute(raise_on_error=False)
@@ -104,7 +112,7 @@ class Link:
                 if isinstance(reply, NoScriptError):
                     # the scripts behind it ran or failed by themselves; each is safe to send again
                     script, keys, arguments = loaded[at]
-                    replies[at] = await self._evaluate(script, keys, arguments)
+                    replies[at] = await self._evaluate(redis, script, keys, arguments)
                 elif isinstance(reply, BaseException):
                     raise reply
             return replies
@@ -114,25 +122,29 @@ class Link:
 
     async def command(self, *words: Argument, patience_s: float = PATIENCE_S) -> Any:
         """The reply of a plain command that is safe to send twice."""
-        return await self.insist(lambda: self.redis.execute_command(*words), patience_s, what=str(words[0]))
+        return await self.insist(lambda redis: redis.execute_command(*words), patience_s, what=str(words[0]))
 
-    async def insist(self, send: Any, patience_s: float, *, what: str) -> Any:
-        """The answer of `send`, called again until it comes or `patience_s` seconds have passed. `what` names the
-        command or script. Raises ClientClosed after `close`: what is opened then is closed by nobody."""
+    async def insist(self, send: Callable[[Redis], Awaitable[Any]], patience_s: float, *, what: str) -> Any:
+        """The answer of `send`, called again until it comes or `patience_s` seconds have passed, each time with a
+        client for the server that owns the shard then. `what` names the command or script. Raises ClientClosed after
+        `close`: what is opened then is closed by nobody."""
         give_up = clock.monotonic() + patience_s
         pause = _FIRST_PAUSE_S
         while True:
             if self._closed:
                 raise ClientClosed("this client has been closed; make a new one")
+            redis = None
             try:
                 async with asyncio.timeout(min(COMMAND_TIMEOUT_S, give_up - clock.monotonic())):
-                    return await send()
+                    redis = await self.owner.client()
+                    return await send(redis)
             except RedisError as error:
                 if not passing(error):
                     raise translated(error, self._name) from error
                 trouble: Exception = error
             except OSError as error:
                 trouble = error
+            await self.owner.heed(trouble, redis)
             if clock.monotonic() + pause > give_up:
                 said = (
                     f"{self._name} did not answer {what} within {patience_s:g} s ({str(trouble) or 'no answer came'})"
@@ -142,20 +154,22 @@ class Link:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
+    async def _evaluate(
+        self, redis: Redis, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]
+    ) -> Any:
         try:
-            return await self.redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            return await redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await self.redis.execute_command("EVAL", script.source, len(keys), *keys, *arguments)
+            return await redis.execute_command("EVAL", script.source, len(keys), *keys, *arguments)
 
 
 def passing(error: Exception) -> bool:
     """Is it weather, so that the same command may succeed in a moment?"""
     error = _bare(error)
-    if isinstance(error, _REFUSED):
+    if isinstance(error, _REFUSED) or _distrust(error):
         return False
     if isinstance(error, ResponseError) and not isinstance(error, _PASSING):
-        return str(error).startswith(_PASSING_WORDS)
+        return str(error).startswith(_PASSING_WORDS) or _SLOT_MOVES in str(error)
     return isinstance(error, _PASSING)
 
 
@@ -168,7 +182,23 @@ def translated(error: Exception, name: str) -> StoreError:
         )
     if isinstance(error, _REFUSED):
         return StoreDenied(f"{name} does not let us in: {error}")
+    if fault := _distrust(error):
+        return StoreDenied(f"{name}: no TLS connection comes about: {fault}")
     return StoreError(f"{name} answered with an error: {error}")
+
+
+def _distrust(error: BaseException) -> str:
+    """Why one side does not accept the other in TLS; nothing if that is not what is wrong."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            if isinstance(seen, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError) or not seen.reason:
+                return ""  # the line broke
+            if isinstance(seen, ssl.SSLCertVerificationError):
+                return f"{seen.verify_message}; the URL names the authority to trust as ?ca=/path/to/ca.pem"
+            return seen.reason
+        seen = seen.__cause__ or seen.__context__
+    return ""
 
 
 def _bare(error: Exception) -> Exception:

@@ -61,6 +61,7 @@ class Shard:
         self, link: Link, prefix: str = "jobd", number: int = 0, *, retention: Retention | None = None
     ) -> None:
         self.link = link
+        self.number = number
         self.keys = Keys(prefix, number)
         self.retention = retention or Retention()
         self.dictated_us: int | None = None

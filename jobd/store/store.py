@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -18,10 +17,11 @@ from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, JobNotFound, StoreDenied, StoreError, StoreRefused
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
 from jobd.store.inbox import Inbox
-from jobd.store.keys import shard_of_queue
+from jobd.store.keys import Keys, shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
 from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
-from jobd.store.topology import connect, masked
+from jobd.store.topology.owner import Owner, topology_at
+from jobd.store_url import masked
 
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
 
@@ -53,7 +53,9 @@ class Store:
     @classmethod
     def at(cls, url: str, *, prefix: str = "jobd", retention: Retention | None = None) -> Store:
         """The store at a Redis URL; it connects on first use. Raises SettingsError if the URL cannot be understood."""
-        link = Link(connect(url), name=f"the store at {masked(url)}")
+        topology = topology_at(url)
+        owner = Owner(topology, Keys(prefix, 0).base)
+        link = Link(owner, name=f"the store at {masked(url)}")
         return cls([Shard(link, prefix, 0, retention=retention)], url)
 
     async def close(self) -> None:
@@ -71,7 +73,7 @@ class Store:
         found = ""
         for shard in self.shards:
             try:
-                info = await shard.link.insist(partial(shard.link.redis.info, "server"), PATIENCE_S, what="INFO")
+                info = await shard.link.insist(lambda redis: redis.info("server"), PATIENCE_S, what="INFO")
             except StoreDenied:
                 continue  # a user without the right to ask; the scripts will say what they miss
             kind = "valkey" if "valkey_version" in info else "redis"
@@ -87,7 +89,7 @@ class Store:
 
     def inbox(self, member: str, shard: Shard) -> Inbox:
         """The words that scripts leave for a member of a shard."""
-        return Inbox(self.url, shard.keys.inbox(member))
+        return Inbox(shard.link.owner, shard.keys.inbox(member))
 
     # --- jobs ----------------------------------------------------------------------------------------------------
 

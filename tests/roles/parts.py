@@ -30,7 +30,7 @@ class Parts:
         self.keeper = self.make_keeper()
 
     def make_keeper(self) -> LeaseKeeper:
-        return LeaseKeeper(self.store.url, "jobd", 1, self.settings.worker.lease)
+        return LeaseKeeper(self.store.url, "jobd", self.settings.worker.lease)
 
     def report(self, name: str, error: BaseException) -> None:
         self.reported.append((name, error))

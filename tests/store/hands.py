@@ -201,14 +201,14 @@ class LossyLink(Link):
     """A link that loses the replies to the next so many scripts: they run, and nobody hears how it went."""
 
     def __init__(self, link: Link) -> None:
-        super().__init__(link.redis)
+        super().__init__(link.owner)
         self.losing = 0
         self.before_repeat: Any = None
         """called before the script is sent again"""
 
     async def insist(self, send: Any, patience_s: float, *, what: str) -> Any:
-        async def lossy() -> Any:
-            reply = await send()
+        async def lossy(redis: Any) -> Any:
+            reply = await send(redis)
             if self.losing:
                 self.losing -= 1
                 if self.before_repeat is not None:
@@ -227,7 +227,7 @@ class BentLink(Link):
     and those of a repeat."""
 
     def __init__(self, link: Link, bend: Callable[[Arguments, Arguments], Arguments]) -> None:
-        super().__init__(link.redis)
+        super().__init__(link.owner)
         self._bend = bend
 
     async def run_repeating(

@@ -19,7 +19,7 @@ from jobd.errors import SettingsError, StoreError, StoreFull, StoreRefused, Stor
 from jobd.store import scripts
 from jobd.store.shard import Shard
 from jobd.store.store import Store
-from jobd.store.topology import connect, masked
+from jobd.store.topology.owner import Owner, topology_at
 from tests.real_server import RealServer
 from tests.store.hands import LEASE_MS, Clock, Hands, done, ended, failed, new_job
 
@@ -253,12 +253,12 @@ async def test_a_call_waits_for_a_server_that_is_busy_with_somebody_elses_script
         await hands.join()
         with server.client() as client:
             client.config_set("busy-reply-threshold", 1)
-        stranger = connect(server.url)
-        endless = asyncio.ensure_future(stranger.execute_command("EVAL", "while true do end", 0))
+        stranger = Owner(topology_at(server.url), "x")
+        endless = asyncio.ensure_future((await stranger.client()).execute_command("EVAL", "while true do end", 0))
         refused = ""
         while not refused:
             try:
-                await hands.shard.link.redis.execute_command("GET", "x")
+                await (await hands.shard.link.owner.client()).execute_command("GET", "x")
             except RedisError as error:
                 refused = str(error)
         assert refused.startswith("BUSY")
@@ -268,7 +268,7 @@ async def test_a_call_waits_for_a_server_that_is_busy_with_somebody_elses_script
         assert await calling == [True]
         with pytest.raises(Exception, match="killed"):
             await endless
-        await stranger.aclose()
+        await stranger.close()
 
 
 # --- what is not weather ---------------------------------------------------------------------------------------------
@@ -347,11 +347,4 @@ async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(serv
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "", "redis://localhost:port"])
 def test_a_url_that_is_none_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(SettingsError):
-        connect(url)
-
-
-def test_a_password_is_not_shown() -> None:
-    assert masked("rediss://me:secret@host:1/2") == "rediss://me:***@host:1/2"
-    assert masked("redis://:secret@host") == "redis://:***@host"
-    assert masked("unix:///x?password=secret&db=1") == "unix:///x?password=***&db=1"
-    assert masked("unix:///run/s") == "unix:///run/s"
+        topology_at(url)

@@ -11,6 +11,7 @@ import pytest
 import uvloop
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from redis.asyncio import Redis
 
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
@@ -19,6 +20,7 @@ from jobd.store.link import Argument, Link
 from jobd.store.scripts import Script
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
+from jobd.store.topology.owner import Owner
 from tests.real_server import RealServer
 from tests.store import model, raw
 from tests.store.hands import LEASE_MS, START_MS, Clock
@@ -54,14 +56,16 @@ class RecordingLink(Link):
 
     last: tuple[Script, Sequence[bytes], Sequence[Argument]] | None = None
 
-    async def _evaluate(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
+    async def _evaluate(
+        self, redis: Redis, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]
+    ) -> Any:
         self.last = (script, keys, arguments)
-        return await super()._evaluate(script, keys, arguments)
+        return await super()._evaluate(redis, script, keys, arguments)
 
     async def again(self) -> Any:
         """Sends it once more."""
         assert self.last is not None
-        return await super()._evaluate(*self.last)
+        return await super()._evaluate(await self.owner.client(), *self.last)
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -76,7 +80,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.outside.flushall()
         self.store = Store.at(self.server.url, retention=Retention(completed=1, failed=1))
         self.shard: Shard = self.store.shards[0]
-        self.shard.link = self.link = RecordingLink(self.shard.link.redis)
+        self.shard.link = self.link = RecordingLink(self.shard.link.owner)
         self.clock = Clock(self.shard)
         self.model = Model(self.clock.ms, most_completed=1, most_failed=1)
         self.deliveries: list[tuple[str, int, str]] = []
@@ -152,7 +156,7 @@ class StoreMachine(RuleBasedStateMachine):
 
         async def late() -> list[bool] | None:
             plain = self.shard.link
-            self.shard.link = Late(plain.redis, self.clock, sent, repeat)
+            self.shard.link = Late(plain.owner, self.clock, sent, repeat)
             try:
                 return await self.shard.enqueue(list(map(packed, wanted)))
             except EnqueueExpired:
@@ -427,8 +431,8 @@ KINDS = [
 class Late(Link):
     """A link on which an enqueue arrives now that was sent at another time."""
 
-    def __init__(self, redis: Any, clock: Clock, sent_ms: int, repeat: bool) -> None:
-        super().__init__(redis)
+    def __init__(self, owner: Owner, clock: Clock, sent_ms: int, repeat: bool) -> None:
+        super().__init__(owner)
         self._clock, self._sent_ms, self._repeat = clock, sent_ms, repeat
 
     async def run_repeating(

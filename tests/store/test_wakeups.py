@@ -14,6 +14,7 @@ from jobd.errors import StoreRefused
 from jobd.store.inbox import Inbox
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
+from jobd.store.topology.owner import Owner, topology_at
 from tests.real_server import RealServer
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_back, ids, new_job, retried
 
@@ -380,7 +381,7 @@ async def test_a_listener_whose_connection_is_cut_looks_for_itself_and_hears_aga
 
 
 async def test_a_listener_hears_again_when_its_server_has_been_away(server_of_ones_own: RealServer) -> None:
-    inbox = Inbox(server_of_ones_own.url, "inbox")
+    inbox = Inbox(Owner(topology_at(server_of_ones_own.url), "inbox"), "inbox")
     hearing = asyncio.ensure_future(inbox.hear())
     with server_of_ones_own.client() as client:
         async with asyncio.timeout(10):
@@ -399,7 +400,7 @@ async def test_a_listener_hears_again_when_its_server_has_been_away(server_of_on
 async def test_a_listener_that_is_not_let_in_says_so(server_of_ones_own: RealServer) -> None:
     with server_of_ones_own.client() as client:
         client.config_set("requirepass", "secret")
-    inbox = Inbox(server_of_ones_own.url, "inbox")
+    inbox = Inbox(Owner(topology_at(server_of_ones_own.url), "inbox"), "inbox")
     with pytest.raises(StoreRefused):
         await inbox.hear()
     await inbox.close()

@@ -1,0 +1,109 @@
+"""The server that owns a shard, as far as is known: connections to it, and another look when it fails as the owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from redis.asyncio import Redis
+from redis.crc import key_slot
+from redis.exceptions import (
+    BusyLoadingError,
+    ClusterDownError,
+    MovedError,
+    ReadOnlyError,
+    ResponseError,
+)
+
+from jobd.errors import SettingsError
+from jobd.store.topology.cluster import Cluster
+from jobd.store.topology.node import check_files
+from jobd.store.topology.sentinels import Sentinels
+from jobd.store.topology.topology import Standalone, Topology
+from jobd.store_url import Address, Kind, StoreUrl, masked
+
+_TOPOLOGIES: Mapping[Kind, Callable[[StoreUrl], Topology]] = {
+    "server": Standalone,
+    "socket": Standalone,
+    "sentinel": Sentinels,
+    "cluster": Cluster,
+}
+_NO_MASTER = (ReadOnlyError, ClusterDownError)
+"""which MASTERDOWN is too"""
+
+
+def topology_at(url: str) -> Topology:
+    """The servers that a URL names. Raises SettingsError if it cannot be understood."""
+    try:
+        said = StoreUrl.parse(url)
+        if said.tls is not None:
+            check_files(said.tls)
+    except ValueError as error:
+        raise SettingsError(f"{masked(url)}: {error}") from error
+    return _TOPOLOGIES[said.kind](said)
+
+
+class Owner:
+    """Gives a client for the server that owns one slot. Looks for that server when none is known or the known one is in
+    doubt, so before each command at most."""
+
+    def __init__(self, topology: Topology, key: str, *, most_connections: int = 64) -> None:
+        """`key` is any key in the slot."""
+        self._topology = topology
+        self._key = key
+        self._slot = key_slot(key.encode())
+        self._most = most_connections
+        self._address: Address | None = None
+        self._client: Redis | None = None
+        self._in_doubt = True
+        self._looking = asyncio.Lock()
+
+    @property
+    def address(self) -> Address | None:
+        """Where it was found last."""
+        return self._address
+
+    def twin(self, *, most_connections: int) -> Owner:
+        """Another one for the same slot, with connections of its own."""
+        return Owner(self._topology, self._key, most_connections=most_connections)
+
+    async def client(self) -> Redis:
+        """A client for the owner. Raises RedisError or OSError when it cannot be found at the moment."""
+        while self._client is None or self._in_doubt:
+            async with self._looking:  # one looks for all
+                if self._client is None or self._in_doubt:
+                    found = await self._topology.owner(self._slot, doubted=self._address)
+                    await self._turn_to(found)
+                    self._in_doubt = False
+        return self._client
+
+    async def heed(self, error: Exception, client: Redis | None) -> None:
+        """Learns from a command that failed at `client`."""
+        if client is not self._client or client is None:
+            return  # it speaks of one that is left already
+        if isinstance(error, MovedError):
+            # it says who owns the slot now; without a host, the one where we asked
+            host = error.host if error.host not in ("", "?") else (self._address.host if self._address else "")
+            await self._turn_to(Address(host, error.port))
+            self._in_doubt = False
+        elif not isinstance(error, ResponseError) or isinstance(error, _NO_MASTER) or "UNBLOCKED" in str(error):
+            # it is gone, silent, or no master: another one may be; connections that wait unused are not to be trusted
+            self._in_doubt = True
+            if not isinstance(error, BusyLoadingError):
+                await client.connection_pool.disconnect(inuse_connections=False)
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        client, self._client = self._client, None
+        self._in_doubt = True
+        if client is not None:
+            await client.aclose()
+
+    async def _turn_to(self, address: Address) -> None:
+        if self._client is not None and address == self._address:
+            return
+        former, self._client = self._client, self._topology.open(address, most_connections=self._most)
+        self._address = address
+        if former is not None:
+            # whoever still waits for an answer of the former owner asks the new one
+            await former.connection_pool.disconnect(inuse_connections=True)

@@ -1,0 +1,67 @@
+"""The master that Sentinels watch, whichever server that is now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from jobd.errors import StoreRefused
+from jobd.store.topology.node import open_node
+from jobd.store.topology.topology import Topology, ask_once
+from jobd.store_url import Address
+
+
+class Sentinels(Topology):
+    """Asks all Sentinels at once, and believes the one that has seen the latest failover."""
+
+    async def owner(self, slot: int, *, doubted: Address | None = None) -> Address:
+        """The master. A Sentinel that was cut off may still name an old one: so more than half of the answers are
+        waited for, if there are as many, and the newest counts. Raises StoreRefused if they know no such service."""
+        asked = [asyncio.create_task(self._ask(address)) for address in self.url.addresses]
+        try:
+            return await self._newest(asked)
+        finally:
+            for question in asked:
+                question.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+
+    async def _newest(self, asked: Sequence[asyncio.Task[tuple[int, Address]]]) -> Address:
+        answers: list[tuple[int, Address]] = []
+        unknown = 0
+        trouble: Exception = RedisConnectionError("no Sentinel answered")
+        for answer in asyncio.as_completed(asked):
+            try:
+                answers.append(await answer)
+            except ResponseError as error:
+                unknown += "No such master" in str(error)
+                trouble = error
+            except Exception as error:  # noqa: BLE001  whatever kept one from answering, there are others
+                trouble = error
+            if len(answers) > len(asked) // 2:
+                break
+        if answers:
+            return max(answers, key=lambda answer: answer[0])[1]
+        if unknown:
+            raise StoreRefused(
+                f"the Sentinels at {', '.join(map(str, self.url.addresses))} watch no service {self.url.service!r}; "
+                "the URL names it behind the slash"
+            )
+        raise trouble
+
+    async def _ask(self, address: Address) -> tuple[int, Address]:
+        """The number of failovers that one Sentinel has seen, and the master after the last of them."""
+        sentinel = open_node(self.url, address, most_connections=1, as_sentinel=True)
+        return await ask_once(sentinel, self._question)
+
+    async def _question(self, sentinel: Redis) -> tuple[int, Address]:
+        facts: Any = await sentinel.execute_command("SENTINEL", "MASTER", self.url.service)
+        place: Any = await sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.url.service)
+        if not place:
+            raise RedisConnectionError(f"{self.url.service} has no master at the moment")
+        words = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
+        return int(words[b"config-epoch"]), Address(place[0].decode(), int(place[1]))
