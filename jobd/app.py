@@ -27,6 +27,7 @@ from jobd.roles.pruner import Pruner
 from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
 from jobd.roles.shared_store import SharedStore
+from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.crew import Crew
 from jobd.roles.worker.engine import Engine
 from jobd.services import fill_settings
@@ -161,7 +162,8 @@ class House:
             yield SharedStore(store)
         report = supervisor_report
         if "monitor" in self.roles:
-            yield Reaper(self._membership(store, "monitor", ["@monitor"], keeper), self.catalog, report=report)
+            verdicts = Verdicts(self.catalog, client.levels)
+            yield Reaper(self._membership(store, "monitor", ["@monitor"], keeper), verdicts, report=report)
             yield Pruner(store, report=report)
         if "worker" in self.roles:
             if settings.worker.processes == 0:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
 from jobd.catalog import Catalog
-from jobd.domain.backoff import Backoff
-from jobd.domain.duration import Duration
 from jobd.domain.job import Job, LogLine
 from jobd.domain.jobtype import JobType
+from jobd.domain.keywords import JobOptions
+from jobd.domain.levels import Levels
 from jobd.domain.names import same_name
-from jobd.domain.options import DEFAULTS, Options, read_options
-from jobd.domain.priority import Priority
+from jobd.domain.options import read_options
 from jobd.domain.state import State, parse_states
 from jobd.endings import Endings
 from jobd.errors import JobCancelled, JobFailed, StateConflict
@@ -56,7 +55,8 @@ class Client:
         self.store = store
         self._catalog = catalog
         self._without = settings.without if settings else ()
-        self._defaults = default_options(settings) if settings else DEFAULTS
+        self.levels = settings.levels if settings else Levels()
+        """what holds where neither a job nor its type says anything"""
         self._intake: Intake | None = None
         self._endings = Endings(store)
 
@@ -86,7 +86,7 @@ class Client:
     def intake(self) -> Intake:
         """What checks requests before they are sent."""
         if self._intake is None:
-            self._intake = Intake(self.store, self.catalog, self._defaults)
+            self._intake = Intake(self.store, self.catalog, self.levels)
         return self._intake
 
     # --- in ------------------------------------------------------------------------------------------------------
@@ -98,16 +98,7 @@ class Client:
         payload: P = ...,
         *,
         id: str | None = None,
-        queue: str | None = None,
-        priority: Priority | None = None,
-        max_attempts: int | None = None,
-        retries: int | None = None,
-        backoff: Backoff | Duration | Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        tags: Iterable[str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle[R]: ...
     @overload
     async def enqueue(
@@ -116,19 +107,15 @@ class Client:
         payload: object = ...,
         *,
         id: str | None = None,
-        queue: str | None = None,
-        priority: Priority | None = None,
-        max_attempts: int | None = None,
-        retries: int | None = None,
-        backoff: Backoff | Duration | Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        tags: Iterable[str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle[Any]: ...
     async def enqueue(
-        self, job_type: JobType[Any, Any] | str, payload: object = None, *, id: str | None = None, **options: Any
+        self,
+        job_type: JobType[Any, Any] | str,
+        payload: object = None,
+        *,
+        id: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle[Any]:
         """Enqueues a job: when this returns, the store has it.
 
@@ -147,19 +134,21 @@ class Client:
 
     @overload
     async def enqueue_many(
-        self, job_type: JobType[P, R], payloads: Iterable[P], **options: Any
+        self, job_type: JobType[P, R], payloads: Iterable[P], **options: Unpack[JobOptions]
     ) -> list[JobHandle[R]]: ...
     @overload
-    async def enqueue_many(self, job_type: str, payloads: Iterable[object], **options: Any) -> list[JobHandle[Any]]: ...
+    async def enqueue_many(
+        self, job_type: str, payloads: Iterable[object], **options: Unpack[JobOptions]
+    ) -> list[JobHandle[Any]]: ...
     @overload
     async def enqueue_many(
-        self, job_type: Iterable[tuple[JobType[Any, Any] | str, object]], **options: Any
+        self, job_type: Iterable[tuple[JobType[Any, Any] | str, object]], **options: Unpack[JobOptions]
     ) -> list[JobHandle[Any]]: ...
     async def enqueue_many(
         self,
         job_type: JobType[Any, Any] | str | Iterable[tuple[JobType[Any, Any] | str, object]],
         payloads: Iterable[object] | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> list[JobHandle[Any]]:
         """Enqueues any number of jobs, all of them or none: `payloads` of one type, or pairs of type and payload. The
         options are those of `enqueue`, for each of the jobs. Raises as `enqueue` does, before anything is stored."""
@@ -286,8 +275,3 @@ class Client:
             limit=limit,
             cursor=cursor,
         )
-
-
-def default_options(settings: Settings) -> Options:
-    """What holds where neither a job nor its type says anything."""
-    return Options(max_attempts=1 + settings.defaults.retries).over(DEFAULTS)

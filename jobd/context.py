@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast, overload
 
 from jobd.domain.job import Job
 from jobd.domain.jobtype import JobType
+from jobd.domain.keywords import JobOptions
 from jobd.domain.options import read_options
 from jobd.errors import LeaseLost, OptionError
 from jobd.handle import JobHandle
@@ -140,11 +141,20 @@ class Context:
         return self._services.get(wanted)
 
     @overload
-    async def enqueue(self, job_type: JobType[P, R], payload: P = ..., **options: Any) -> JobHandle[R]: ...
-    @overload
-    async def enqueue(self, job_type: str, payload: object = ..., **options: Any) -> JobHandle[Any]: ...
     async def enqueue(
-        self, job_type: JobType[Any, Any] | str, payload: object = None, *, id: str | None = None, **options: Any
+        self, job_type: JobType[P, R], payload: P = ..., *, id: str | None = None, **options: Unpack[JobOptions]
+    ) -> JobHandle[R]: ...
+    @overload
+    async def enqueue(
+        self, job_type: str, payload: object = ..., *, id: str | None = None, **options: Unpack[JobOptions]
+    ) -> JobHandle[Any]: ...
+    async def enqueue(
+        self,
+        job_type: JobType[Any, Any] | str,
+        payload: object = None,
+        *,
+        id: str | None = None,
+        **options: Unpack[JobOptions],
     ) -> JobHandle[Any]:
         """Enqueues a job that becomes real together with the completion of this one: if this attempt fails or is lost,
         it never was, so that a re-run never enqueues twice. Takes what `Client.enqueue` takes, checks it now, and
@@ -255,9 +265,20 @@ class SyncContext:
         return self._context.service(cast("type[T]", wanted))
 
     @overload
-    def enqueue(self, job_type: JobType[P, R], payload: P = ..., **options: Any) -> JobHandle[R]: ...
+    def enqueue(
+        self, job_type: JobType[P, R], payload: P = ..., *, id: str | None = None, **options: Unpack[JobOptions]
+    ) -> JobHandle[R]: ...
     @overload
-    def enqueue(self, job_type: str, payload: object = ..., **options: Any) -> JobHandle[Any]: ...
-    def enqueue(self, job_type: JobType[Any, Any] | str, payload: object = None, **options: Any) -> JobHandle[Any]:
+    def enqueue(
+        self, job_type: str, payload: object = ..., *, id: str | None = None, **options: Unpack[JobOptions]
+    ) -> JobHandle[Any]: ...
+    def enqueue(
+        self,
+        job_type: JobType[Any, Any] | str,
+        payload: object = None,
+        *,
+        id: str | None = None,
+        **options: Unpack[JobOptions],
+    ) -> JobHandle[Any]:
         """See Context.enqueue."""
-        return self.call(self._context.enqueue, job_type, payload, **options)
+        return self.call(self._context.enqueue, job_type, payload, id=id, **options)

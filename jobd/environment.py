@@ -84,7 +84,7 @@ class Environment:
         like that of a setting and is none. Other names with this prefix belong to somebody else."""
         if "JOBD_TOKEN" in self._names:
             yield Given(("http", "token"), self._names["JOBD_TOKEN"], self._origin("JOBD_TOKEN"))
-        sections = {path[0] for path in known if len(path) > 1} | {"plugins"}
+        sections = {path[0] for path in known if len(path) > 1} | {"plugins", "queues"}
         for name, value in self._names.items():
             if not name.startswith(PREFIX) or name in _SPECIAL:
                 continue

@@ -3,18 +3,18 @@ the id made. Nothing is sent here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobd import clock
 from jobd.catalog import Catalog, unknown_type
-from jobd.domain.backoff import Backoff
 from jobd.domain.delivery import NewJob
 from jobd.domain.ids import looks_made, new_id
 from jobd.domain.jobtype import JobType
+from jobd.domain.levels import Levels
 from jobd.domain.names import check_chosen_id, check_type_name, same_name
-from jobd.domain.options import DEFAULTS, NONE, Options
+from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.payload import encode_json
 from jobd.errors import InvalidRequest, OptionError, PayloadError
 from jobd.store.codec import pack_head
@@ -58,16 +58,16 @@ class _Kind:
     options: Options
     job_type: JobType[Any, Any] | None
     heads: dict[Options, tuple[Options, bytes]] = field(default_factory=dict)
-    """for options without tags and metadata: the resolved ones and their packed form"""
+    """for options that will come again: the resolved ones and their packed form"""
 
 
 class Intake:
     """Checks requests against the catalog and the types that workers have made known."""
 
-    def __init__(self, store: Store, catalog: Catalog, defaults: Options = DEFAULTS) -> None:
+    def __init__(self, store: Store, catalog: Catalog, levels: Levels | None = None) -> None:
         self._store = store
         self._catalog = catalog
-        self._defaults = defaults
+        self._levels = levels or Levels()
         self._kinds: dict[JobType[Any, Any] | str, _Kind] = {}
         self._told: dict[str, Any] = {}
         self._told_at = float("-inf")
@@ -97,7 +97,7 @@ class Intake:
         )
 
     def _head(self, kind: _Kind, own: Options) -> tuple[Options, bytes]:
-        if own.tags is None and own.metadata is None and own.run_at_ms is None:
+        if own.recur:
             known = kind.heads.get(own)
             if known is None:
                 resolved = self._resolved(kind, own)
@@ -109,20 +109,9 @@ class Intake:
         return resolved, pack_head(kind.name, resolved)
 
     def _resolved(self, kind: _Kind, own: Options) -> Options:
-        resolved = own.over(kind.options).over(self._defaults)
-        # the backoff of the type is looked up where the job runs; a job carries only one of its own
+        # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own
         backoff = own.backoff if kind.job_type is not None else own.backoff or kind.options.backoff
-        return Options(
-            queue=resolved.queue,
-            priority=resolved.priority,
-            max_attempts=resolved.max_attempts,
-            backoff=backoff,
-            timeout_ms=resolved.timeout_ms,
-            delay_ms=resolved.delay_ms,
-            run_at_ms=resolved.run_at_ms,
-            tags=resolved.tags,
-            metadata=resolved.metadata,
-        )
+        return replace(self._levels.resolve(own, kind.options), backoff=backoff)
 
     async def _kind_of(self, request: Request) -> _Kind:
         wanted = request.type
@@ -149,7 +138,7 @@ class Intake:
             self._told_at = clock.monotonic()
         if found := self._told.get(same_name(name)):
             known, facts = found
-            return _Kind(known, told_options(facts), None)
+            return _Kind(known, from_record(facts), None)
         if queue_is_named:
             return _Kind(check_type_name(name), NONE, None)
         names = [job_type.name for job_type in self._catalog.types.values()]
@@ -158,28 +147,7 @@ class Intake:
 
 def told_facts(job_type: JobType[Any, Any]) -> dict[str, Any]:
     """What workers make known of a type to those who do not have its plugin."""
-    options = job_type.options
-    return {
-        "queue": options.queue,
-        "priority": options.priority,
-        "max_attempts": options.max_attempts,
-        "timeout_ms": options.timeout_ms,
-        "backoff": options.backoff.to_json() if options.backoff else None,
-        "tags": options.tags,
-        "description": job_type.description.partition("\n")[0],
-    }
-
-
-def told_options(facts: Mapping[str, Any]) -> Options:
-    """The default options in `told_facts`."""
-    return Options(
-        queue=facts.get("queue"),
-        priority=facts.get("priority"),
-        max_attempts=facts.get("max_attempts"),
-        timeout_ms=facts.get("timeout_ms"),
-        backoff=Backoff.parse(facts["backoff"]) if facts.get("backoff") else None,
-        tags=tuple(facts["tags"]) if facts.get("tags") else None,
-    )
+    return {**job_type.options.to_record(), "description": job_type.description.partition("\n")[0]}
 
 
 def _encoded(kind: _Kind, payload: object) -> bytes:

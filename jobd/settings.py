@@ -18,7 +18,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SecretStr,
@@ -26,9 +25,11 @@ from pydantic import (
 )
 
 from jobd.domain.duration import milliseconds
+from jobd.domain.levels import Levels
 from jobd.domain.names import check_queue_name
 from jobd.environment import Environment, Given
 from jobd.errors import OptionError, SettingsError
+from jobd.sections import DefaultsSettings, QueueSettings, Section
 from jobd.store_url import StoreUrl
 
 DEFAULT_PORT = 8420
@@ -48,13 +49,11 @@ def _words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
-def _queue_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        try:
-            check_queue_name(name)
-        except OptionError as error:
-            raise ValueError(str(error)) from None
-    return names
+def _queue_name(name: str) -> str:
+    try:
+        return check_queue_name(name)
+    except OptionError as error:
+        raise ValueError(str(error)) from None
 
 
 def _lower(value: object) -> object:
@@ -72,15 +71,10 @@ Milliseconds = Annotated[int, BeforeValidator(_duration_ms), _IN_MS]
 Patience = Annotated[int, BeforeValidator(partial(_duration_ms, least=1_000)), _IN_MS]
 """the same, a second at least"""
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Queues = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_queue_names)]
+QueueName = Annotated[str, AfterValidator(_queue_name)]
+Queues = Annotated[tuple[QueueName, ...], BeforeValidator(_words)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Directory = Annotated[Path, AfterValidator(Path.expanduser)]
-
-
-class Section(BaseModel):
-    """A part of the settings; names that do not exist are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class WorkerSettings(Section):
@@ -112,12 +106,6 @@ class RetentionSettings(Section):
     failed: int = Field(default=10_000, ge=0, description="failed, and as many cancelled, jobs kept per queue")
     completed_age: Milliseconds = Field(default=24 * 3_600_000, description="completed jobs are kept this long")
     failed_age: Milliseconds = Field(default=30 * 24 * 3_600_000, description="failed and cancelled ones this long")
-
-
-class DefaultsSettings(Section):
-    """`[defaults]`: what holds for jobs where neither their type nor they themselves say anything."""
-
-    retries: int = Field(default=3, ge=0, le=999, description="3 means up to 4 attempts")
 
 
 class HttpSettings(Section):
@@ -154,11 +142,17 @@ class Settings(Section):
     embedded: EmbeddedSettings = EmbeddedSettings()
     retention: RetentionSettings = RetentionSettings()
     defaults: DefaultsSettings = DefaultsSettings()
+    queues: dict[QueueName, QueueSettings] = Field(default_factory=dict, description="[queues.<name>] of each queue")
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="[plugins.<name>] of each plugin"
     )
+
+    @property
+    def levels(self) -> Levels:
+        """What holds for jobs where neither they nor their type say anything."""
+        return Levels(self.defaults.options(), {name: queue.options() for name, queue in self.queues.items()})
 
 
 def load_settings(
@@ -195,6 +189,8 @@ def _paths(model: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[tupl
 
 SETTINGS = frozenset(_paths(Settings))
 """the path of each setting: ("port",), ("worker", "grace"), …"""
+_OPEN = frozenset({("plugins",), ("queues",)})
+"""sections of sections, whose names are for others to choose"""
 _USUAL_FILE = Path("jobd.toml")
 
 
@@ -254,11 +250,14 @@ def _explained(error: ValidationError, given: list[Given]) -> list[str]:
 def _place(location: tuple[int | str, ...]) -> tuple[str, ...]:
     """The setting at a place that pydantic names, without the branches of unions below it."""
     path = tuple(map(str, location))
-    return next((path[:length] for length in range(1, len(path)) if path[:length] in SETTINGS - {("plugins",)}), path)
+    return next((path[:length] for length in range(1, len(path)) if path[:length] in SETTINGS - _OPEN), path)
 
 
 def _meant(path: tuple[str, ...]) -> str:
-    known = {".".join(path[:length]) for path in SETTINGS for length in (1, 2)}
+    if path[0] == "queues":
+        known = {".".join((*path[:2], name)) for name in QueueSettings.model_fields}
+    else:
+        known = {".".join(path[:length]) for path in SETTINGS for length in (1, 2)}
     near = difflib.get_close_matches(".".join(path), sorted(known), n=1)
     return f"; did you mean {near[0]}?" if near else ""
 

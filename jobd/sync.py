@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from jobd.client import Client
 from jobd.loop_thread import LoopThread, Runner
 
 if TYPE_CHECKING:
     from jobd.catalog import Catalog
-    from jobd.domain.backoff import Backoff
-    from jobd.domain.duration import Duration
     from jobd.domain.job import Job, LogLine
     from jobd.domain.jobtype import JobType
-    from jobd.domain.priority import Priority
+    from jobd.domain.keywords import JobOptions
     from jobd.domain.state import State
     from jobd.handle import JobHandle
     from jobd.intake import Request
@@ -119,16 +117,7 @@ class SyncClient:
         payload: P = ...,
         *,
         id: str | None = None,
-        queue: str | None = None,
-        priority: Priority | None = None,
-        max_attempts: int | None = None,
-        retries: int | None = None,
-        backoff: Backoff | Duration | Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        tags: Iterable[str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        **options: Unpack[JobOptions],
     ) -> SyncJobHandle[R]: ...
     @overload
     def enqueue(
@@ -137,16 +126,7 @@ class SyncClient:
         payload: object = ...,
         *,
         id: str | None = None,
-        queue: str | None = None,
-        priority: Priority | None = None,
-        max_attempts: int | None = None,
-        retries: int | None = None,
-        backoff: Backoff | Duration | Mapping[str, Any] | None = None,
-        timeout: Duration | None = None,
-        delay: Duration | None = None,
-        run_at: datetime | None = None,
-        tags: Iterable[str] | None = None,
-        metadata: Mapping[str, Any] | None = None,
+        **options: Unpack[JobOptions],
     ) -> SyncJobHandle[Any]: ...
     def enqueue(
         self,
@@ -154,26 +134,28 @@ class SyncClient:
         payload: object = None,
         *,
         id: str | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> SyncJobHandle[Any]:
         """See Client.enqueue: when this returns, the store has the job."""
         return self._handled(self._run(partial(self._client.enqueue, job_type, payload, id=id, **options)))
 
     @overload
     def enqueue_many(
-        self, job_type: JobType[P, R], payloads: Iterable[P], **options: Any
+        self, job_type: JobType[P, R], payloads: Iterable[P], **options: Unpack[JobOptions]
     ) -> list[SyncJobHandle[R]]: ...
     @overload
-    def enqueue_many(self, job_type: str, payloads: Iterable[object], **options: Any) -> list[SyncJobHandle[Any]]: ...
+    def enqueue_many(
+        self, job_type: str, payloads: Iterable[object], **options: Unpack[JobOptions]
+    ) -> list[SyncJobHandle[Any]]: ...
     @overload
     def enqueue_many(
-        self, job_type: Iterable[tuple[JobType[Any, Any] | str, object]], **options: Any
+        self, job_type: Iterable[tuple[JobType[Any, Any] | str, object]], **options: Unpack[JobOptions]
     ) -> list[SyncJobHandle[Any]]: ...
     def enqueue_many(
         self,
         job_type: JobType[Any, Any] | str | Iterable[tuple[JobType[Any, Any] | str, object]],
         payloads: Iterable[object] | None = None,
-        **options: Any,
+        **options: Unpack[JobOptions],
     ) -> list[SyncJobHandle[Any]]:
         """See Client.enqueue_many: all of them or none."""
         enqueue_many: Any = self._client.enqueue_many

@@ -227,9 +227,6 @@ def a_job() -> Job:
         max_attempts=4,
         deliveries=1,
         timeout_ms=0,
-        backoff=None,
-        tags=(),
-        metadata={},
         created_at=now,
         run_at=now,
     )

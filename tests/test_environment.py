@@ -146,7 +146,7 @@ def test_a_redis_that_other_systems_name_is_used(environment: dict[str, str], ur
         ("QUEUE_MAX_CONCURRENCY", lambda s: s.worker.concurrency),
         ("QUEUE_REMOVE_ON_SUCCESS", lambda s: s.retention.completed),
         ("QUEUE_REMOVE_ON_FAILURE", lambda s: s.retention.failed),
-        ("QUEUE_DEFAULT_RETRIES", lambda s: s.defaults.retries),
+        ("QUEUE_DEFAULT_RETRIES", lambda s: s.levels.defaults.max_attempts - 1),
     ],
 )
 def test_numbers_that_other_systems_name_are_used(name: str, found: Any) -> None:

@@ -15,9 +15,10 @@ from jobd import clock
 from jobd.catalog import Catalog
 from jobd.domain.backoff import Backoff
 from jobd.domain.ids import is_made_id, made_at_ms, new_id
-from jobd.domain.options import NONE, Options, make_options
+from jobd.domain.levels import Levels
+from jobd.domain.options import NONE, Options, from_record, make_options
 from jobd.errors import InvalidRequest, OptionError, PayloadError, UnknownJobType
-from jobd.intake import LARGEST_PAYLOAD, Intake, Request, told_facts, told_options
+from jobd.intake import LARGEST_PAYLOAD, Intake, Request, told_facts
 from jobd.store.store import Store
 
 
@@ -87,7 +88,7 @@ async def test_a_job_gets_what_it_asks_for_itself(store: Store, intake: Intake) 
 
 async def test_defaults_hold_where_nobody_says_anything(store: Store) -> None:
     defaults = Options(queue="usual", priority=8, max_attempts=2, timeout_ms=0)
-    job = await stored(store, Intake(store, Catalog([plain]), defaults), plain)
+    job = await stored(store, Intake(store, Catalog([plain]), Levels(defaults)), plain)
     assert (job.queue, job.priority, job.max_attempts, job.data) == ("usual", 8, 2, {})
 
 
@@ -192,6 +193,6 @@ async def test_nothing_is_planned_when_one_of_many_is_wrong(intake: Intake) -> N
 def test_what_is_told_of_a_type_reads_back() -> None:
     for job_type in (send_note, plain):
         facts = orjson.loads(orjson.dumps(told_facts(job_type)))
-        assert told_options(facts) == job_type.options
+        assert from_record(facts) == job_type.options
     assert told_facts(send_note)["description"] == "Sends a note."
-    assert told_options({}) == NONE
+    assert from_record({}) == NONE

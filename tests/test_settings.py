@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from jobd.catalog import Catalog
 from jobd.domain.duration import LONGEST_MS, milliseconds, spoken
+from jobd.domain.options import DEFAULTS, make_options
 from jobd.errors import SettingsError
 from jobd.services import fill_settings
 from jobd.settings import SETTINGS, Settings, load_settings
@@ -201,12 +202,14 @@ def test_what_is_handed_to_a_child_is_what_the_parent_has(
     parent = settings(
         {"JOBD_PLUGINS__EMAIL__PASSWORD": "p", "JOBD_TOKEN": "t"},
         worker={"grace": spoken(grace), "lease": spoken(lease), "processes": processes, "queues": ["a"]},
+        queues={"mail": {"retries": 7, "timeout": "5m"}},
         **({"redis_url": url} if url else {}),
     )
     child = Settings.model_validate(parent.model_dump(mode="json", exclude={"http"}))
     assert child == parent.model_copy(update={"http": Settings().http})
     assert (child.worker.grace, child.worker.lease) == (grace, lease)
     assert child.plugins == {"email": {"password": "p"}}
+    assert child.levels.below("mail") == make_options(retries=7, timeout="5m").over(DEFAULTS)
 
 
 class MailSettings(BaseModel):
@@ -266,9 +269,9 @@ def test_the_file_in_config_has_every_setting_with_its_default_and_a_comment() -
         for name, value in section.items()
         if not isinstance(value, dict)
     }
-    assert named | {("plugins",)} == SETTINGS
+    assert named | {("plugins",), ("queues",)} == SETTINGS
     assert Settings.model_validate(active) == Settings()
-    for path in SETTINGS - {("plugins",)}:
+    for path in SETTINGS - {("plugins",), ("queues",)}:
         here: Any = Settings()
         given: Any = active
         for part in path:

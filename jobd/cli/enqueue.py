@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobd.cli.options import (
-    Field,
-    Length,
-    Moment,
-    QueueName,
-    asks_store,
-    parse_json,
-    prints,
-    seconds_or_text,
-)
+from jobd.cli.job_options import job_options
+from jobd.cli.options import Field, Length, asks_store, parse_json, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text
 from jobd.domain.rendering import job_to_json
 
 if TYPE_CHECKING:
     from jobd.client import Client
+    from jobd.domain.options import Options
 
 
 @click.command(
@@ -41,20 +33,7 @@ It prints the id of the job, or with --wait what the job returned."""
 @click.argument("fields", metavar="[KEY=TEXT|KEY:=JSON]...", nargs=-1, type=Field())
 @click.option("--data", metavar="JSON|@FILE|-", help="The data as JSON: as it stands, from a file, or from stdin (-).")
 @click.option("--id", "job_id", metavar="ID", help="An id of your own; a second job of this id is not made.")
-@click.option("--queue", metavar="NAME", type=QueueName(), help="The queue it waits in.")
-@click.option(
-    "--priority", metavar="1-10|NAME", help="1 (most urgent) to 10, or critical, high, normal, low, background."
-)
-@click.option("--delay", metavar="DURATION", type=Length(), help="Run it that long from now: 5s, 10m, 1d.")
-@click.option("--run-at", metavar="TIME", type=Moment(), help="Run it then: 2026-01-31T08:00:00Z.")
-@click.option("--max-attempts", metavar="N", type=int, help="How often it may run in all.")
-@click.option("--retries", metavar="N", type=int, help="The same without the first run: 3 means up to 4 attempts.")
-@click.option(
-    "--backoff", metavar="DURATION|JSON", help='The pause between attempts: 10s, or {"kind": "exponential", ...}.'
-)
-@click.option("--timeout", metavar="DURATION", type=Length(), help="How long one attempt may run.")
-@click.option("--tag", "tags", metavar="WORD", multiple=True, help="A tag; may be repeated.")
-@click.option("--metadata", metavar="KEY=TEXT", multiple=True, type=Field(), help="A fact about it; may be repeated.")
+@job_options
 @click.option("--wait", is_flag=True, help="Wait until it has ended, and print what it returned.")
 @click.option("--wait-timeout", metavar="DURATION", type=Length(), help="Wait that long at most (exit code 7).")
 @prints
@@ -66,13 +45,9 @@ def enqueue(
     fields: tuple[tuple[str, Any], ...],
     data: str | None,
     job_id: str | None,
-    backoff: str | None,
-    tags: tuple[str, ...],
-    metadata: tuple[tuple[str, Any], ...],
+    options: Options,
     wait: bool,
     wait_timeout: float | None,
-    run_at: datetime | None,
-    **options: Any,
 ) -> None:
     """Enqueue a job.
 
@@ -80,17 +55,12 @@ def enqueue(
     win. It is checked before anything is sent, if the plugin of the type is installed here.
     """
     payload = _payload(data, fields)
-    options |= {
-        "id": job_id,
-        "run_at": run_at,
-        "backoff": _backoff(backoff),
-        "tags": tags or None,
-        "metadata": dict(metadata) or None,
-    }
     waits = wait or wait_timeout is not None
 
     async def conversation(client: Client) -> None:
-        handle = await client.enqueue(job_type, payload, **options)
+        from jobd.intake import Request
+
+        handle = (await client.enqueue_requests([Request(job_type, payload, options, job_id)]))[0]
         if not handle.created:
             screen.note(f"a job with the id {handle.id} existed already; no other was made")
         if not waits:
@@ -125,9 +95,3 @@ def _text(data: str) -> str:
         return Path(data[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(f"{data[1:]} cannot be read: {error}", param_hint="--data") from None
-
-
-def _backoff(text: str | None) -> Any:
-    if text is None:
-        return None
-    return parse_json(text, "--backoff") if text.lstrip().startswith("{") else seconds_or_text(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.domain.duration import milliseconds
 from jobd.domain.names import check_queue_name
+from jobd.domain.option_kinds import seconds_or_text
 from jobd.errors import OptionError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -81,22 +81,6 @@ class Length(click.ParamType[float]):
             self.fail(str(error).removeprefix("duration: "), param, ctx)
 
 
-class Moment(click.ParamType[datetime]):
-    """A date and time with its time zone, as in RFC 3339."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Fails, with an example, if it is not one."""
-        try:
-            moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-01-31T08:00:00Z", param, ctx)
-        if moment.tzinfo is None:
-            self.fail(f"{value!r} has no time zone; put Z (UTC) or an offset such as +01:00 behind it", param, ctx)
-        return moment
-
-
 class QueueName(click.ParamType[str]):
     """The name of a queue."""
 
@@ -133,8 +117,3 @@ def parse_json(text: str, what: str) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise click.UsageError(f"{what} is not JSON: {error}", click.get_current_context(silent=True)) from None
-
-
-def seconds_or_text(value: str) -> str | float:
-    """A plain number as seconds, any other text as it is."""
-    return float(value) if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII) else value

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
 
-from jobd.domain.backoff import Backoff
-from jobd.domain.duration import Duration
 from jobd.domain.jobtype import JobType, PlainJobType
-from jobd.domain.options import Options, make_options
-from jobd.domain.priority import Priority
+from jobd.domain.keywords import TypeOptions
+from jobd.domain.options import Level, Options, read_options
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -51,30 +49,11 @@ class JobDecorator:
         return PlainJobType(self._name, handler, self._options)
 
 
-def job(
-    name: str,
-    *,
-    queue: str | None = None,
-    priority: Priority | None = None,
-    max_attempts: int | None = None,
-    retries: int | None = None,
-    backoff: Backoff | Duration | Mapping[str, Any] | None = None,
-    timeout: Duration | None = None,
-    tags: Iterable[str] | None = None,
-) -> JobDecorator:
+def job(name: str, **options: Unpack[TypeOptions]) -> JobDecorator:
     """Makes a job type of the function below it.
 
     `name` is how callers ask for it. The options are the defaults of its jobs: `queue`; `priority`, 1 (most urgent) to
-    10 or a name; `max_attempts`, the first run included (or `retries`, without it); `backoff`; `timeout` of one
-    attempt; `tags`. Raises OptionError, naming the option, if one of them is not allowed.
+    10 or a name; `delay`; `max_attempts`, the first run included (or `retries`, without it); `backoff`; `timeout` of
+    one attempt; `tags`; `metadata`. Raises OptionError, naming the option, if one of them is not allowed.
     """
-    options = make_options(
-        queue=queue,
-        priority=priority,
-        max_attempts=max_attempts,
-        retries=retries,
-        backoff=backoff,
-        timeout=timeout,
-        tags=tags,
-    )
-    return JobDecorator(name, options)
+    return JobDecorator(name, read_options(options, Level.TYPE))

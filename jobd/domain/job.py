@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobd.domain.backoff import Backoff
+from jobd.domain.options import NONE, Options
 from jobd.domain.outcome import Ending, ErrorRecord
 from jobd.domain.state import State
 
@@ -86,10 +87,8 @@ class Job:
     """how often it was handed to a worker, attempts that did not count included"""
     timeout_ms: int
     """how long one attempt may run; 0 means for ever"""
-    backoff: Backoff | None
-    """the job's own backoff; None means the one of its type"""
-    tags: tuple[str, ...]
-    metadata: Mapping[str, Any]
+    options: Options = NONE
+    """what else was asked for when it was enqueued; None in it means that its type, its queue or the defaults say it"""
     created_at: datetime
     run_at: datetime
     """since when it may run, or from when on: the end of its last delay, the moment it was retried by hand, or else of
@@ -110,6 +109,21 @@ class Job:
     """somebody asked to cancel it while it ran, and it has not been cancelled: not yet, or it came to another end"""
     attempts: tuple[Attempt, ...] = field(default=())
     """what is kept of its attempts, the oldest first"""
+
+    @property
+    def backoff(self) -> Backoff | None:
+        """The job's own backoff; None means the one of its type."""
+        return self.options.backoff
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Its tags."""
+        return self.options.tags or ()
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Its metadata."""
+        return self.options.metadata or {}
 
     @property
     def duration_ms(self) -> int | None:

@@ -1,55 +1,205 @@
-"""What a job may be asked for beside its payload: checked once, resolved in one order.
+"""What a job may be asked for beside its payload. Each option is declared once, as a field of `Options` below: how it
+is read, what it is, and who may say it. Decorator, configuration, Python, HTTP, command line and records follow from
+that.
 
-The order is: jobd's defaults, then the job type's, then the job's own.
+What a job says itself wins over its type, that over its queue, and that over the defaults.
 """
 
 from __future__ import annotations
 
 import difflib
-import inspect
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Self, Unpack
 
 from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import Backoff
-from jobd.domain.duration import Duration, milliseconds
-from jobd.domain.names import check_queue_name
-from jobd.domain.priority import Priority, parse_priority
+from jobd.domain.keywords import JobOptions
+from jobd.domain.option_kinds import BACKOFF, FACTS, MOMENT, PRIORITY, QUEUE_NAME, TAGS, Kind, duration, whole
 from jobd.errors import OptionError
 
 DEFAULT_QUEUE = "default"
 DEFAULT_RETRIES = 3
 MOST_ATTEMPTS = 1_000
-MOST_TAGS = 32
-LONGEST_TAG = 255
+
+
+class Level(Enum):
+    """Who may say an option."""
+
+    JOB = "a job"
+    TYPE = "a job type"
+    QUEUE = "a queue"
+    DEFAULTS = "the defaults"
+
+
+EVERY_LEVEL = frozenset(Level)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One option, as it is declared."""
+
+    keyword: str
+    """its name in Python, in the configuration file, and with `-` for `_` on the command line"""
+    field: str
+    """its name in `Options` and in a job's record"""
+    kind: Kind
+    about: str
+    levels: frozenset[Level]
+    excludes: str | None
+    """the keyword of another one that may not be given with it"""
+    varies: bool
+    """most jobs that have it have one of their own"""
+    reads_back: bool
+    """is it among what a job tells of itself?"""
+    flag: str
+    convert: Callable[[Any], Any] | None
+
+    @property
+    def wire(self) -> str:
+        """Its name in JSON."""
+        return self.keyword + self.kind.unit
+
+    def parse(self, value: object) -> Any:
+        """From what a program says. Raises OptionError."""
+        return self._converted(self.kind.parse(value, self.keyword))
+
+    def from_json(self, value: object) -> Any:
+        """From what a client of the API says. Raises OptionError."""
+        return self._converted(self.kind.from_json(value, self.keyword))
+
+    def from_text(self, text: str) -> Any:
+        """From a text of the command line. Raises OptionError."""
+        return self._converted(self.kind.from_text(text, self.keyword))
+
+    def from_setting(self, value: object) -> Any:
+        """From what the configuration file or the environment says. Raises OptionError."""
+        return self.from_text(value) if isinstance(value, str) else self.parse(value)
+
+    def _converted(self, value: Any) -> Any:
+        return self.convert(value) if self.convert is not None else value
+
+
+@dataclass(frozen=True, slots=True)
+class _Also:
+    """A second way to say an option."""
+
+    keyword: str
+    kind: Kind
+    about: str
+    convert: Callable[[Any], Any]
+
+
+def _option(
+    kind: Kind,
+    about: str,
+    *,
+    levels: Collection[Level] = EVERY_LEVEL,
+    excludes: str | None = None,
+    varies: bool = False,
+    reads_back: bool = True,
+    flag: str | None = None,
+    also: _Also | None = None,
+) -> Any:
+    declared = {"kind": kind, "about": about, "levels": frozenset(levels), "excludes": excludes, "flag": flag}
+    return field(default=None, metadata={**declared, "varies": varies, "reads_back": reads_back, "also": also})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Options as given for a type or for one job; None means "as the level below says"."""
+    """Options as given by one level, or all together; None means "as the level below says"."""
 
-    queue: str | None = None
-    priority: int | None = None
-    max_attempts: int | None = None
-    """how often the handler may run in all, the first time included"""
-    backoff: Backoff | None = None
-    timeout_ms: int | None = None
-    """how long one attempt may run; 0 means for ever"""
-    delay_ms: int | None = None
-    run_at_ms: int | None = None
-    tags: tuple[str, ...] | None = None
-    metadata: Mapping[str, Any] | None = None
+    queue: str | None = _option(QUEUE_NAME, "the queue it waits in", levels=EVERY_LEVEL - {Level.QUEUE})
+    priority: int | None = _option(PRIORITY, f"1 (most urgent) to 10, or {', '.join(priorities.NAMES)}")
+    delay_ms: int | None = _option(duration(), "run it that long from now: 5s, 10m, 1d", reads_back=False)
+    run_at_ms: int | None = _option(
+        MOMENT,
+        "run it then: 2026-01-31T08:00:00Z",
+        levels={Level.JOB},
+        excludes="delay",
+        varies=True,
+        reads_back=False,
+    )
+    max_attempts: int | None = _option(
+        whole(1, MOST_ATTEMPTS),
+        "how often it may run in all, the first run included",
+        also=_Also(
+            "retries",
+            whole(0, MOST_ATTEMPTS - 1),
+            "the same without the first run: 3 means up to 4 attempts",
+            lambda retries: retries + 1,
+        ),
+    )
+    backoff: Backoff | None = _option(  # noqa: RUF009  it makes a field
+        BACKOFF, 'the pause between attempts: 10s, or {"kind": "exponential", ...}'
+    )
+    timeout_ms: int | None = _option(duration(least=1), "how long one attempt may run")
+    tags: tuple[str, ...] | None = _option(TAGS, "a tag; may be repeated", varies=True, flag="tag")
+    metadata: Mapping[str, Any] | None = _option(
+        FACTS, "a fact about it; may be repeated", levels={Level.JOB, Level.TYPE}, varies=True
+    )
 
-    def over(self, lower: Options) -> Options:
+    def given(self) -> Iterator[tuple[str, Any]]:
+        """The names and values of those that are said."""
+        return ((name, value) for name in _FIELDS if (value := getattr(self, name)) is not None)
+
+    def over(self, lower: Self) -> Self:
         """These options, completed from `lower` where they say nothing."""
-        given = {name: value for name in _FIELDS if (value := getattr(self, name)) is not None}
-        return replace(lower, **given) if given else lower
+        mine = dict(self.given())
+        if not mine:
+            return lower
+        displaced = {_DISPLACED[name]: None for name in mine if name in _DISPLACED}
+        return replace(lower, **(displaced | mine))
+
+    @property
+    def recur(self) -> bool:
+        """Will other jobs have the very same options?"""
+        return _varying(self) == _NOTHING_VARIES
+
+    def to_record(self, without: Collection[str] = ()) -> dict[str, Any]:
+        """What is said, as JSON values by the names of fields."""
+        return {name: BY_FIELD[name].kind.to_json(value) for name, value in self.given() if name not in without}
+
+    def to_json(self) -> dict[str, Any]:
+        """What is said, as JSON values by the names of the API."""
+        return {BY_FIELD[name].wire: BY_FIELD[name].kind.to_json(value) for name, value in self.given()}
 
 
-_FIELDS = tuple(Options.__dataclass_fields__)
+def from_record(record: Mapping[str, Any]) -> Options:
+    """What `Options.to_record` made. What a newer jobd has written besides is passed over."""
+    return Options(
+        **{
+            name: BY_FIELD[name].kind.from_record(value)
+            for name, value in record.items()
+            if name in BY_FIELD and value is not None
+        }
+    )
+
+
+def _rows() -> Iterator[Row]:
+    for declared in fields(Options):
+        said = dict(declared.metadata)
+        also, flag = said.pop("also"), said.pop("flag")
+        keyword = declared.name.removesuffix("_ms")
+        yield Row(keyword=keyword, field=declared.name, flag=flag or keyword, convert=None, **said)
+        if also is not None:
+            said |= {"kind": also.kind, "about": also.about, "excludes": keyword}
+            yield Row(keyword=also.keyword, field=declared.name, flag=also.keyword, convert=also.convert, **said)
+
+
+ROWS: Mapping[str, Row] = {row.keyword: row for row in _rows()}
+"""all options by their keywords, in the order in which people are told of them"""
+BY_FIELD: Mapping[str, Row] = {row.field: row for row in reversed(list(ROWS.values()))}
+_FIELDS = tuple(declared.name for declared in fields(Options))
+_DISPLACED = {row.field: ROWS[row.excludes].field for row in ROWS.values() if row.excludes and row.convert is None}
+"""of two that exclude each other, what is said above takes the place of what is said below"""
+_DISPLACED |= {lower: upper for upper, lower in _DISPLACED.items()}
+_VARYING = tuple(dict.fromkeys(row.field for row in ROWS.values() if row.varies))
+_varying = attrgetter(*_VARYING)
+_NOTHING_VARIES = (None,) * len(_VARYING)
 
 DEFAULTS = Options(
     queue=DEFAULT_QUEUE,
@@ -63,85 +213,48 @@ DEFAULTS = Options(
 NONE = Options()
 
 
-def make_options(
-    *,
-    queue: str | None = None,
-    priority: Priority | None = None,
-    max_attempts: int | None = None,
-    retries: int | None = None,
-    backoff: Backoff | Duration | Mapping[str, Any] | None = None,
-    timeout: Duration | None = None,
-    delay: Duration | None = None,
-    run_at: datetime | None = None,
-    tags: Iterable[str] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> Options:
-    """Options from what people write. Raises OptionError naming the option and what is allowed."""
-    if max_attempts is not None and retries is not None:
-        raise OptionError(
-            "max_attempts and retries say the same in two ways; give one (retries=3 means max_attempts=4)"
-        )
-    if delay is not None and run_at is not None:
-        raise OptionError("delay and run_at exclude each other; give one")
-    if retries is not None:
-        max_attempts = 1 + _whole(retries, "retries", 0, MOST_ATTEMPTS - 1)
-    elif max_attempts is not None:
-        max_attempts = _whole(max_attempts, "max_attempts", 1, MOST_ATTEMPTS)
-    return Options(
-        queue=None if queue is None else check_queue_name(queue),
-        priority=None if priority is None else parse_priority(priority),
-        max_attempts=max_attempts,
-        backoff=None if backoff is None else Backoff.parse(backoff),
-        timeout_ms=None if timeout is None else milliseconds(timeout, name="timeout", least=1),
-        delay_ms=None if delay is None else milliseconds(delay, name="delay"),
-        run_at_ms=None if run_at is None else _moment(run_at),
-        tags=None if tags is None else _tags(tags),
-        metadata=None if metadata is None else _metadata(metadata),
-    )
+def make_options(**given: Unpack[JobOptions]) -> Options:
+    """The options of a job, from what people write. Raises OptionError naming the option and what is allowed."""
+    return read_options(given)
 
 
-def read_options(given: Mapping[str, Any]) -> Options:
-    """Options from keywords, as `make_options`. Raises OptionError for a name that no option has."""
-    for name in given:
-        if name not in KEYWORDS:
-            near = difflib.get_close_matches(name, KEYWORDS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(KEYWORDS)}"
-            raise OptionError(f"there is no option {name!r}; {hint}")
-    return make_options(**given)
+def read_options(given: Mapping[str, Any], level: Level = Level.JOB) -> Options:
+    """Options from what a program says at a level; None is as good as nothing. Raises OptionError naming the option and
+    what is allowed."""
+    if not given:
+        return NONE
+    return put_together({name: row_at(name, level).parse(value) for name, value in given.items() if value is not None})
 
 
-KEYWORDS = tuple(inspect.signature(make_options).parameters)
+def row_at(keyword: str, level: Level) -> Row:
+    """The option of this name. Raises OptionError if there is none, or none at this level."""
+    row = ROWS.get(keyword)
+    if row is not None and level in row.levels:
+        return row
+    if row is not None:
+        at = " or ".join(each.value for each in Level if each in row.levels)
+        raise OptionError(f"{keyword}: this is an option of {at}, not of {level.value}")
+    known = [name for name, row in ROWS.items() if level in row.levels]
+    near = difflib.get_close_matches(keyword, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    raise OptionError(f"there is no option {keyword!r}; {hint}")
 
 
-def _whole(value: object, name: str, least: int, most: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise OptionError(f"{name}: {value!r} is not a whole number from {least} to {most}")
-    return value
+def put_together(values: Mapping[str, Any]) -> Options:
+    """Options from values that the rows have read, by keyword. Raises OptionError if two exclude each other."""
+    for row, other in clashes(values):
+        raise OptionError(clash_of(row.keyword, other.keyword, same=row.field == other.field))
+    return Options(**{ROWS[keyword].field: value for keyword, value in values.items()})
 
 
-def _moment(value: datetime) -> int:
-    if not isinstance(value, datetime):
-        raise OptionError(f"run_at: {value!r} is not a datetime")
-    if value.tzinfo is None:
-        raise OptionError(f"run_at: {value.isoformat()} has no time zone; add one, such as datetime.now(UTC)")
-    return max(0, round(value.timestamp() * 1_000))
+def clashes(given: Collection[str]) -> Iterator[tuple[Row, Row]]:
+    """Among these keywords, the pairs that exclude each other."""
+    for keyword in given:
+        row = ROWS[keyword]
+        if row.excludes is not None and row.excludes in given:
+            yield ROWS[row.excludes], row
 
 
-def _tags(values: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise OptionError(f"tags: give a list of words, not {values!r}")
-    tags = []
-    for tag in values:
-        if not isinstance(tag, str) or not 0 < len(tag) <= LONGEST_TAG or not tag.isprintable():
-            raise OptionError(f"tags: {tag!r} is not a word of 1 to {LONGEST_TAG} printable characters")
-        if tag not in tags:
-            tags.append(tag)
-        if len(tags) > MOST_TAGS:
-            raise OptionError(f"tags: these are too many; a job has up to {MOST_TAGS}")
-    return tuple(tags)
-
-
-def _metadata(value: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise OptionError("metadata: give an object whose keys are texts")
-    return dict(value)
+def clash_of(one: str, other: str, *, same: bool) -> str:
+    """What is wrong with giving both."""
+    return f"{one} and {other} {'say the same in two ways' if same else 'exclude each other'}; give one"

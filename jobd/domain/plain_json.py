@@ -36,6 +36,23 @@ def from_json(raw: bytes) -> Any:
         return None
 
 
+def named(value: object) -> str:
+    """What a JSON value is, in words."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
 def _revealed(plain: Any, rich: Any) -> Any:
     """`plain`, which is `rich` in JSON values, with what the secrets in `rich` hide in the place of their masks."""
     if hasattr(rich, "get_secret_value"):

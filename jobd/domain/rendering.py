@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobd.domain.job import Attempt, Job, LogLine, Progress
+from jobd.domain.options import ROWS, Options
 from jobd.domain.state import ENDED, State
 from jobd.errors import InvalidRequest, JobdError
+
+_OF_EVERY_JOB = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "backoff", "tags", "metadata"})
 
 
 def time_to_json(moment: datetime | None) -> str | None:
@@ -46,6 +49,17 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "finished_at": time_to_json(job.finished_at),
         "duration_ms": job.duration_ms,
         "attempts": [attempt_to_json(attempt) for attempt in job.attempts],
+        **more_options(job.options),
+    }
+
+
+def more_options(options: Options) -> dict[str, Any]:
+    """The options that a job has besides those that every job has."""
+    told = (row for row in ROWS.values() if row.reads_back and row.convert is None)
+    return {
+        row.wire: row.kind.to_json(value)
+        for row in told
+        if (value := getattr(options, row.field)) is not None and row.field not in _OF_EVERY_JOB
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from jobd.domain.plain_json import named
 from jobd.errors import FieldFault, InvalidRequest
 from jobd.http import json_text
 from jobd.http.refusals import BadRequest, NotJsonType, TooLarge, TooSlow
@@ -35,23 +36,6 @@ async def read_object(request: web.Request, *, required: bool) -> dict[str, Any]
         fault = FieldFault(pointer="", code="wrong_type", message="the body must be a JSON object")
         raise InvalidRequest(f"the body is {named(value)}, not an object", [fault])
     return value
-
-
-def named(value: object) -> str:
-    """What a JSON value is, in words."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
 
 
 def _check_type(declared: str, *, empty: bool) -> None:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from jobd.client import Client
-from jobd.domain.duration import milliseconds
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
-from jobd.domain.options import NONE, make_options
+from jobd.domain.options import ROWS, Level, Row, clash_of, clashes, put_together
+from jobd.domain.plain_json import named
 from jobd.errors import FieldFault, InvalidRequest, OptionError, PayloadError, UnknownJobType
-from jobd.http.body import named
 from jobd.http.json_text import escaped
 from jobd.http.refusals import UnknownType
-from jobd.http.wire import parse_time
 from jobd.intake import Planned, Request
 
 MOST_JOBS: Final = 1_000
@@ -68,13 +66,12 @@ def read_request(body: Mapping[str, Any]) -> Request:
     options: dict[str, Any] = {}
     faults: list[FieldFault] = []
     for name, value in body.items():
-        if name in _OPTIONS:
+        if row := _WIRE.get(name):
             if value is not None:
-                keyword, read = _OPTIONS[name]
                 try:
-                    options[keyword] = read(value)
+                    options[row.keyword] = row.from_json(value)
                 except OptionError as error:
-                    faults.append(_fault(f"/{name}", "invalid", str(error)))
+                    faults.append(_fault(f"/{name}", "invalid", _without_label(error, row.keyword)))
         elif name not in ("type", "data", "id"):
             faults.append(unknown_field(name, _FIELDS))
     type_name, job_id = body.get("type"), body.get("id")
@@ -86,15 +83,12 @@ def read_request(body: Mapping[str, Any]) -> Request:
         )
     if job_id is not None and (fault := _id_fault(job_id)):
         faults.append(fault)
-    made = NONE
-    if options:
-        try:
-            made = make_options(**options)
-        except OptionError as error:
-            faults += _option_faults(body, options, error)
+    for row, other in clashes([row.keyword for row in _WIRE.values() if body.get(row.wire) is not None]):
+        said = clash_of(row.wire, other.wire, same=row.field == other.field)
+        faults.append(_fault(f"/{other.wire}", "excluded", said))
     if faults or not isinstance(type_name, str):
         raise _wrong(faults)
-    return Request(type_name, body.get("data"), made, job_id)
+    return Request(type_name, body.get("data"), put_together(options), job_id)
 
 
 def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
@@ -105,73 +99,9 @@ def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
     return _fault(f"/{escaped(name)}", "unknown_field", f"there is no such field{hint}")
 
 
-# --- options -----------------------------------------------------------------------------------------------------
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _duration(value: Any, *, least: int = 0) -> float:
-    """In seconds. Numbers are milliseconds here, and the sentences say so."""
-    try:
-        if isinstance(value, str):
-            return milliseconds(value, least=least) / 1_000
-        if isinstance(value, int) and not isinstance(value, bool):
-            return milliseconds(value / 1_000, least=least) / 1_000
-    except (OptionError, OverflowError):
-        raise OptionError(
-            f"{value!r} is neither a number of milliseconds from {least} to ten years nor a text such as 5s, 10m, 1h30m"
-        ) from None
-    raise OptionError(f"this is {named(value)}, not a whole number of milliseconds")
-
-
-def _timeout(value: Any) -> float:
-    return _duration(value, least=1)
-
-
-def _priority(value: Any) -> int | str:
-    if isinstance(value, int | str):
-        return value
-    raise OptionError(f"this is {named(value)}, neither a number from 1 to 10 nor a name")
-
-
-def _backoff(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, str):
-        return _duration(value)
-    raise OptionError(f"this is {named(value)}, not an object with kind, base_ms, cap_ms and jitter")
-
-
-def _tags(value: Any) -> list[str]:
-    if isinstance(value, list) and all(isinstance(tag, str) for tag in value):
-        return value
-    raise OptionError("this is not a list of texts")
-
-
-def _run_at(value: Any) -> Any:
-    try:
-        return parse_time(value)
-    except ValueError as error:
-        raise OptionError(str(error)) from None
-
-
-_OPTIONS: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
-    "queue": ("queue", _as_it_is),
-    "priority": ("priority", _priority),
-    "delay_ms": ("delay", _duration),
-    "run_at": ("run_at", _run_at),
-    "max_attempts": ("max_attempts", _as_it_is),
-    "retries": ("retries", _as_it_is),
-    "backoff": ("backoff", _backoff),
-    "timeout_ms": ("timeout", _timeout),
-    "tags": ("tags", _tags),
-    "metadata": ("metadata", _as_it_is),
-}
-"""field → the keyword of make_options, and how its value is read"""
-_FIELDS: Final = ("type", "data", "id", *_OPTIONS)
-_EXCLUSIVE: Final = (("delay_ms", "run_at"), ("max_attempts", "retries"))
+_WIRE: Final[Mapping[str, Row]] = {row.wire: row for row in ROWS.values() if Level.JOB in row.levels}
+"""the fields of options"""
+_FIELDS: Final = ("type", "data", "id", *_WIRE)
 _MEANT: Final = {
     "payload": "data",
     "args": "data",
@@ -181,28 +111,11 @@ _MEANT: Final = {
     "task": "type",
     "job_type": "type",
     "job_id": "id",
-    "delay": "delay_ms",
     "eta": "run_at",
     "scheduled_at": "run_at",
-    "timeout": "timeout_ms",
     "attempts": "max_attempts",
-}
-"""words of other systems"""
-
-
-def _option_faults(body: Mapping[str, Any], options: Mapping[str, Any], error: OptionError) -> list[FieldFault]:
-    """All wrong options; `error` is the first that was found."""
-    faults = []
-    for name, (keyword, _) in _OPTIONS.items():
-        if keyword in options:
-            try:
-                make_options(**{keyword: options[keyword]})
-            except OptionError as fault:
-                faults.append(_fault(f"/{name}", "invalid", _without_label(fault, keyword)))
-    for one, other in _EXCLUSIVE:
-        if body.get(one) is not None and body.get(other) is not None:
-            faults.append(_fault(f"/{other}", "excluded", f"{one} and {other} exclude each other; give one"))
-    return faults or [_fault("", "invalid", str(error))]
+} | {row.keyword: wire for wire, row in _WIRE.items() if row.keyword != wire}
+"""words of other systems, and of our own elsewhere"""
 
 
 def _id_fault(job_id: object) -> FieldFault | None:

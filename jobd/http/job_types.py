@@ -6,19 +6,20 @@ from typing import Any
 
 from aiohttp import web
 
+from jobd.domain.jobtype import JobType
 from jobd.domain.names import same_name
+from jobd.domain.options import NONE, from_record
 from jobd.errors import UnknownJobType
 from jobd.http.answer import answer, listed
 from jobd.http.refusals import NotFound
 from jobd.http.service import SERVICE, Service
-from jobd.http.wire import installed_type_body, told_type_body
-from jobd.intake import told_options
+from jobd.http.wire import type_body
 
 
 async def list_types(request: web.Request) -> web.Response:
     """All job types, by name."""
     service = request.app[SERVICE]
-    installed = [installed_type_body(job_type, service.defaults) for job_type in service.client.catalog.types.values()]
+    installed = [_installed(service, job_type) for job_type in service.client.catalog.types.values()]
     rows = [*installed, *(await _told(service)).values()]
     return answer(listed(sorted(rows, key=lambda row: str(row["type"]))))
 
@@ -34,13 +35,21 @@ async def show_type(request: web.Request) -> web.Response:
         if told is None:
             raise NotFound(str(unknown)) from None
         return answer({**told, "payload_schema": None})
-    return answer({**installed_type_body(job_type, service.defaults), "payload_schema": job_type.payload_schema})
+    return answer({**_installed(service, job_type), "payload_schema": job_type.payload_schema})
+
+
+def _installed(service: Service, job_type: JobType[Any, Any]) -> dict[str, Any]:
+    options = service.client.levels.resolve(NONE, job_type.options)
+    return type_body(job_type.name, options, job_type.description, installed=True)
 
 
 async def _told(service: Service) -> dict[str, dict[str, Any]]:
     """The types that are not installed here, by the form of their names in which `_` and `-` are the same."""
+    levels = service.client.levels
     return {
-        same_name(name): told_type_body(name, told_options(facts), service.defaults, facts.get("description", ""))
+        same_name(name): type_body(
+            name, levels.resolve(NONE, from_record(facts)), facts.get("description", ""), installed=False
+        )
         for name, facts in (await service.client.store.known_types()).items()
         if service.client.catalog.find(name) is None
     }

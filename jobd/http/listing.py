@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from jobd.domain.calendar import FIRST_YEAR, LAST_YEAR, parse_time
 from jobd.domain.rendering import page_to_json
 from jobd.domain.state import parse_states
 from jobd.errors import InvalidRequest
@@ -18,7 +19,6 @@ from jobd.http.answer import answer
 from jobd.http.queues import actual_name
 from jobd.http.refusals import BadRequest
 from jobd.http.service import client_of
-from jobd.http.wire import FIRST_YEAR, LAST_YEAR, parse_time
 from jobd.store.queries import MOST_ON_PAGE
 
 USUAL_LIMIT: Final = 50

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from jobd.client import Client, default_options
+from jobd.client import Client
 from jobd.errors import RoleError
 from jobd.http.aliases import ALIASES
 from jobd.http.auth import Guard
@@ -80,7 +80,7 @@ class HttpServer:
             middlewares=[answering(self._guard, open_handlers)],
             client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
         )
-        app[SERVICE] = Service(self._client, default_options(self._settings), most_bytes, self._closing)
+        app[SERVICE] = Service(self._client, most_bytes, self._closing)
         add_routes(app, routes)
         return app
 

@@ -9,7 +9,6 @@ from typing import Final
 from aiohttp import web
 
 from jobd.client import Client
-from jobd.domain.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +16,6 @@ class Service:
     """What stands behind the routes."""
 
     client: Client
-    defaults: Options
-    """what holds where neither a job nor its type says anything"""
     most_bytes: int
     """of a request's body"""
     closing: asyncio.Event

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import create_task_group
 
-from jobd import clock, log
+from jobd import log
 from jobd.actors.actor import Report
 from jobd.actors.message_actor import MessageActor
 from jobd.actors.timer import Tick, Timer
-from jobd.catalog import Catalog
-from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
-from jobd.domain.backoff import Backoff
-from jobd.domain.delivery import Delivery, Lost
+from jobd.domain.delivery import Lost
 from jobd.domain.outcome import Ending, Outcome
-from jobd.domain.settle import Verdict, settle
 from jobd.errors import LeaseLost, StoreError
 from jobd.roles.membership import LEFT, Membership
-from jobd.store.codec import own_backoff
+from jobd.roles.verdicts import Verdicts
 from jobd.store.shard import Settlement
 
 LOOK_S = 1.0
@@ -34,11 +30,11 @@ _LOST, _STAGES = Tick("lost"), Tick("stages")
 class Reaper(MessageActor[Tick]):
     """Takes over what is lost, settles it as lost, and takes staged batches further whose producer is gone."""
 
-    def __init__(self, membership: Membership, catalog: Catalog, *, report: Report) -> None:
+    def __init__(self, membership: Membership, verdicts: Verdicts, *, report: Report) -> None:
         super().__init__("reaper", report=report)
         self._membership = membership
         self._shard = membership.shard
-        self._catalog = catalog
+        self._verdicts = verdicts
         self._log = log.get("monitor")
         self.timers = (Timer(self.tell, _LOST, interval=LOOK_S), Timer(self.tell, _STAGES, interval=STAGES_S))
 
@@ -97,7 +93,7 @@ class Reaper(MessageActor[Tick]):
     def _settlement(self, lost: Lost) -> Settlement:
         delivery = lost.delivery
         outcome = outcome_of(lost)
-        verdict = verdict_on(delivery, outcome, self._backoff_of)
+        verdict = self._verdicts.on(delivery, outcome)
         self._log.warning(
             "job taken over",
             job=delivery.id,
@@ -116,10 +112,6 @@ class Reaper(MessageActor[Tick]):
             facts["error"] = outcome.error
         return Settlement(delivery.id, delivery.fence, verdict, facts=facts)
 
-    def _backoff_of(self, type_name: str) -> Backoff | None:
-        job_type = self._catalog.find(type_name)
-        return job_type.options.backoff if job_type else None
-
 
 def outcome_of(lost: Lost) -> Outcome:
     """What happened to a delivery that was taken over."""
@@ -131,16 +123,3 @@ def outcome_of(lost: Lost) -> Outcome:
     alone = lost.holder_was_solo and lost.neighbours == 1 and lost.cause != ""
     reason = f"its worker is gone: {lost.cause}" if lost.cause else "its worker was not heard of in time"
     return Outcome(Ending.LOST, reason=reason, alone=alone)
-
-
-def verdict_on(delivery: Delivery, outcome: Outcome, backoff_of: Callable[[str], Backoff | None]) -> Verdict:
-    """The verdict on an outcome, by the job's own backoff, else that of its type, else the default."""
-    backoff = own_backoff(delivery.options) if delivery.options else None
-    return settle(
-        outcome,
-        attempt=delivery.attempt,
-        max_attempts=delivery.max_attempts,
-        backoff=backoff or backoff_of(delivery.type) or DEFAULT_BACKOFF,
-        dice=clock.dice(),
-        crashes=delivery.crashes,
-    )

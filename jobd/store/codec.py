@@ -8,11 +8,10 @@ from typing import Any
 
 import orjson
 
-from jobd.domain.backoff import Backoff
 from jobd.domain.delivery import Delivery
 from jobd.domain.duration import spoken
 from jobd.domain.job import Attempt, Job, LogLine, Progress, moment
-from jobd.domain.options import Options
+from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
@@ -31,6 +30,8 @@ LETTERS: Mapping[State, str] = {
 STATES: Mapping[str, State] = {letter: state for state, letter in LETTERS.items()}
 _STATE_OF_BYTE = {letter.encode(): state for letter, state in STATES.items()}
 
+IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms"})
+"""options that every job has; the others are JSON behind them"""
 LARGEST_OPTIONS = 64 * 1024
 LONGEST_TIMEOUT_MS = 2**32 - 1
 LARGEST_FACTS = 16 * 1024
@@ -62,17 +63,7 @@ def pack_head(job_type: str, options: Options) -> bytes:
 
 
 def _pack_more(options: Options) -> bytes:
-    more: dict[str, Any] = {}
-    if options.backoff is not None:
-        more["backoff"] = options.backoff.to_json()
-    if options.tags:
-        more["tags"] = options.tags
-    if options.metadata:
-        more["metadata"] = options.metadata
-    if options.delay_ms:
-        more["delay_ms"] = options.delay_ms
-    if options.run_at_ms:
-        more["run_at_ms"] = options.run_at_ms
+    more = {name: value for name, value in options.to_record(IN_HEAD).items() if value}
     if not more:
         return b""
     try:
@@ -113,10 +104,9 @@ def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     )
 
 
-def own_backoff(options: bytes) -> Backoff | None:
-    """The backoff that a job brought along, if any."""
-    more = orjson.loads(options) if options else {}
-    return Backoff.parse(more["backoff"]) if "backoff" in more else None
+def own_options(packed: bytes) -> Options:
+    """The options that a job brought along, but for those in the head of its spec."""
+    return from_record(orjson.loads(packed)) if packed else NONE
 
 
 def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
@@ -127,8 +117,8 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
     type_at = 24 + queue_size
     more_at = type_at + type_size
     payload_at = more_at + more_size
-    more = orjson.loads(spec[more_at:payload_at]) if more_size else {}
-    planned = more.get("run_at_ms") or created + more.get("delay_ms", 0)
+    more = own_options(spec[more_at:payload_at])
+    planned = more.run_at_ms or created + (more.delay_ms or 0)
     known: dict[str, Any] = {
         "id": job_id,
         "type": spec[type_at:more_at].decode(),
@@ -137,9 +127,7 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
         "priority": priority,
         "max_attempts": most,
         "timeout_ms": timeout,
-        "backoff": Backoff.parse(more["backoff"]) if "backoff" in more else None,
-        "tags": tuple(more.get("tags", ())),
-        "metadata": more.get("metadata", {}),
+        "options": more,
         "created_at": moment(created),
         "run_at": moment(max(planned, created)),
     }

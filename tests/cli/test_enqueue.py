@@ -72,7 +72,7 @@ def test_data_comes_from_a_file_or_from_standard_input(cli: Cli, client: SyncCli
         (["--delay", "5s", "--run-at", "2030-01-31T08:00:00Z"], "delay and run_at exclude each other"),
         (["--priority", "20"], "20 is not between 1 (most urgent) and 10"),
         (["--retries", "3", "--max-attempts", "4"], "say the same in two ways"),
-        (["--backoff", "{"], "--backoff is not JSON"),
+        (["--backoff", "{"], "'{' is not JSON"),
         (["--backoff", "often"], "'often' is not a duration"),
         (["--queue", "Loud Walls"], "'Loud Walls': a name "),
         (["--id", A := "01KAMWZY9SVJ3Y4S5QKZ8J6T2N"], f"id {A!r}: ids of this shape are made by jobd"),

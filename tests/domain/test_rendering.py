@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from jobd.domain.backoff import Backoff
 from jobd.domain.job import Attempt, Job, LogLine, Progress
+from jobd.domain.options import make_options
 from jobd.domain.outcome import Ending
 from jobd.domain.rendering import error_to_json, job_to_json, log_line_to_json, queue_to_json, time_to_json
 from jobd.domain.state import State
@@ -33,7 +34,8 @@ def test_a_job_reads_back_with_these_names() -> None:
     )
     job = Job(
         id="wall-1", type="paint", queue="walls", status=State.FAILED, data={"wall": "north"}, priority=5, attempt=1,
-        max_attempts=1, deliveries=2, timeout_ms=0, backoff=Backoff.fixed("10s"), tags=("outside",), metadata={"a": 1},
+        max_attempts=1, deliveries=2, timeout_ms=0,
+        options=make_options(backoff=Backoff.fixed("10s"), tags=("outside",), metadata={"a": 1}),
         created_at=AT, run_at=AT, started_at=AT, finished_at=AT, error=attempt.error, attempts=(attempt,),
         progress=Progress(done=1, total=4, message="first coat", at=AT),
     )  # fmt: skip

@@ -122,7 +122,7 @@ WRONG_FIELDS: dict[str, tuple[Any, list[str]]] = {
     "an id like ours": ({"type": "anything", "id": "01M80TBM6S00TQZ1SKX0SB1CM2"}, ["/id"]),
     "much that is wrong": (
         {"type": None, "queue": "?", "priority": 0, "tags": 5, "run_at": "x", "retries": -1},
-        ["/tags", "/run_at", "/type", "/queue", "/priority", "/retries"],
+        ["/queue", "/priority", "/tags", "/run_at", "/retries", "/type"],
     ),
 }
 

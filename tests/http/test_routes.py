@@ -12,7 +12,6 @@ from aiohttp import web
 
 from jobd.client import Client
 from jobd.domain.names import RESERVED_IDS
-from jobd.domain.options import DEFAULTS
 from jobd.http.aliases import ALIASES
 from jobd.http.routes import ROUTES, Body, Permission, Route, add_routes
 from jobd.http.service import SERVICE, Service
@@ -37,7 +36,7 @@ async def telling(routes: Iterable[Route], client: Client) -> AsyncIterator[Api]
     import asyncio
 
     app = web.Application()
-    app[SERVICE] = Service(client, DEFAULTS, 1_024, asyncio.Event())
+    app[SERVICE] = Service(client, 1_024, asyncio.Event())
     add_routes(app, [told(route) for route in routes])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -9,8 +9,10 @@ import anyio
 import pytest
 
 import jobd
+from jobd.domain.levels import Levels
 from jobd.errors import RoleError
 from jobd.roles.reaper import Reaper
+from jobd.roles.verdicts import Verdicts
 from jobd.settings import Settings
 from jobd.store.store import Member
 from tests.roles.parts import PATIENCE_S, Parts
@@ -64,7 +66,7 @@ async def _none_left(parts: Parts) -> bool:
 
 
 async def test_a_child_for_suspects_comes_when_it_is_needed_and_goes_when_it_is_not(parts: Parts) -> None:
-    reaper = Reaper(parts.membership("monitor", ["@monitor"]), parts.catalog, report=parts.report)
+    reaper = Reaper(parts.membership("monitor", ["@monitor"]), Verdicts(parts.catalog, Levels()), report=parts.report)
     crew = parts.crew(0)
     await reaper.start()
     await crew.start()

@@ -15,10 +15,12 @@ import pytest
 import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
+from jobd.domain.levels import Levels
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
+from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.engine import Engine
 from tests.roles.parts import PATIENCE_S, Parts
 
@@ -31,7 +33,7 @@ async def working(parts: Parts, *job_types: jobd.JobType[Any, Any], **options: A
     client = Client(store=parts.store, catalog=catalog)
     parts.client = client
     actors: list[Any] = [
-        Reaper(parts.membership("monitor", ["@monitor"]), catalog, report=parts.report),
+        Reaper(parts.membership("monitor", ["@monitor"]), Verdicts(catalog, Levels()), report=parts.report),
         Scheduler(parts.membership("scheduler", ["@scheduler"]), report=parts.report),
         parts.engine(**options),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jobd.domain.levels import Levels
 from jobd.http.server import HttpServer
 from jobd.roles.api import Api
 from jobd.roles.embedded import Embedded
@@ -11,6 +12,7 @@ from jobd.roles.leases import Leases
 from jobd.roles.pruner import Pruner
 from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
+from jobd.roles.verdicts import Verdicts
 from jobd.store.embedded import EmbeddedServer
 from tests.actors.stress import stress
 from tests.roles.parts import Parts
@@ -26,7 +28,10 @@ async def test_a_crew_may_be_started_and_stopped_at_any_moment(parts: Parts) -> 
 
 async def test_a_reaper_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(
-        lambda: Reaper(parts.membership("monitor", ["@monitor"]), parts.catalog, report=parts.report), rounds=10
+        lambda: Reaper(
+            parts.membership("monitor", ["@monitor"]), Verdicts(parts.catalog, Levels()), report=parts.report
+        ),
+        rounds=10,
     )
     assert parts.reported == []
 
@@ -57,7 +62,7 @@ async def test_who_stops_leaves_the_store(parts: Parts) -> None:
     for actor in (
         parts.engine(),
         parts.crew(),
-        Reaper(parts.membership("monitor", ["@monitor"]), parts.catalog, report=parts.report),
+        Reaper(parts.membership("monitor", ["@monitor"]), Verdicts(parts.catalog, Levels()), report=parts.report),
         Scheduler(parts.membership("scheduler", ["@scheduler"]), report=parts.report),
     ):
         await actor.start()

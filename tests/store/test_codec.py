@@ -17,7 +17,7 @@ from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.errors import OptionError, StoreRefused
 from jobd.store import codec
-from jobd.store.codec import members, own_backoff, pack_facts, pack_head, unpack_delivery, unpack_job
+from jobd.store.codec import members, own_options, pack_facts, pack_head, unpack_delivery, unpack_job
 from jobd.store.shard import Shard
 from tests.store.hands import START_MS, Clock, Hands, new_job
 
@@ -107,7 +107,7 @@ def test_a_delivery_reads_back_whatever_bytes_are_in_it(
     assert (delivery.id, delivery.type, delivery.queue, delivery.payload) == ("id", name, options.queue, payload)
     assert (delivery.holder, delivery.fence, delivery.attempt) == (holder.decode(), fence, attempt)
     assert (delivery.deliveries, delivery.crashes, delivery.suspect) == (deliveries, crashes, suspect)
-    assert own_backoff(delivery.options) == options.backoff
+    assert own_options(delivery.options).backoff == options.backoff
 
 
 @given(facts=st.dictionaries(st.text(), json_values, max_size=5))

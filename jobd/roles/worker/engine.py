@@ -23,7 +23,7 @@ from jobd.domain.state import ENDED
 from jobd.errors import JobNotFound, LeaseLost, StoreError
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
-from jobd.roles.reaper import verdict_on
+from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.runner import Key, Runner
 from jobd.roles.worker.slots import Slots
 from jobd.services import Services
@@ -68,7 +68,7 @@ class Engine(Actor):
         types = catalog.types.values()
         self._types = _listed(same_name(job_type.name) for job_type in types)
         self._async_types = _listed(same_name(job_type.name) for job_type in types if job_type.is_async)
-        self._backoffs = {job_type.name: job_type.options.backoff for job_type in types}
+        self._verdicts = Verdicts(catalog, client.levels)
         self._on_joined = on_joined
         self._on_idle = on_idle
         self._log = log.get("worker")
@@ -176,7 +176,7 @@ class Engine(Actor):
                 facts["error"] = outcome.error
             if outcome.reason:
                 facts["reason"] = outcome.reason
-            verdict = verdict_on(delivery, outcome, self._backoffs.get)
+            verdict = self._verdicts.on(delivery, outcome)
             if outcome.error:
                 self._log.warning(
                     "attempt failed",

@@ -1,0 +1,244 @@
+"""The kinds of values that options have. A kind knows how its values are read from a program, from JSON and from the
+words of a command line or the environment, and what they look like in JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from jobd.domain.backoff import Backoff
+from jobd.domain.calendar import parse_time
+from jobd.domain.duration import milliseconds
+from jobd.domain.names import check_queue_name
+from jobd.domain.plain_json import from_json, named
+from jobd.domain.priority import parse_priority
+from jobd.errors import OptionError
+
+MOST_TAGS = 32
+LONGEST_TAG = 255
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+
+Read = Callable[[Any, str], Any]
+"""from a value and the name of the option, for messages; raises OptionError"""
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """A kind of values."""
+
+    metavar: str
+    """what stands for a value in the help of a command"""
+    parse: Read
+    """from what a program or a configuration file says"""
+    from_json: Read
+    """from what a client of the API says"""
+    from_text: Read
+    """from a text of the command line or the environment"""
+    to_json: Callable[[Any], Any] = _unchanged
+    """in the API and in a job's record"""
+    from_record: Callable[[Any], Any] = _unchanged
+    """from what `to_json` made"""
+    unit: str = ""
+    """how the name of its field in JSON ends"""
+    many: Literal["", "words", "fields"] = ""
+    """on the command line it is given piece by piece: words, or `key=value`"""
+
+
+# --- names, numbers, texts -----------------------------------------------------------------------------------------
+
+
+def _queue_name(value: Any, name: str) -> str:
+    return check_queue_name(value, option=name)
+
+
+QUEUE_NAME = Kind(metavar="NAME", parse=_queue_name, from_json=_queue_name, from_text=_queue_name)
+
+
+def _priority(value: Any, name: str) -> int:
+    return parse_priority(value, name=name)
+
+
+def _priority_in_json(value: Any, name: str) -> int:
+    if not isinstance(value, int | str):
+        raise OptionError(f"this is {named(value)}, neither a number from 1 to 10 nor a name")
+    return parse_priority(value, name=name)
+
+
+PRIORITY = Kind(metavar="1-10|NAME", parse=_priority, from_json=_priority_in_json, from_text=_priority)
+
+
+def whole(least: int, most: int) -> Kind:
+    """Whole numbers from `least` to `most`."""
+
+    def parse(value: Any, name: str) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise OptionError(f"{name}: {value!r} is not a whole number from {least} to {most}")
+        return value
+
+    def from_text(text: Any, name: str) -> int:
+        return parse(int(text) if _WHOLE_NUMBER.fullmatch(text.strip()) else text, name)
+
+    return Kind(metavar="N", parse=parse, from_json=parse, from_text=from_text)
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+def duration(*, least: int = 0) -> Kind:
+    """Lengths of time, in JSON whole milliseconds; `least` milliseconds or more."""
+
+    def parse(value: Any, name: str) -> int:
+        return milliseconds(value, name=name, least=least)
+
+    def in_json(value: Any, name: str) -> int:
+        return _milliseconds_in_json(value, least)
+
+    def from_text(text: Any, name: str) -> int:
+        return parse(seconds_or_text(text), name)
+
+    return Kind(metavar="DURATION", parse=parse, from_json=in_json, from_text=from_text, unit="_ms")
+
+
+def _milliseconds_in_json(value: Any, least: int = 0) -> int:
+    """Numbers are milliseconds here, and the sentences say so."""
+    try:
+        if isinstance(value, str):
+            return milliseconds(value, least=least)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return milliseconds(value / 1_000, least=least)
+    except (OptionError, OverflowError):
+        raise OptionError(
+            f"{value!r} is neither a number of milliseconds from {least} to ten years nor a text such as 5s, 10m, 1h30m"
+        ) from None
+    raise OptionError(f"this is {named(value)}, not a whole number of milliseconds")
+
+
+def seconds_or_text(text: str) -> float | str:
+    """A plain number as seconds, any other text as it is."""
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _moment(value: Any, name: str) -> int:
+    if not isinstance(value, datetime):
+        raise OptionError(f"{name}: {value!r} is not a datetime")
+    if value.tzinfo is None:
+        raise OptionError(f"{name}: {value.isoformat()} has no time zone; add one, such as datetime.now(UTC)")
+    return max(0, round(value.timestamp() * 1_000))
+
+
+def _moment_in_json(value: Any, name: str) -> int:
+    try:
+        return _moment(parse_time(value), name)
+    except ValueError as error:
+        raise OptionError(str(error)) from None
+
+
+def _moment_in_text(text: Any, name: str) -> int:
+    return _moment(moment_in_text(text, name), name)
+
+
+def moment_in_text(text: str, name: str) -> datetime:
+    """The moment that a text of a command line names. Raises OptionError with an example."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise OptionError(f"{name}: {text!r} is not a time such as 2026-01-31T08:00:00Z") from None
+    if moment.tzinfo is None:
+        raise OptionError(f"{name}: {text!r} has no time zone; put Z (UTC) or an offset such as +01:00 behind it")
+    return moment
+
+
+MOMENT = Kind(metavar="TIME", parse=_moment, from_json=_moment_in_json, from_text=_moment_in_text)
+
+
+# --- backoff -------------------------------------------------------------------------------------------------------
+
+
+def _backoff(value: Any, name: str) -> Backoff:
+    return Backoff.parse(value)
+
+
+def _backoff_in_json(value: Any, name: str) -> Backoff:
+    if isinstance(value, dict):
+        return Backoff.parse(value)
+    if isinstance(value, str):
+        return Backoff.parse(timedelta(milliseconds=_milliseconds_in_json(value)))
+    raise OptionError(f"this is {named(value)}, not an object with kind, base_ms, cap_ms and jitter")
+
+
+def _backoff_in_text(text: Any, name: str) -> Backoff:
+    if not text.lstrip().startswith("{"):
+        return Backoff.parse(seconds_or_text(text))
+    value = from_json(text.encode())
+    if value is None:
+        raise OptionError(f"{name}: {text!r} is not JSON")
+    return Backoff.parse(value)
+
+
+BACKOFF = Kind(
+    metavar="DURATION|JSON",
+    parse=_backoff,
+    from_json=_backoff_in_json,
+    from_text=_backoff_in_text,
+    to_json=Backoff.to_json,
+    from_record=Backoff.parse,
+)
+
+
+# --- many at once --------------------------------------------------------------------------------------------------
+
+
+def _tags(values: Any, name: str) -> tuple[str, ...]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise OptionError(f"{name}: give a list of words, not {values!r}")
+    tags: list[str] = []
+    for tag in values:
+        if not isinstance(tag, str) or not 0 < len(tag) <= LONGEST_TAG or not tag.isprintable():
+            raise OptionError(f"{name}: {tag!r} is not a word of 1 to {LONGEST_TAG} printable characters")
+        if tag not in tags:
+            tags.append(tag)
+        if len(tags) > MOST_TAGS:
+            raise OptionError(f"{name}: these are too many; a job has up to {MOST_TAGS}")
+    return tuple(tags)
+
+
+def _tags_in_json(value: Any, name: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(tag, str) for tag in value):
+        raise OptionError("this is not a list of texts")
+    return _tags(value, name)
+
+
+def _tags_in_text(text: Any, name: str) -> tuple[str, ...]:
+    return _tags([word.strip() for word in text.split(",") if word.strip()], name)
+
+
+TAGS = Kind(
+    metavar="WORD",
+    parse=_tags,
+    from_json=_tags_in_json,
+    from_text=_tags_in_text,
+    to_json=list,
+    from_record=tuple,
+    many="words",
+)
+
+
+def _facts(value: Any, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise OptionError(f"{name}: give an object whose keys are texts")
+    return dict(value)
+
+
+def _facts_in_text(text: Any, name: str) -> Mapping[str, Any]:
+    return _facts(from_json(text.encode()), name)
+
+
+FACTS = Kind(metavar="KEY=TEXT", parse=_facts, from_json=_facts, from_text=_facts_in_text, to_json=dict, many="fields")

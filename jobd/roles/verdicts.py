@@ -1,0 +1,41 @@
+"""Verdicts on the outcomes of attempts, by all that was said about the job."""
+
+from __future__ import annotations
+
+from jobd import clock
+from jobd.catalog import Catalog
+from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
+from jobd.domain.backoff import Backoff
+from jobd.domain.delivery import Delivery
+from jobd.domain.levels import Levels
+from jobd.domain.outcome import Outcome
+from jobd.domain.settle import Verdict, settle
+from jobd.store.codec import own_options
+
+
+class Verdicts:
+    """What follows from an outcome: for the worker that ran a job, and for the monitor that takes one over."""
+
+    def __init__(self, catalog: Catalog, levels: Levels) -> None:
+        self._catalog = catalog
+        self._levels = levels
+
+    def on(self, delivery: Delivery, outcome: Outcome) -> Verdict:
+        """The verdict on the outcome of a delivery."""
+        return settle(
+            outcome,
+            attempt=delivery.attempt,
+            max_attempts=delivery.max_attempts,
+            backoff=self._backoff(delivery),
+            dice=clock.dice(),
+            crashes=delivery.crashes,
+        )
+
+    def _backoff(self, delivery: Delivery) -> Backoff:
+        """The job's own, else that of its type, of its queue, of all."""
+        own = own_options(delivery.options).backoff if delivery.options else None
+        if own is not None:
+            return own
+        job_type = self._catalog.find(delivery.type)
+        of_type = job_type.options.backoff if job_type is not None else None
+        return of_type or self._levels.below(delivery.queue).backoff or DEFAULT_BACKOFF
