@@ -40,17 +40,21 @@ LARGEST_FACTS = 16 * 1024
 _REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its producer packs
 _SPEC = struct.Struct(">BdBBBHIIBB")
 _RUN = struct.Struct(">BcBBHHddddBB")
-_SUSPECT, _CANCEL_ASKED = 1, 2
+_KEYED, _FRONT = 1, 2
+_SUSPECT, _CANCEL_ASKED, _HOLDS = 1, 2, 16
 
 
-def pack_head(job_type: str, options: Options) -> bytes:
+def pack_head(job_type: str, options: Options, *, lane_key: str = "", unique: str = "", front: bool = False) -> bytes:
     """What comes before the payload in a spec, and is the same for all jobs of one type with the same options.
-    `options` are complete. Raises OptionError if tags and metadata are too large, or the timeout too long."""
+    `options` are complete; `lane_key` names the gates that the job passes (lua/lib/gates.lua), `unique` what makes it
+    unique, and `front` puts it before the others of its lane. Raises OptionError if tags and metadata are too large, or
+    the timeout too long."""
     queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options)
     if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
         raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
+    keys = f"{lane_key} {unique}".rstrip().encode() if lane_key or unique else b""
     head = _REST.pack(
-        0,
+        (_KEYED if keys else 0) | (_FRONT if front else 0),
         0,
         options.priority or 0,
         options.max_attempts or 1,
@@ -59,7 +63,7 @@ def pack_head(job_type: str, options: Options) -> bytes:
         len(queue),
         len(name),
     )
-    return b"".join((head, queue, name, more))
+    return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", more))
 
 
 def _pack_more(options: Options) -> bytes:
@@ -77,16 +81,18 @@ def _pack_more(options: Options) -> bytes:
 
 def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     """The delivery that a script handed over."""
-    version, created, _, _, priority, most, timeout, more, queue_size, type_size = _SPEC.unpack_from(spec)
+    version, created, marks, _, priority, most, timeout, more, queue_size, type_size = _SPEC.unpack_from(spec)
     _, _, flags, crashes, attempt, deliveries, fence, started, _, _, holder_size, _ = _RUN.unpack_from(run)
     if version != VERSION:
         raise _newer(version)
     type_at = 24 + queue_size
-    more_at = type_at + type_size
+    more_at = keys_at = type_at + type_size
+    if marks & _KEYED:
+        more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
     payload_at = more_at + more
     return Delivery(
         job_id.decode(),
-        spec[type_at:more_at].decode(),
+        spec[type_at:keys_at].decode(),
         spec[24:type_at].decode(),
         spec[payload_at:],
         spec[more_at:payload_at],
@@ -111,17 +117,19 @@ def own_options(packed: bytes) -> Options:
 
 def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
     """A job as it reads back."""
-    version, created, _, _, priority, most, timeout, more_size, queue_size, type_size = _SPEC.unpack_from(spec)
+    version, created, marks, _, priority, most, timeout, more_size, queue_size, type_size = _SPEC.unpack_from(spec)
     if version != VERSION:
         raise _newer(version)
     type_at = 24 + queue_size
-    more_at = type_at + type_size
+    more_at = keys_at = type_at + type_size
+    if marks & _KEYED:
+        more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
     payload_at = more_at + more_size
     more = own_options(spec[more_at:payload_at])
     planned = more.run_at_ms or created + (more.delay_ms or 0)
     known: dict[str, Any] = {
         "id": job_id,
-        "type": spec[type_at:more_at].decode(),
+        "type": spec[type_at:keys_at].decode(),
         "queue": spec[24:type_at].decode(),
         "data": _json(spec[payload_at:]),
         "priority": priority,
@@ -140,7 +148,10 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
     _, letter, flags, _, attempt, deliveries, _, started, finished, due, holder_size, queue_size = _RUN.unpack_from(run)
     state = _STATE_OF_BYTE[letter]
     holder = run[42 : 42 + holder_size].decode()
-    history = [orjson.loads(line) for line in run[42 + holder_size + queue_size :].split(b"\n") if line]
+    history_at = 42 + holder_size + queue_size
+    if flags & _HOLDS:
+        history_at += 2 + int.from_bytes(run[history_at : history_at + 2])
+    history = [orjson.loads(line) for line in run[history_at:].split(b"\n") if line]
     tried = [line for line in history if "number" in line]
     attempts = [_attempt(line) for line in tried]
     if state is State.ACTIVE:

@@ -15,9 +15,16 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | leases | zset | member → end of its lease (ms) | until it leaves or is taken over |
 | stages | hash | batch → deadline (ms), "committed", or "released" and until when that is known | that long |
 | waiters | hash | id → inboxes to tell when the job ends | until the job ends |
+| rules | hash | queue, type, key or group → what limits or pauses it (JSON) | until it is taken back |
+| holds | hash | gate → how many hold a place, or whose turn it is (an id) | while held |
+| rates | hash | gate with a bucket → when that is full again (us) | one field a rate key in use |
+| pauses | hash | gate → until when nobody passes (ms) | until then |
+| opens | zset | gate → when it opens by itself (ms) | until then |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
 | lanes:<line> | zset | lane → rank | while work waits in it |
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
+| gated:<gate> | zset | "line lane", or "line " for all of it → since when it waits there (ms) | while it waits |
+| window:<gate> | zset | starts that count for a rate → when (ms) | the time of the rate |
 | held:<member> | zset | id → deadline (ms, or inf) of the delivery | while it holds jobs |
 | ended:<queue>:<letter> | zset | id → when it ended (ms) | as its jobs: bounded by count and age |
 | logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |
@@ -47,6 +54,11 @@ FIXED = frozenset(
         "stages",
         "waiters",
         "types",
+        "rules",
+        "holds",
+        "rates",
+        "pauses",
+        "opens",
     }
 )
 
@@ -71,6 +83,12 @@ class Keys:
 
     def lane(self, line: str, lane: str) -> str:
         return f"{self.base}lane:{line}:{lane}"
+
+    def gated(self, gate: str) -> str:
+        return f"{self.base}gated:{gate}"
+
+    def window(self, gate: str) -> str:
+        return f"{self.base}window:{gate}"
 
     def held(self, member: str) -> str:
         return f"{self.base}held:{member}"

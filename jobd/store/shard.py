@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, NewJob
 from jobd.domain.job import Job
@@ -15,7 +17,7 @@ from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
 from jobd.store.codec import LETTERS, STATES, pack_facts, unpack_delivery, unpack_job
 from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link
+from jobd.store.link import PATIENCE_S, Argument, Link, pairs
 from jobd.store.scripts import load
 
 BATCH = 500
@@ -259,6 +261,18 @@ class Shard:
         """Makes waiting what is due, up to 500 jobs. Returns how many, and in how many milliseconds the next is due."""
         moved, next_due, now = await self._run("promote", scheduler)
         return int(moved), None if next_due < 0 else max(0, int(next_due) - int(now))
+
+    async def set_rule(self, gate: str, rule: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Sets what limits or pauses the queue, type, key or group behind a gate (lua/lib/gates.lua); None takes it
+        back. Returns what the rule was before."""
+        until = (rule or {}).get("paused", {}).get("until_ms", "")
+        before = await self._run("rule", gate, orjson.dumps(rule) if rule else b"", until)
+        return orjson.loads(before) if before else {}
+
+    async def rules(self) -> dict[str, dict[str, Any]]:
+        """The rules that are set, by gate."""
+        fields = await self.link.command("HGETALL", self.keys.fixed("rules"))
+        return {name.decode(): orjson.loads(rule) for name, rule in pairs(fields)}
 
     async def prune(self, queue: str, state: State, older_ms: int) -> int:
         """Removes up to 500 jobs that ended in `state` longer ago than `older_ms`. Returns how many."""

@@ -64,6 +64,8 @@ def new_job(
     timeout_ms: int = 0,
     delay_ms: int | None = None,
     metadata: Mapping[str, Any] | None = None,
+    lane_key: str = "",
+    front: bool = False,
 ) -> NewJob:
     """A job on its way into the store. Without an id it gets one of its own."""
     options = Options(
@@ -74,7 +76,7 @@ def new_job(
         delay_ms=delay_ms,
         metadata=metadata,
     ).over(DEFAULTS)
-    head = pack_head(type, Options(**{**_fields(options), "backoff": None}))
+    head = pack_head(type, Options(**{**_fields(options), "backoff": None}), lane_key=lane_key, front=front)
     return NewJob(job_id or made_id(), queue, priority, due, head + payload)
 
 
@@ -137,6 +139,10 @@ class Hands:
         """Settles and fetches in one trip, as workers do."""
         sequence = self._sequences[member] = self._sequences.get(member, 0) + 1
         return await self.shard.turn(member, settlements, sequence=sequence, want=want, types=types)
+
+    async def settle(self, *settlements: Settlement, holder: str = "w1") -> list[int]:
+        """Applies verdicts."""
+        return await self.shard.settle(holder, settlements)
 
     async def fetch_again(self, member: str = "w1", want: int = 10, types: str = ",noop,") -> list[Delivery]:
         """The same request once more, as after a lost reply."""

@@ -36,6 +36,7 @@ class Record:
     priority: int
     type: str
     payload: bytes
+    key: str = ""
     state: str = "waiting"
     suspect: bool = False
     cancel_asked: bool = False
@@ -45,6 +46,14 @@ class Record:
     fence: int = 0
     due: float = 0
     holder: str = ""
+    holds: tuple[str, ...] = ()
+
+    @property
+    def lanes(self) -> tuple[str, str]:
+        """Where it stands while it waits: in its lane, or aside in that of its type."""
+        rank = "*" if "o=" in self.key else str(self.priority)
+        aside = f"{self.key};t={self.type}".lstrip(";")
+        return f"{self.line}:{rank}:{self.key}", f"{self.line}:{rank}:{aside}"
 
     @property
     def line(self) -> str:
@@ -65,6 +74,10 @@ class Raw:
     waiters: dict[str, str] = field(default_factory=dict)
     lanes: dict[str, dict[str, float]] = field(default_factory=dict)
     lane: dict[str, list[str]] = field(default_factory=dict)
+    gated: dict[str, dict[str, float]] = field(default_factory=dict)
+    holds: dict[str, str] = field(default_factory=dict)
+    rules: dict[str, str] = field(default_factory=dict)
+    opens: dict[str, float] = field(default_factory=dict)
     held: dict[str, dict[str, float]] = field(default_factory=dict)
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
     stage: dict[str, list[str]] = field(default_factory=dict)
@@ -97,21 +110,21 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
     match kind:
         case "jobs" | "results" | "counts":
             _sort_in_hash(raw, kind, content)
-        case "delayed" | "leases":
+        case "delayed" | "leases" | "opens":
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
-        case "stages" | "waiters":
+        case "stages" | "waiters" | "holds" | "rules":
             setattr(raw, kind, _texts(content))
         case "member":
             raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
-        case "lanes" | "held" | "ended":
+        case "lanes" | "held" | "ended" | "gated":
             getattr(raw, kind)[name] = _scores(content)
         case "lane" | "stage":
             getattr(raw, kind)[name] = [job_id.decode() for job_id in content]
         case "idle":
             raw.idle[name] = {member.decode() for member in content}
-        case "runs" | "gone" | "inbox":
+        case "runs" | "gone" | "inbox" | "window" | "rates" | "pauses":
             pass
         case _:
             raise AssertionError(f"an unknown key: {key}")
@@ -137,14 +150,13 @@ def _texts(content: dict[bytes, bytes]) -> dict[str, str]:
 
 
 def _read_spec(spec: bytes) -> Record:
-    priority, _, _, options, queue, type_ = struct.unpack_from(">BHIIBB", spec, 11)
+    flags, _, priority, _, _, options, queue, type_ = struct.unpack_from(">BBBHIIBB", spec, 9)
     text = spec[24:]
-    return Record(
-        text[:queue].decode(),
-        priority,
-        text[queue : queue + type_].decode(),
-        text[queue + type_ + options :],
-    )
+    rest, key = text[queue + type_ :], ""
+    if flags & 1:
+        size = int.from_bytes(rest[:2])
+        key, rest = rest[2 : 2 + size].decode().split(" ")[0], rest[2 + size :]
+    return Record(text[:queue].decode(), priority, text[queue : queue + type_].decode(), rest[options:], key)
 
 
 def _read_run(record: Record, raw: bytes) -> None:
@@ -157,6 +169,10 @@ def _read_run(record: Record, raw: bytes) -> None:
     record.fence, record.due = int(fence), due
     record.holder = raw[42 : 42 + holder].decode()
     assert raw[42 + holder : 42 + holder + queue].decode() == record.queue
+    if flags & 16:
+        at = 42 + holder + queue
+        size = int.from_bytes(raw[at : at + 2])
+        record.holds = tuple(raw[at + 2 : at + 2 + size].decode().split(" "))
 
 
 def check(raw: Raw) -> None:
@@ -198,14 +214,17 @@ def _check_places(raw: Raw) -> None:
         }
         assert places[job_id] == by_state.get(job.state, [(job.state, job.queue)]), (job_id, job)
         if job.state == "waiting":
-            stands = [f"{job.line}:{job.priority}:", f"{job.line}:{job.priority}:@{job.type}"]
-            assert any(job_id in raw.lane.get(lane, ()) for lane in stands), (job_id, job)
+            assert any(job_id in raw.lane.get(lane, ()) for lane in job.lanes), (job_id, job)
 
 
 def _check_lanes(raw: Raw) -> None:
-    indexed = {f"{line}:{lane}" for line, lanes in raw.lanes.items() for lane in lanes}
-    assert indexed == set(raw.lane)
-    assert {line: min(lanes.values()) for line, lanes in raw.lanes.items()} == raw.ready
+    indexed = [f"{line}:{lane}" for line, lanes in raw.lanes.items() for lane in lanes]
+    words = [word.split(" ") for waiting in raw.gated.values() for word in waiting]
+    before_gates = [f"{line}:{lane}" for line, lane in words if lane]
+    shut = {line for line, lane in words if not lane}
+    assert sorted(indexed + before_gates) == sorted(raw.lane)
+    first = {line: min(lanes.values()) for line, lanes in raw.lanes.items() if line not in shut}
+    assert first == raw.ready
 
 
 def _check_members(raw: Raw) -> None:

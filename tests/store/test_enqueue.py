@@ -8,6 +8,7 @@ from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired
 from jobd.store.link import Argument
+from jobd.store.scripts import load
 from jobd.store.shard import BATCH, Retention, Shard
 from tests.store.hands import Arguments, BentLink, Clock, Hands, LossyLink, done, made_id, new_job
 
@@ -156,7 +157,7 @@ async def raw_enqueue(shard: Shard, clock: Clock, job: NewJob, *, sent_ms: int, 
         "",
         0,
     ]
-    keys = shard.keys.all_fixed(["jobs", "runs", "delayed", "counts", "ready", "ready_solo", "leases", "stages"])
+    keys = shard.keys.all_fixed(load("enqueue").keys)
     group: list[Argument] = [1, "", job.queue, job.priority, job.due, 1, job.id, job.spec]
     reply: list[bytes] = await shard.link.run("enqueue", keys, [*words, *group])
     return reply

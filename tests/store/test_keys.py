@@ -97,6 +97,16 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     await look()
     await hands.turn("w1", verdicts, want=5)
     await shard.retry([batch[11].id, batch[0].id, "later", "x"])
+    await shard.set_rule("q/ruled", {"rate": {"n": 1, "ms": 1_000, "burst": 1}, "ageing_ms": 1_000})
+    await shard.set_rule("t/odd", {"paused": {"until_ms": clock.ms + 1_000}})
+    keys = ["c=x:1", "c=x:1", "o=y", "o=y", "r=z:1/1000", "g=h"]
+    await hands.put(*[new_job(lane_key=key) for key in keys], *[new_job(queue="ruled") for _ in range(2)])
+    some = await hands.fetch("w1", want=3)
+    await look()
+    some += await hands.fetch("w1", want=20)
+    await look()
+    await hands.settle(*map(done, some))
+    await shard.set_rule("t/odd", None)
     await idle()
     await store.enqueue([new_job(due="+3" if at % 2 else "") for at in range(1_100)])
     await shard.stage("given-up", [new_job("b1"), new_job("b2")])
@@ -164,6 +174,8 @@ def test_each_key_has_a_function_in_keys() -> None:
         keys.lanes("q"): "lanes:<line>",
         keys.lane("q", "5:"): "lane:<line>:<lane>",
         keys.held("w"): "held:<member>",
+        keys.gated("c/x"): "gated:<gate>",
+        keys.window("r/x"): "window:<gate>",
         keys.ended("q", "c"): "ended:<queue>:<letter>",
         keys.logs("id"): "logs:<id>",
         keys.stage("b"): "stage:<batch>",

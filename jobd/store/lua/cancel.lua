@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Cancels jobs: those not started are cancelled at once, for a running one its worker is told.
--- KEYS: jobs runs results progress delayed counts leases waiters
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses rates opens
 -- ARGV: most cancelled kept, facts (JSON members for the history), then ids
 -- Returns: for each id: 'missing', 'cancelled' (now), 'asked' (running; its worker is told), or the letter of the state
 --          it has ended in
 -- Moves: waiting, delayed, blocked → cancelled
--- include: head spec run count wake gone remove ended
+-- include: head spec run count wake delay rules gates place gone remove ended
 
 local most, facts = tonumber(ARGV[3]), ARGV[4]
 local reply, records, undelayed, asked, seen = {}, {}, {}, {}, {}
@@ -25,6 +25,8 @@ local function cancel(id)
     return 'asked'
   end
   if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
+  let_go(holds_of(spec, run), id, true)
+  run.holds = ''
   if run.state == 'd' then undelayed[#undelayed + 1] = id end
   count(run.state, run.queue, -1)
   run.state, run.finished, run.holder = 'x', now, ''
@@ -39,6 +41,7 @@ for i = 5, #ARGV do
   seen[id] = seen[id] or cancel(id)
   reply[i - 4] = seen[id]
 end
+reopen_freed({})
 outnumber()
 
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
@@ -47,6 +50,9 @@ for _, ask in ipairs(asked) do
   leave_word(ask.holder, string.format('cancel %s %.0f', ask.id, ask.fence))
 end
 write_ended()
+write_freed()
+write_opened()
 write_counts()
+write_wakes()
 write_tellings()
 return reply

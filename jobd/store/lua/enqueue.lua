@@ -1,12 +1,12 @@
 #!lua
 -- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
 -- the server has no memory for them.
--- KEYS: jobs runs delayed counts ready ready_solo leases stages
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses rates opens
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       then as in intake.lua
 -- Returns: {'ok', positions of the jobs that existed already …}, or {'expired', '1' if this is a repeat}
 -- Moves: – → waiting, delayed, blocked
--- include: head spec run count wake place delay gone intake
+-- include: head spec run count wake delay rules gates place gone intake
 
 local sent = tonumber(ARGV[4])
 local stage = ARGV[6] ~= '' and ARGV[6] or nil

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
--- KEYS: jobs runs counts ready ready_solo leases
+-- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses opens
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active
--- include: head spec run count wake place deliver
+-- include: head spec run count wake delay rules gates place deliver aside serve
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local lease = redis.call('ZSCORE', leases_key, worker)
@@ -31,63 +31,13 @@ if me[2] == sequence then
 end
 
 busy = worker
-local wanted = math.min(asked, 1000)
-local MOST_LOOKS, MOST_BYTES, MOST_LINES, PAGE, CHUNK = wanted + 1000, 4194304, 1000, 32, 100
-local looks, bytes, visited, left_over = 0, 0, {}, nil
-local taken = { ids = {}, specs = {}, runs = {}, seen = {} }
-
-local function enough()
-  return #taken.ids >= wanted or looks >= MOST_LOOKS or bytes >= MOST_BYTES
-end
-
+wanted = math.min(asked, 1000)
+local MOST_LINES, PAGE, MOST_LANES = 1000, 32, 64
 local known = {}
 
-local function knows(type)
+knows = function(type)
   if known[type] == nil then known[type] = is_among(type, types) end
   return known[type]
-end
-
--- Reads one lane: takes what is waiting there, passes over what has left it.
-local function look(line, lane)
-  local list, priority = lane_key(line, lane), tonumber(string.match(lane, '^%d+'))
-  local visit = { line = line, lane = lane, list = list, priority = priority, used = 0 }
-  visit.length = redis.call('LLEN', list)
-  visited[#visited + 1] = visit
-  local stride = 1
-  while visit.used < visit.length and not enough() do
-    local before, most = #taken.ids, math.min(math.max(wanted - #taken.ids, stride), CHUNK)
-    local ids = redis.call('LRANGE', list, visit.used, visit.used + most - 1)
-    local specs = redis.call('HMGET', jobs_key, unpack(ids))
-    local runs = redis.call('HMGET', runs_key, unpack(ids))
-    local looked = #ids
-    for i = 1, #ids do
-      if #taken.ids >= wanted then
-        looked = i - 1
-        break
-      end
-      local id, spec, run = ids[i], specs[i], runs[i]
-      run = run and read_run(run)
-      if spec and (not run or run.state == 'w') and not taken.seen[id] then
-        local queue, its_priority = spec_place(spec)
-        if its_priority == priority and line_of(queue, run and has(run, SUSPECT)) == line then
-          local type = spec_type(spec)
-          taken.seen[id] = true
-          bytes = bytes + #spec
-          if knows(type) then
-            local n = #taken.ids + 1
-            taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or queue
-          else
-            park(line, priority, type, id)
-          end
-        end
-      end
-    end
-    visit.used = visit.used + looked
-    looks = looks + looked
-    -- where many have left the lane, look further at once
-    stride = #taken.ids == before and 2 * stride or 1
-  end
-  if visit.used < visit.length then left_over = line end
 end
 
 local index = string.sub(lines, 1, 1) == '!' and ready_solo_key or ready_key
@@ -109,25 +59,33 @@ local function read_lines(from)
   return page
 end
 
--- Reads on to the next lane of a line that this worker may serve; none: `lane` is nil.
-local function next_lane(entry)
-  entry.lane = nil
-  repeat
+-- Reads on to the next lanes of a line that this worker may serve together: those of one priority. None: `group` is nil.
+local function next_group(entry)
+  entry.group = nil
+  local group, class = {}, nil
+  while #group < MOST_LANES do
     if entry.at > #entry.lanes then
-      if #entry.lanes < 2 * PAGE or entry.from >= MOST_LINES then return end
-      entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), entry.from, entry.from + PAGE - 1, 'WITHSCORES')
-      entry.at, entry.from = 1, entry.from + PAGE
+      if #entry.lanes < 2 * MOST_LANES or entry.from >= MOST_LINES then break end
+      entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), entry.from, entry.from + MOST_LANES - 1, 'WITHSCORES')
+      entry.at, entry.from = 1, entry.from + MOST_LANES
+      if #entry.lanes == 0 then break end
     end
     local lane = entry.lanes[entry.at]
-    local type = lane and string.match(lane, ':@(.*)$')
-    if lane and (not type or knows(type)) then entry.lane, entry.rank = lane, tonumber(entry.lanes[entry.at + 1]) end
+    local its_rank = line_rank(entry.line, lane, tonumber(entry.lanes[entry.at + 1]))
+    local type, its_class = lane_type(lane), math.floor(its_rank / STRICT)
+    if not type or knows(type) then
+      if class and its_class ~= class then break end
+      if not class then class, entry.rank = its_class, its_rank end
+      group[#group + 1] = lane
+    end
     entry.at = entry.at + 2
-  until entry.lane
+  end
+  if #group > 0 then entry.group = group end
 end
 
--- Each line is opened when its turn comes, and after each of its lanes gives way to the others: what is urgent goes
--- first, whatever line it stands in.
-local page, at, from, open = read_lines(0), 1, 0, {}
+-- Each line is opened when its turn comes, and after its lanes of one priority gives way to the others: what is urgent
+-- goes first, whatever line it stands in. If the worker names an order of its lines, they are served in that.
+local page, at, from, open, shut = read_lines(0), 1, 0, {}, {}
 repeat
   if at > #page and #page == PAGE and from < MOST_LINES then
     from = from + PAGE
@@ -138,16 +96,28 @@ repeat
   local entry = open[first]
   if coming and (not entry or coming.rank < entry.rank) then
     at = at + 1
-    coming.lanes = redis.call('ZRANGE', lanes_key(coming.line), 0, PAGE - 1, 'WITHSCORES')
-    coming.at, coming.from = 1, PAGE
-    next_lane(coming)
-    if coming.lane then open[#open + 1] = coming end
+    local its_gate = queue_gate(queue_of(coming.line))
+    is_gated(coming.line)
+    if its_gate and room_at(its_gate) == 0 then
+      shut[#shut + 1] = coming.line
+      touch(gated_key(its_gate.name))
+    else
+      coming.lanes = redis.call('ZRANGE', lanes_key(coming.line), 0, MOST_LANES - 1, 'WITHSCORES')
+      coming.at, coming.from = 1, MOST_LANES
+      next_group(coming)
+      if coming.group then open[#open + 1] = coming end
+    end
   elseif entry then
-    look(entry.line, entry.lane)
-    next_lane(entry)
-    if not entry.lane then table.remove(open, first) end
+    if enough() then
+      left_over = entry.line
+    else
+      serve(entry.line, entry.group)
+      next_group(entry)
+      if not entry.group then table.remove(open, first) end
+    end
   end
 until left_over or not (coming or entry)
+end_visits()
 local found = #taken.ids
 -- what is left may be work for another one who is idle
 if left_over then choose_idle(left_over) end
@@ -160,14 +130,20 @@ touch(held_key(worker))
 -- writes from here on
 local reply = { 'ok' }
 if found > 0 then
-  local batch = deliver(taken.ids, taken.specs, taken.runs, worker, margin)
+  local batch = deliver(taken.ids, taken.specs, taken.runs, taken.holds, worker, margin)
   for i = 1, found do
     local at = 3 * i - 1
     reply[at], reply[at + 1], reply[at + 2] = taken.ids[i], taken.specs[i], batch[2 * i]
   end
 end
-for _, visit in ipairs(visited) do leave_lane(visit) end
-write_parked()
+write_passed()
+for _, line in ipairs(shut) do
+  redis.call('ZADD', gated_key('q/' .. queue_of(line)), 'NX', now, line .. ' ')
+  redis.call('ZREM', ready_of(line), line)
+end
+write_visits()
+write_opened()
+write_delays()
 write_counts()
 local fields = { 'sequence', sequence, 'batch', table.concat(taken.ids, ' ') }
 if me[5] ~= types then

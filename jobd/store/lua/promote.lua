@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Makes waiting what is due, 500 at most; what is left is for the next call.
--- KEYS: jobs runs delayed counts ready ready_solo leases
+-- Makes waiting what is due, 500 at most, and opens gates whose time has come; what is left is for the next call.
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses rates opens
 -- ARGV: the scheduler that asks ('' if none); it is idle, and woken for the next one due, when nothing is due any more
 -- Returns: {how many were promoted, when the next one is due (ms; -1 if none is), the time (ms)}
 -- Moves: delayed → waiting
--- include: head spec run count wake place
+-- include: head spec run count wake delay rules gates place
 
 local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, 500)
 local records, plain = {}, {}
@@ -14,11 +14,13 @@ if #due > 0 then
   for i = 1, #due do
     local run = runs[i] and read_run(runs[i])
     if specs[i] and run and run.state == 'd' then
-      local queue, priority = spec_place(specs[i])
-      place(line_of(queue, has(run, SUSPECT)), priority, due[i])
+      local queue, priority, key = spec_place(specs[i])
+      -- a retry keeps its place: it goes before those that have not run yet
+      local front = run.deliveries > 0 or spec_front(specs[i])
+      place(line_of(queue, has(run, SUSPECT)), priority, due[i], front, key)
       count('d', queue, -1)
       count('w', queue, 1)
-      if run.deliveries == 0 and run.history == '' then
+      if run.deliveries == 0 and run.history == '' and run.holds == '' then
         plain[#plain + 1] = due[i]
       else
         run.state = 'w'
@@ -28,17 +30,29 @@ if #due > 0 then
     end
   end
 end
+local openings = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
+local over, past = {}, {}
+for _, name in ipairs(openings) do
+  reopen(name, 100)
+  -- a gate that is none any more lets all of them through
+  local all = not rule_of(name) and not string.find(name, '^[cr]/')
+  if not (all and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
+  if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
+end
 local scheduler = ARGV[3]
 local lease = scheduler ~= '' and redis.call('ZSCORE', leases_key, scheduler)
-local idle = #due < 500 and lease and tonumber(lease) >= now
+local idle = #due < 500 and #openings < 100 and lease and tonumber(lease) >= now
 if idle then touch(idle_key('@scheduler')) end
 
 if #due > 0 then redis.call('ZREMRANGEBYRANK', delayed_key, 0, #due - 1) end
 if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
 write_places()
+if #past > 0 then redis.call('ZREM', opens_key, unpack(past)) end
+if #over > 0 then redis.call('HDEL', pauses_key, unpack(over)) end
+write_opened()
 write_counts()
 write_wakes()
 if idle then redis.call('SADD', idle_key('@scheduler'), scheduler) end
-local next_due = redis.call('ZRANGE', delayed_key, 0, 0, 'WITHSCORES')
-return { #due, tonumber(next_due[2]) or -1, now }
+local next_at = math.min(first_score(delayed_key), first_score(opens_key))
+return { #due, next_at < math.huge and next_at or -1, now }

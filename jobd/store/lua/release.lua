@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses rates opens
 -- ARGV: batch
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
 -- Moves: blocked → waiting, delayed, gone
--- include: head spec run count wake place delay gone remove ended
+-- include: head spec run count wake delay rules gates place gone remove ended
 
 local REMEMBERED = 60000
 local stage = ARGV[3]
@@ -26,7 +26,7 @@ if #ids > 0 then
     local id, run = ids[i], runs[i] and read_run(runs[i])
     if specs[i] and run and run.state == 'b' and run.holder == stage and not seen[id] then
       seen[id] = true
-      local queue, priority = spec_place(specs[i])
+      local queue, priority, key = spec_place(specs[i])
       count('b', queue, -1)
       if deadline then
         given_up[#given_up + 1] = id
@@ -39,7 +39,7 @@ if #ids > 0 then
       else
         plain[#plain + 1] = id
         count('w', queue, 1)
-        place(queue, priority, id)
+        place(queue, priority, id, spec_front(specs[i]), key)
       end
     end
   end

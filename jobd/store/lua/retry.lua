@@ -1,11 +1,11 @@
 #!lua
 -- Runs ended jobs again, by hand: with all their attempts, and what is known of the earlier ones kept.
--- KEYS: jobs runs results counts ready ready_solo leases
+-- KEYS: jobs runs results counts ready ready_solo leases delayed rules holds pauses rates opens
 -- ARGV: when this was first sent (ms) if it is a repeat, else '', then ids
 -- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), or the letter of the state it is in and
 --          stays in
 -- Moves: completed, failed, cancelled → waiting
--- include: head spec run count wake place
+-- include: head spec run count wake delay rules gates place
 
 local since = tonumber(ARGV[3])
 local reply, records, forget, ended, seen = {}, {}, {}, {}, {}
@@ -25,7 +25,7 @@ local function retry(id)
     return run and run.state or 'w'
   end
   if since and retried_since(run) then return 'waiting' end
-  local queue, priority = spec_place(spec)
+  local queue, priority, key = spec_place(spec)
   local set = base .. 'ended:' .. queue .. ':' .. run.state
   touch(set)
   ended[#ended + 1] = { set = set, id = id }
@@ -39,7 +39,7 @@ local function retry(id)
   run.state, run.attempt, run.crashes, run.due = 'w', 0, 0, now
   run.flags = bit.band(run.flags, bit.bnot(SUSPECT + CANCEL_ASKED))
   records[#records + 1], records[#records + 2] = id, write_run(run)
-  place(queue, priority, id)
+  place(queue, priority, id, spec_front(spec), key)
   return 'waiting'
 end
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses rates opens
 -- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
@@ -9,7 +9,7 @@
 -- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
 --          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting
--- include: head spec run count wake place delay gone intake remove ended
+-- include: head spec run count wake delay rules gates place gone intake remove ended
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
@@ -18,7 +18,7 @@ local others_at = 7 + 3 * completions
 local others = tonumber(ARGV[others_at])
 local children_at = others_at + 1 + 5 * others
 
-local reply, records, let_go, results, completed, settled = {}, {}, {}, {}, {}, {}
+local reply, records, leaving, results, completed, settled, left = {}, {}, {}, {}, {}, {}, {}
 local ids = {}
 for i = 1, completions do ids[i] = ARGV[4 + 3 * i] end
 for i = 1, others do ids[completions + i] = ARGV[others_at - 4 + 5 * i] end
@@ -41,8 +41,9 @@ local function held(i, fence)
   else
     reply[i] = 1
     settled[id] = true
-    let_go[#let_go + 1] = id
+    leaving[#leaving + 1] = id
     count('a', queue, -1)
+    left[queue] = true
     return queue
   end
 end
@@ -61,6 +62,7 @@ for i = 1, completions do
       results[#results + 1] = id
       results[#results + 1] = result
     end
+    let_go(read_holds(runs[i]), id, true)
     finish(id, queue, 'c', most_completed)
     keep(id, completed_run(runs[i]))
   end
@@ -83,14 +85,15 @@ for j = 1, others do
     end
     if has(run, CANCEL_ASKED) and (state == 'd' or state == 'w') then state = 'x' end
     run.state, run.finished = state, now
+    run.holds = let_go(run.holds, id, state ~= 'd' and state ~= 'w')
     if state == 'd' then
       run.due = string.sub(due, 1, 1) == '+' and now + tonumber(string.sub(due, 2)) or tonumber(due)
       count('d', queue, 1)
       delay(id, run.due)
     elseif state == 'w' then
-      local _, priority = spec_place(redis.call('HGET', jobs_key, id))
+      local _, priority, key = spec_place(redis.call('HGET', jobs_key, id))
       count('w', queue, 1)
-      place(line_of(queue, has(run, SUSPECT)), priority, id, true)
+      place(line_of(queue, has(run, SUSPECT)), priority, id, true, key)
     else
       finish(id, queue, state, most_failed)
     end
@@ -98,18 +101,21 @@ for j = 1, others do
   end
 end
 take_in(children_at, completed)
+reopen_freed(left)
 outnumber()
 touch(held_set)
 
 write_intake()
 if #records > 0 then
-  redis.call('ZREM', held_set, unpack(let_go))
+  redis.call('ZREM', held_set, unpack(leaving))
   redis.call('HSET', runs_key, unpack(records))
 end
 if #results > 0 then redis.call('HSET', results_key, unpack(results)) end
 write_ended()
+write_freed()
 write_delays()
 write_places()
+write_opened()
 write_counts()
 write_wakes()
 write_tellings()

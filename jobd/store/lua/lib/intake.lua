@@ -54,7 +54,8 @@ local function take_in(at, parents, stage, since)
             run.due = when
             delay(id, when)
           else
-            place(queue, priority, id)
+            local whole = specs[#specs]
+            place(queue, priority, id, spec_front(whole), (spec_keys(whole)))
           end
           if run then
             incoming.runs[#incoming.runs + 1] = id

@@ -1,7 +1,9 @@
--- Lanes: a waiting job stands in one lane, named by priority and the key that orders or limits it. The lanes of a line
--- (a queue, or '!' and a queue for suspects) that may be served are indexed, and so are the lines that have any.
+-- Lanes: a waiting job stands in one lane, named by its priority and its lane key ('' for most), as 'priority:key'. The
+-- jobs of an ordering key stand in one lane whatever their priority, '*:key', of which the first job's counts. The lanes
+-- of a line (a queue, or '!' and a queue for suspects) that may be served are indexed, and so are the lines that have any.
 -- An id that stays in a lane after its job has left it is skipped by fetch: the record decides.
-local places, place_order = {}, {}
+local places, place_order, opened, opened_order = {}, {}, {}, {}
+local STRICT = 1e13
 
 local function lanes_key(line)
   return base .. 'lanes:' .. line
@@ -11,28 +13,118 @@ local function lane_key(line, lane)
   return base .. 'lane:' .. line .. ':' .. lane
 end
 
-local function ready_of(line)
-  return string.sub(line, 1, 1) == '!' and ready_solo_key or ready_key
+local function lane_of(priority, key)
+  return (string.find(key, 'o=', 1, true) and '*' or priority) .. ':' .. key
 end
 
--- The order of service: by priority, and among equals by the time since a lane was last served or filled.
-local function rank(priority)
-  return priority * 1e13 + now
+local function ready_of(line)
+  return string.sub(line, 1, 1) == '!' and ready_solo_key or ready_key
 end
 
 local function line_of(queue, suspect)
   return suspect and ('!' .. queue) or queue
 end
 
--- Reads: `id` is to stand in the plain lane of this line and priority, at its end or at its front.
-local function place(line, priority, id, front)
-  local lane = priority .. ':'
+-- The order of service in a line: by priority, and among equals by the time since a lane was last served or filled. With
+-- ageing, a lane rises by one priority in each such time.
+local function rank(line, priority)
+  local rule = rule_of('q/' .. queue_of(line))
+  return priority * (rule and rule.ageing_ms or STRICT) + now_us / 1000
+end
+
+-- The order among lines: by the priority of their first lanes, whatever ages in them.
+local function line_rank(line, lane, its_rank)
+  local rule = rule_of('q/' .. queue_of(line))
+  if not (rule and rule.ageing_ms) then return its_rank end
+  local priority = tonumber(string.match(lane, '^%d+')) or 5
+  return priority * STRICT + (its_rank - priority * rule.ageing_ms)
+end
+
+-- Does this line wait before the gate of its queue?
+local function is_gated(line)
+  local queue = queue_of(line)
+  return rule_of('q/' .. queue) and redis.call('ZSCORE', gated_key('q/' .. queue), line .. ' ')
+end
+
+-- The priority by which a lane is served: the one in its name, or that of its first job.
+local function lane_priority(line, lane)
+  local priority = tonumber(string.match(lane, '^%d+'))
+  if priority then return priority end
+  local first = redis.call('LINDEX', lane_key(line, lane), 0)
+  local spec = first and redis.call('HGET', jobs_key, first)
+  if not spec then return 1 end
+  local _, its_priority = spec_place(spec)
+  return its_priority
+end
+
+-- Reads: lets lanes that wait before a gate be served again, those that have waited longest first, `most` of them.
+local function reopen(name, most)
+  if opened[name] or most < 1 then return end
+  local waiting = redis.call('ZRANGE', gated_key(name), 0, math.min(most, 100) - 1)
+  if #waiting == 0 then return end
+  opened[name] = true
+  for _, word in ipairs(waiting) do
+    local line, lane = string.match(word, '^(%S+) (.*)$')
+    local here = { gate = name, word = word, line = line, lane = lane }
+    if lane == '' then
+      redis.call('ZRANGE', lanes_key(line), 0, 0)
+    else
+      here.rank = rank(line, lane_priority(line, lane))
+      here.gated = is_gated(line)
+      redis.call('ZSCORE', lanes_key(line), lane)
+    end
+    opened_order[#opened_order + 1] = here
+    choose_idle(line)
+  end
+end
+
+-- Writes: the first lane of a line decides when it is served.
+local function reindex(line)
+  local first = redis.call('ZRANGE', lanes_key(line), 0, 0, 'WITHSCORES')
+  if first[1] and not is_gated(line) then
+    redis.call('ZADD', ready_of(line), line_rank(line, first[1], tonumber(first[2])), line)
+  else
+    redis.call('ZREM', ready_of(line), line)
+  end
+end
+
+local function write_opened()
+  for _, here in ipairs(opened_order) do
+    redis.call('ZREM', gated_key(here.gate), here.word)
+    if here.lane ~= '' then redis.call('ZADD', lanes_key(here.line), here.rank, here.lane) end
+    reindex(here.line)
+  end
+end
+
+-- Reads: what was let go of makes room for what waits.
+local function reopen_freed(queues)
+  for _, here in ipairs(freed_order) do reopen(here.name, here.count) end
+  for queue in pairs(queues) do
+    local rule = rule_of('q/' .. queue)
+    if rule and rule.concurrency then reopen('q/' .. queue, 2) end
+  end
+end
+
+-- Reads: `id` is to stand in its lane, at the end or at the front.
+local function place(line, priority, id, front, lane_words)
+  local lane = lane_of(priority, lane_words)
   local key = lane_key(line, lane)
   local here = places[key]
   if not here then
-    here = { line = line, lane = lane, key = key, priority = priority, back = {}, front = {} }
-    here.empty = redis.call('LLEN', key) == 0
-    if here.empty then redis.call('ZSCORE', lanes_key(line), lane) end
+    here = { line = line, lane = lane, key = key, back = {}, front = {} }
+    here.fill = redis.call('LLEN', key) == 0
+    here.gated = is_gated(line)
+    if here.fill then
+      here.rank = rank(line, priority)
+      redis.call('ZSCORE', lanes_key(line), lane)
+    elseif front and string.sub(lane, 1, 1) == '*' then
+      -- the turn of its order is its own: it opens the lane that waits for that
+      local queue, turn = queue_of(line), string.match(lane, 'o=([^;]*)')
+      local name = 'o/' .. queue .. '/' .. turn
+      here.turn = redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) and name
+      here.rank = rank(line, priority)
+      redis.call('ZSCORE', lanes_key(line), lane)
+    end
     places[key] = here
     place_order[#place_order + 1] = here
     choose_idle(line)
@@ -47,9 +139,12 @@ local function write_places()
     local reversed, n = {}, #here.front
     for i = 1, n do reversed[i] = here.front[n + 1 - i] end
     write_many('LPUSH', here.key, reversed)
-    if here.empty then
-      redis.call('ZADD', lanes_key(here.line), rank(here.priority), here.lane)
-      redis.call('ZADD', ready_of(here.line), 'LT', rank(here.priority), here.line)
+    if here.turn then redis.call('ZREM', gated_key(here.turn), here.line .. ' ' .. here.lane) end
+    if here.fill or here.turn then
+      redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
+      if not here.gated then
+        redis.call('ZADD', ready_of(here.line), 'LT', line_rank(here.line, here.lane, here.rank), here.line)
+      end
     end
   end
 end

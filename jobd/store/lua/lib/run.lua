@@ -2,33 +2,43 @@
 --   version B, state c1 (w waiting, d delayed, b blocked, a active, c completed, f failed, x cancelled),
 --   flags B, crashes B, attempt H, deliveries H, fence d (us), started d, finished d, due d (all ms),
 --   length of holder B, length of queue B, holder (of a blocked job: its batch), queue,
---   history (JSON, a line for each past attempt or note)
-local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS = 1, 2, 4, 8
+--   [length of holds H, holds,] history (JSON, a line for each past attempt or note)
+-- Holds, in a record that has any, are the places that the job takes up at gates, with spaces between (lib/gates.lua).
+local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS = 1, 2, 4, 8, 16
 local LONGEST_HISTORY = 65536
 
 local function read_run(raw)
   local _, state, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_length, queue_length =
     struct.unpack('>Bc1BBHHddddBB', raw)
-  local queue_at = 43 + holder_length
+  local queue_at, holds = 43 + holder_length, ''
+  local history_at = queue_at + queue_length
+  if bit.band(flags, HOLDS) ~= 0 then
+    local length = struct.unpack('>H', raw, history_at)
+    holds = string.sub(raw, history_at + 2, history_at + 1 + length)
+    history_at = history_at + 2 + length
+  end
   return {
     state = state, flags = flags, crashes = crashes, attempt = attempt, deliveries = deliveries, fence = fence,
     started = started, finished = finished, due = due,
     holder = string.sub(raw, 43, queue_at - 1),
     queue = string.sub(raw, queue_at, queue_at + queue_length - 1),
-    history = string.sub(raw, queue_at + queue_length),
+    holds = holds,
+    history = string.sub(raw, history_at),
   }
 end
 
 local function new_run(state, queue)
   return {
     state = state, flags = 0, crashes = 0, attempt = 0, deliveries = 0, fence = 0, started = 0, finished = 0, due = 0,
-    holder = '', queue = queue, history = '',
+    holder = '', queue = queue, holds = '', history = '',
   }
 end
 
 local function write_run(run)
-  return struct.pack('>Bc1BBHHddddBB', 1, run.state, run.flags, run.crashes, run.attempt, run.deliveries, run.fence,
-    run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. run.history
+  local flags, holds = bit.band(run.flags, bit.bnot(HOLDS)), ''
+  if run.holds ~= '' then flags, holds = flags + HOLDS, struct.pack('>H', #run.holds) .. run.holds end
+  return struct.pack('>Bc1BBHHddddBB', 1, run.state, flags, run.crashes, run.attempt, run.deliveries, run.fence,
+    run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. holds .. run.history
 end
 
 -- State, fence, holder and queue of a record, without reading all of it: this is done for every job that is settled.
@@ -39,8 +49,18 @@ local function read_delivery(raw)
     string.sub(raw, queue_at, queue_at + queue_length - 1)
 end
 
--- The record with the state completed and now as its end.
+-- What a record's job takes up at gates.
+local function read_holds(raw)
+  return bit.band(string.byte(raw, 3), HOLDS) ~= 0 and read_run(raw).holds or ''
+end
+
+-- The record with the state completed and now as its end, and without holds.
 local function completed_run(raw)
+  if bit.band(string.byte(raw, 3), HOLDS) ~= 0 then
+    local run = read_run(raw)
+    run.state, run.finished, run.holds = 'c', now, ''
+    return write_run(run)
+  end
   return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)
 end
 

@@ -1,19 +1,38 @@
 -- A job's spec: what never changes by running it. One string:
 --   version B, created d (ms), flags B, key id B, priority B, max attempts H, timeout I (ms), length of options I,
---   length of queue B, length of type B, queue, type, options (JSON), payload (opaque)
+--   length of queue B, length of type B, queue, type, [length of keys H, keys,] options (JSON), payload (opaque)
 -- The script that takes a job in puts the version and its own time in front; the rest comes packed (store/codec.py).
+-- Keys, in a job that has any, are its lane key and what makes it unique, with a space between (lib/gates.lua,
+-- lib/unique.lua).
+local KEYED, FRONT = 1, 2
+
 local function stamp()
   return struct.pack('>Bd', 1, now)
 end
 
+-- The lane key of a job ('' for most), and what makes it unique ('' for most).
+local function spec_keys(spec)
+  if bit.band(string.byte(spec, 10), KEYED) == 0 then return '', '' end
+  local queue_length, type_length = string.byte(spec, 23, 24)
+  local at = 25 + queue_length + type_length
+  local length = struct.unpack('>H', spec, at)
+  return string.match(string.sub(spec, at + 2, at + 1 + length), '^(%S*) ?(.*)$')
+end
+
+-- Queue, priority and lane key.
 local function spec_place(spec)
   local priority, _, _, _, queue_length = struct.unpack('>BHIIB', spec, 12)
-  return string.sub(spec, 25, 24 + queue_length), priority
+  return string.sub(spec, 25, 24 + queue_length), priority, (spec_keys(spec))
 end
 
 local function spec_type(spec)
   local queue_length, type_length = string.byte(spec, 23, 24)
   return string.sub(spec, 25 + queue_length, 24 + queue_length + type_length)
+end
+
+-- Does it go to the front of its lane?
+local function spec_front(spec)
+  return bit.band(string.byte(spec, 10), FRONT) ~= 0
 end
 
 -- Is this type in a list ',a,b,' of types? The names in it have '-' for '_', which are the same.

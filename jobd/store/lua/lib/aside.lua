@@ -1,0 +1,40 @@
+-- Standing aside: jobs of a type that a worker does not know, or that a rule speaks of, leave for a lane of their own,
+-- with ';t=type' in its key, so that those behind them are not held up.
+local aside, aside_order, turns = {}, {}, {}
+
+-- The type that a lane's key is for, if it is for one.
+local function lane_type(key)
+  return string.match(key, 't=([^;]*)$')
+end
+
+-- Reads: `id` is to stand aside. In an ordering key it keeps its turn.
+local function stand_aside(line, priority, key, type, id, gates_here)
+  local lane = lane_of(priority, key == '' and 't=' .. type or key .. ';t=' .. type)
+  local list = lane_key(line, lane)
+  local here = aside[list]
+  if not here then
+    here = { line = line, lane = lane, list = list, rank = rank(line, priority), ids = {} }
+    here.fill = redis.call('LLEN', list) == 0
+    aside[list] = here
+    aside_order[#aside_order + 1] = here
+    choose_idle(line, list, function(member)
+      return is_among(type, redis.call('HGET', member_key(member), 'types') or '')
+    end)
+  end
+  here.ids[#here.ids + 1] = id
+  for _, one in ipairs(gates_here) do
+    if one.is_order then
+      one.owner, one.room = id, 0
+      turns[#turns + 1] = one.name
+      turns[#turns + 1] = id
+    end
+  end
+end
+
+local function write_aside()
+  for _, here in ipairs(aside_order) do
+    redis.call('RPUSH', here.list, unpack(here.ids))
+    if here.fill then redis.call('ZADD', lanes_key(here.line), here.rank, here.lane) end
+  end
+  write_many('HSET', holds_key, turns)
+end

@@ -1,0 +1,229 @@
+-- Gates: what a waiting job must pass to be delivered. A lane's key names those that all its jobs share, as
+-- 'letter=value' with ';' between:
+--   g=<group>                     a group of its queue, served in turn with the others; rules may limit and pause it
+--   o=<key>                       the order of a key: one job at a time, in the order in which they came
+--   c=<key>:<most>                concurrency: at most so many jobs of this key at a time
+--   r=<key>:<n>/<ms>[/<burst>]    rate: n starts in any ms; with a burst: a bucket of that size which fills at this rate
+--   t=<type>                      a type that stands aside: rules limit or pause it, or a worker does not know it
+-- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
+-- in 'gated:<gate>' until there is room. A whole line waits so before the gate of its queue, 'q/<queue>'.
+local gates, gate_order, freed, freed_order, any_pauses = {}, {}, {}, {}, nil
+
+local function gated_key(name)
+  return base .. 'gated:' .. name
+end
+
+local function window_key(name)
+  return base .. 'window:' .. name
+end
+
+local function queue_of(line)
+  return string.sub(line, 1, 1) == '!' and string.sub(line, 2) or line
+end
+
+local function gate(name, limit, rate, paused)
+  local here = gates[name]
+  if not here then
+    here = { name = name, limit = limit, rate = rate, paused = paused, taken = 0, starts = {} }
+    gates[name] = here
+    gate_order[#gate_order + 1] = here
+  end
+  return here
+end
+
+-- How many may start now at this rate.
+local function free_at(here)
+  local rate = here.rate
+  if not rate.burst then
+    local since = '(' .. string.format('%.0f', now - rate.ms)
+    return rate.n - redis.call('ZCOUNT', window_key(here.name), since, '+inf')
+  end
+  here.full_at = math.max(tonumber(redis.call('HGET', rates_key, here.name) or 0), now_us)
+  return math.floor(rate.burst - (here.full_at - now_us) * rate.n / (rate.ms * 1000) + 1e-6)
+end
+
+-- Reads when the next one may start (ms), once those have that start now.
+local function opens_at(here)
+  local rate = here.rate
+  if not rate.burst then
+    -- when the n-th last start leaves the window
+    local back = rate.n - here.taken
+    local first = back > 0 and redis.call('ZRANGE', window_key(here.name), -back, -back, 'WITHSCORES') or {}
+    return (tonumber(first[2]) or now) + rate.ms
+  end
+  local full_at = here.full_at + (here.taken - rate.burst + 1) * rate.ms * 1000 / rate.n
+  return math.ceil(full_at / 1000)
+end
+
+-- How many more jobs it lets through.
+local function room_at(here)
+  if here.room then return here.room end
+  local room = math.huge
+  if here.limit then
+    here.held = tonumber(redis.call('HGET', holds_key, here.name) or 0)
+    room = here.limit - here.held
+  end
+  if here.rate then
+    here.free = free_at(here)
+    room = math.min(room, here.free)
+  end
+  if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
+  local paused_until = any_pauses and tonumber(redis.call('HGET', pauses_key, here.name) or 0) or 0
+  if paused_until > now then room, here.paused_until = 0, paused_until end
+  if here.paused and not here.paused.until_ms then room = 0 end
+  here.room = math.max(0, room)
+  return here.room
+end
+
+-- The gate of a queue as a whole; nil if no rule speaks of it.
+local function queue_gate(queue)
+  local rule = rule_of('q/' .. queue)
+  if not rule or not (rule.concurrency or rule.rate or rule.paused) then return nil end
+  local here = gate('q/' .. queue, nil, rule.rate, rule.paused)
+  if rule.concurrency and not here.room then
+    here.queue_limit = rule.concurrency
+    local room = rule.concurrency - tonumber(redis.call('HGET', counts_key, 'a:' .. queue) or 0)
+    here.room = math.max(0, math.min(room_at(here), room))
+  end
+  return here
+end
+
+local function order_gate(queue, key)
+  local here = gate('o/' .. queue .. '/' .. key)
+  if not here.is_order then
+    here.is_order, here.room = true, 1
+    here.owner = redis.call('HGET', holds_key, here.name) or nil
+  end
+  return here
+end
+
+-- The gates of a lane, and the weight of its group.
+local function gates_of(queue, key)
+  local found, weight = {}, 1
+  if key == '' then return found, weight end
+  for letter, value in string.gmatch(key, '([a-z])=([^;]*)') do
+    if letter == 'o' then
+      found[#found + 1] = order_gate(queue, value)
+    elseif letter == 'g' then
+      local name = 'g/' .. queue .. '/' .. value
+      local own, common = rule_of(name) or {}, (rule_of('q/' .. queue) or {}).group or {}
+      local limit, rate = own.concurrency or common.concurrency, own.rate or common.rate
+      weight = own.weight or 1
+      if limit or rate or own.paused then found[#found + 1] = gate(name, limit, rate, own.paused) end
+    elseif letter == 'c' then
+      local id, most = string.match(value, '^(.*):(%d+)$')
+      local rule = rule_of('c/' .. id) or {}
+      found[#found + 1] = gate('c/' .. id, rule.concurrency or tonumber(most), nil, rule.paused)
+    elseif letter == 'r' then
+      local id, n, ms, burst = string.match(value, '^(.*):(%d+)/(%d+)/?(%d*)$')
+      local rule = rule_of('r/' .. id) or {}
+      local rate = rule.rate or { n = tonumber(n), ms = tonumber(ms), burst = tonumber(burst) }
+      found[#found + 1] = gate('r/' .. id, nil, rate, rule.paused)
+    elseif letter == 't' then
+      local rule = rule_of('t/' .. value)
+      if rule then found[#found + 1] = gate('t/' .. value, rule.concurrency, rule.rate, rule.paused) end
+    end
+  end
+  return found, weight
+end
+
+-- How many jobs of a lane may pass all these, and the first gate that is closed; `first` is the job at its head.
+local function room_of(gates_here, first)
+  local room, closed = math.huge, nil
+  for _, here in ipairs(gates_here) do
+    local its = room_at(here)
+    if here.is_order and here.owner then its = here.owner == first and its or 0 end
+    if its < room then room = its end
+    if its == 0 and not closed then closed = here end
+  end
+  return room, closed
+end
+
+-- A job passes. Returns what it takes up, to be given back when it leaves: '' if nothing.
+local function pass(gates_here, id)
+  if #gates_here == 0 then return '' end
+  local words = {}
+  for _, here in ipairs(gates_here) do
+    here.room = here.room - 1
+    here.taken = here.taken + 1
+    if here.rate then here.starts[#here.starts + 1] = id end
+    if here.is_order then here.owner = id end
+    if here.is_order or here.limit then words[#words + 1] = here.name end
+  end
+  return table.concat(words, ' ')
+end
+
+-- Reads: a job leaves what it took up: places at once, its turn in an order only when it ends. Returns what it keeps.
+local function let_go(holds, id, ends)
+  if holds == '' then return '' end
+  local kept = {}
+  for name in string.gmatch(holds, '%S+') do
+    local kind = string.sub(name, 1, 2)
+    if kind == 'o/' and not ends then
+      kept[#kept + 1] = name
+    else
+      local here = freed[name]
+      if not here then
+        here = { name = name, count = 0, is_order = kind == 'o/' }
+        here.now = redis.call('HGET', holds_key, name)
+        freed[name] = here
+        freed_order[#freed_order + 1] = here
+      end
+      if not here.is_order or here.now == id then here.count = here.count + 1 end
+    end
+  end
+  return table.concat(kept, ' ')
+end
+
+-- What a job takes up: as its record says, and the turn that it was given before it had one.
+local function holds_of(spec, run)
+  if run.holds ~= '' then return run.holds end
+  local queue, _, key = spec_place(spec)
+  local turn = string.match(key, 'o=([^;]*)')
+  return turn and 'o/' .. queue .. '/' .. turn or ''
+end
+
+-- Writes: what was let go of.
+local function write_freed()
+  local set, gone = {}, {}
+  for _, here in ipairs(freed_order) do
+    local left = here.is_order and (here.count > 0 and 0 or nil) or math.max(0, tonumber(here.now or 0) - here.count)
+    if left == 0 then
+      gone[#gone + 1] = here.name
+    elseif left then
+      set[#set + 1] = here.name
+      set[#set + 1] = left
+    end
+  end
+  write_many('HSET', holds_key, set)
+  write_many('HDEL', holds_key, gone)
+end
+
+-- Writes: what was taken up at gates, and the starts that count for rates.
+local function write_passed()
+  local set = {}
+  for _, here in ipairs(gate_order) do
+    if here.taken > 0 then
+      if here.is_order then
+        set[#set + 1] = here.name
+        set[#set + 1] = here.owner
+      elseif here.limit then
+        set[#set + 1] = here.name
+        set[#set + 1] = here.held + here.taken
+      end
+      if here.rate and here.rate.burst then
+        local full_at = here.full_at + here.taken * here.rate.ms * 1000 / here.rate.n
+        redis.call('HSET', rates_key, here.name, string.format('%.0f', full_at))
+      elseif here.rate then
+        local starts = {}
+        for i = 1, #here.starts do
+          starts[2 * i - 1], starts[2 * i] = now, string.format('%.0f ', now_us) .. here.starts[i]
+        end
+        write_many('ZADD', window_key(here.name), starts)
+        redis.call('ZREMRANGEBYSCORE', window_key(here.name), '-inf', now - here.rate.ms)
+        redis.call('PEXPIRE', window_key(here.name), here.rate.ms)
+      end
+    end
+  end
+  write_many('HSET', holds_key, set)
+end

@@ -1,0 +1,167 @@
+-- Serving a line: its lanes of one priority share what a worker asks for, by their weights, as far as their gates let
+-- jobs through. The fetch says how many are `wanted`, and which types its worker `knows`.
+local MOST_LOOKS, MOST_BYTES, CHUNK = 1000, 4194304, 100
+local wanted, knows
+local looks, bytes, left_over = 0, 0, nil
+local taken = { ids = {}, specs = {}, runs = {}, holds = {}, seen = {} }
+local visits = {}
+
+local function enough()
+  return #taken.ids >= wanted or looks >= wanted + MOST_LOOKS or bytes >= MOST_BYTES
+end
+
+local function visit_of(line, lane)
+  local priority, key = string.match(lane, '^([^:]*):(.*)$')
+  local list = lane_key(line, lane)
+  local visit = { line = line, lane = lane, list = list, priority = tonumber(priority), key = key, used = 0 }
+  visit.home = string.gsub(key, ';?t=[^;]*$', '')
+  visit.type = lane_type(key)
+  visit.length = redis.call('LLEN', list)
+  visit.gates, visit.weight = gates_of(queue_of(line), key)
+  local its_queue = queue_gate(queue_of(line))
+  if its_queue then visit.gates[#visit.gates + 1] = its_queue end
+  visits[#visits + 1] = visit
+  return visit
+end
+
+-- How many of this lane may be read next, in a round in which each lane has so much per weight.
+local function share(visit, per_weight)
+  if visit.used >= visit.length then return 0 end
+  local most = math.min(per_weight * visit.weight, visit.length - visit.used, CHUNK)
+  if #visit.gates == 0 then return most end
+  local first = redis.call('LINDEX', visit.list, visit.used)
+  local room, closed = room_of(visit.gates, first)
+  if room == 0 then visit.closed = closed end
+  return math.min(most, room)
+end
+
+-- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
+local function look(visit, id, spec, run)
+  if not spec or taken.seen[id] or (run and run.state ~= 'w') then return end
+  local queue, priority, key = spec_place(spec)
+  local here = key == visit.home and (priority == visit.priority or not visit.priority)
+  if not here or line_of(queue, run and has(run, SUSPECT)) ~= visit.line then return end
+  local its_type = spec_type(spec)
+  taken.seen[id] = true
+  bytes = bytes + #spec
+  if not knows(its_type) or (visit.type ~= its_type and rule_of('t/' .. its_type)) then
+    stand_aside(visit.line, priority, key, its_type, id, visit.gates)
+    if knows(its_type) then left_over = visit.line end
+    return
+  end
+  local n = #taken.ids + 1
+  taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or queue
+  taken.holds[n] = pass(visit.gates, id)
+end
+
+-- Serves these lanes of a line, which have the same priority.
+local function serve(line, lanes)
+  local open, stride = {}, 1
+  for _, lane in ipairs(lanes) do open[#open + 1] = visit_of(line, lane) end
+  while #open > 0 and not enough() do
+    local weights, ids, owners, before = 0, {}, {}, #taken.ids
+    for _, visit in ipairs(open) do weights = weights + visit.weight end
+    local missing = wanted - before
+    local per_weight = math.max(1, math.floor(missing / weights)) * stride
+    local still = {}
+    for _, visit in ipairs(open) do
+      local most = (#ids < missing or stride > 1) and share(visit, per_weight) or 0
+      if stride == 1 then most = math.min(most, missing - #ids) end
+      if most > 0 then
+        for _, id in ipairs(redis.call('LRANGE', visit.list, visit.used, visit.used + most - 1)) do
+          local n = #ids + 1
+          ids[n], owners[n] = id, visit
+        end
+      end
+    end
+    if #ids == 0 then break end
+    for from = 1, #ids, 1000 do
+      local to = math.min(from + 999, #ids)
+      local specs = redis.call('HMGET', jobs_key, unpack(ids, from, to))
+      local runs = redis.call('HMGET', runs_key, unpack(ids, from, to))
+      for i = from, to do
+        local visit, at = owners[i], i - from + 1
+        if #taken.ids >= wanted then break end
+        -- what was read beyond the room of a gate stays where it is
+        if not visit.halted then
+          local run = runs[at] and read_run(runs[at]) or nil
+          if #visit.gates > 0 and room_of(visit.gates, ids[i]) == 0 then
+            visit.halted = true
+          else
+            look(visit, ids[i], specs[at], run)
+            visit.used = visit.used + 1
+            looks = looks + 1
+          end
+        end
+      end
+    end
+    for _, visit in ipairs(open) do
+      visit.halted = nil
+      if visit.used < visit.length and not visit.closed then still[#still + 1] = visit end
+    end
+    open = still
+    -- where many have left their lanes, look further at once
+    stride = #taken.ids == before and 2 * stride or 1
+  end
+end
+
+-- Reads what is open and closed in the end: a lane before a closed gate waits there, and where there is room, others
+-- that wait may come.
+local function end_visits()
+  for _, visit in ipairs(visits) do
+    if visit.used < visit.length then
+      if #visit.gates > 0 then
+        local _, closed = room_of(visit.gates, redis.call('LINDEX', visit.list, visit.used))
+        visit.closed = closed
+      end
+      if visit.closed then
+        touch(gated_key(visit.closed.name))
+      else
+        left_over = visit.line
+        if not visit.priority then visit.rank = rank(visit.line, lane_priority(visit.line, visit.lane)) end
+      end
+    end
+  end
+  for _, here in ipairs(gate_order) do
+    if not here.is_order and here.room and here.room > 0 and here.room < math.huge then
+      reopen(here.name, here.room)
+      if opened[here.name] then left_over = opened_order[#opened_order].line end
+    end
+    if here.paused_until then
+      open_at(here.name, here.paused_until)
+    elseif here.rate and here.room == 0 and here.free == here.taken then
+      open_at(here.name, opens_at(here))
+    end
+  end
+end
+
+-- Writes: takes from the lanes what was looked at, and keeps the indexes of lanes and lines true.
+local function write_visits()
+  local lines, order = {}, {}
+  for _, visit in ipairs(visits) do
+    local here = lines[visit.line]
+    if not here then
+      here = { line = visit.line, gone = {}, ranked = {} }
+      lines[visit.line] = here
+      order[#order + 1] = here
+    end
+    if visit.used > 0 then redis.call('LTRIM', visit.list, visit.used, -1) end
+    if visit.closed and string.sub(visit.closed.name, 1, 2) == 'q/' then
+      redis.call('ZADD', gated_key(visit.closed.name), 'NX', now, visit.line .. ' ')
+    elseif visit.used >= visit.length then
+      here.gone[#here.gone + 1] = visit.lane
+    elseif visit.closed then
+      here.gone[#here.gone + 1] = visit.lane
+      redis.call('ZADD', gated_key(visit.closed.name), 'NX', now, visit.line .. ' ' .. visit.lane)
+    elseif visit.used > 0 then
+      here.ranked[#here.ranked + 1] = visit.rank or rank(visit.line, visit.priority)
+      here.ranked[#here.ranked + 1] = visit.lane
+    end
+  end
+  for _, here in ipairs(order) do
+    write_many('ZADD', lanes_key(here.line), here.ranked)
+    write_many('ZREM', lanes_key(here.line), here.gone)
+  end
+  write_aside()
+  for _, here in ipairs(order) do reindex(here.line) end
+end

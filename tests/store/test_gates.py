@@ -1,0 +1,331 @@
+"""Gates: order, limits, rates and pauses of keys, groups, types and queues; what is stopped holds nobody up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from jobd.domain.delivery import Delivery
+from jobd.store import link
+from tests.store.hands import (
+    CRASHED_ALONE,
+    LEASE_MS,
+    LOST,
+    Hands,
+    done,
+    ended,
+    failed,
+    given_back,
+    new_job,
+    retried,
+)
+from tests.store.strict_scripts import strict
+
+pytestmark = pytest.mark.requirement("3.2")
+
+
+@pytest.fixture(autouse=True)
+async def worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker; and every script is watched for whether it keeps the rule of keys."""
+    monkeypatch.setattr(link, "load", strict)
+    await hands.join("w1")
+
+
+async def put(hands: Hands, *ids: str, key: str = "", **options: object) -> None:
+    """Enqueues jobs of these ids in one lane."""
+    await hands.put(*[new_job(job_id, lane_key=key, **options) for job_id in ids])  # type: ignore[arg-type]  # as given
+
+
+def names(deliveries: Sequence[Delivery]) -> list[str]:
+    return [delivery.id for delivery in deliveries]
+
+
+# --- concurrency -------------------------------------------------------------------------------------------------
+
+
+async def test_no_more_jobs_of_a_key_run_than_its_limit_and_others_pass_them(hands: Hands) -> None:
+    await put(hands, "a1", "a2", "a3", key="c=acct:2")
+    await put(hands, "free")
+    batch = await hands.fetch("w1", want=10)
+    assert sorted(names(batch)) == ["a1", "a2", "free"]
+    assert names(await hands.fetch("w1", want=10)) == []
+    await hands.settle(*[done(job) for job in batch if job.id == "a1"])
+    assert names(await hands.fetch("w1", want=10)) == ["a3"]
+
+
+@pytest.mark.parametrize("way", ["completed", "failed", "retried", "given back", "suspect"])
+async def test_every_way_out_frees_a_place(hands: Hands, way: str) -> None:
+    await put(hands, "a1", "a2", key="c=acct:1")
+    (first,) = await hands.fetch("w1", want=10)
+    settlement = {
+        "completed": done(first),
+        "failed": failed(first),
+        "retried": retried(first, 60_000),
+        "given back": given_back(first),
+        "suspect": ended(first, LOST, "lost"),
+    }[way]
+    await hands.settle(settlement)
+    assert names(await hands.fetch("w1", want=10)) == (["a1"] if way == "given back" else ["a2"])
+
+
+async def test_a_dead_worker_frees_its_places_when_its_jobs_are_settled(hands: Hands) -> None:
+    await put(hands, "a1", "a2", key="c=acct:1")
+    await hands.fetch("w1", want=10)
+    hands.clock.forward(LEASE_MS + 1)
+    await hands.monitor()
+    await hands.join("w2")
+    assert await hands.fetch("w2", want=10) == []
+    (lost,) = await hands.take_over()
+    assert await hands.fetch("w2", want=10) == []
+    await hands.shard.settle("m1", [ended(lost.delivery, CRASHED_ALONE, "lost")])
+    assert names(await hands.fetch("w2", want=10)) == ["a2"]
+
+
+async def test_two_lanes_share_the_limit_of_their_key(hands: Hands) -> None:
+    await put(hands, "a", key="c=acct:1", queue="one")
+    await put(hands, "b", key="c=acct:1", queue="two")
+    (first,) = await hands.fetch("w1", want=10)
+    assert await hands.fetch("w1", want=10) == []
+    await hands.settle(done(first))
+    (second,) = await hands.fetch("w1", want=10)
+    assert {first.id, second.id} == {"a", "b"}
+
+
+async def test_a_lane_that_meets_a_second_closed_gate_lets_the_next_one_use_the_first(hands: Hands) -> None:
+    await put(hands, "runs", key="c=x:1")
+    await put(hands, "holds", key="c=y:1")
+    held = {delivery.id: delivery for delivery in await hands.fetch("w1", want=10)}
+    await put(hands, "both", key="c=x:1;c=y:1")
+    await put(hands, "only", key="c=x:1", priority=9)
+    assert await hands.fetch("w1", want=10) == []
+    await hands.settle(done(held["runs"]))
+    assert names([*await hands.fetch("w1", want=10), *await hands.fetch("w1", want=10)]) == ["only"]
+
+
+async def test_nothing_is_left_of_a_key_when_its_jobs_are_done(hands: Hands) -> None:
+    await put(hands, "a1", "a2", "a3", key="o=x;c=acct:1")
+    for _ in range(3):
+        (job,) = await hands.fetch("w1", want=10)
+        await hands.settle(done(job))
+    keys = {key.decode() for key in await hands.shard.link.command("KEYS", "*")}
+    assert {key.removeprefix(hands.shard.keys.base) for key in keys} == {
+        *("jobs", "runs", "counts", "leases", "ended:default:c", "member:w1"),
+    } | {key.removeprefix(hands.shard.keys.base) for key in keys if "idle" in key or "inbox" in key}
+
+
+# --- order -------------------------------------------------------------------------------------------------------
+
+
+async def test_jobs_of_an_ordering_key_run_one_at_a_time_in_their_order_beside_other_keys(
+    hands: Hands,
+) -> None:
+    await put(hands, "a1", "a2", key="o=a")
+    await put(hands, "b1", "b2", key="o=b")
+    await put(hands, "a3", key="o=a", priority=1)
+    seen = []
+    while batch := await hands.fetch("w1", want=10):
+        assert len({job_id[0] for job_id in names(batch)}) == len(batch)
+        seen += names(batch)
+        await hands.settle(*map(done, batch))
+    assert [job_id for job_id in seen if job_id[0] == "a"] == ["a1", "a2", "a3"]
+    assert [job_id for job_id in seen if job_id[0] == "b"] == ["b1", "b2"]
+
+
+@pytest.mark.parametrize("how", ["retried", "given back", "suspect"])
+async def test_a_job_keeps_its_turn_until_it_ends(hands: Hands, how: str) -> None:
+    await put(hands, "a1", "a2", key="o=a")
+    (first,) = await hands.fetch("w1", want=10)
+    again = {"retried": retried(first, 1_000), "given back": given_back(first), "suspect": ended(first, LOST, "lost")}
+    await hands.settle(again[how])
+    if how == "retried":
+        assert await hands.fetch("w1", want=10) == []
+        hands.clock.forward(1_000)
+        await hands.shard.promote()
+    solo = await hands.join("solo", "!*")
+    worker = solo if how == "suspect" else "w1"
+    assert await hands.fetch("w1" if how == "suspect" else solo, want=10) == []
+    (first,) = await hands.fetch(worker, want=10)
+    assert first.id == "a1"
+    await hands.settle(failed(first), holder=worker)
+    assert names(await hands.fetch("w1", want=10)) == ["a2"]
+
+
+@pytest.mark.parametrize("state", ["waiting", "delayed", "aside"])
+async def test_cancelling_the_one_whose_turn_it_is_passes_the_turn_on(hands: Hands, state: str) -> None:
+    await put(hands, "a1", key="o=a", type="odd" if state == "aside" else "noop")
+    await put(hands, "a2", key="o=a")
+    if state == "delayed":
+        (first,) = await hands.fetch("w1", want=10)
+        await hands.settle(retried(first, 60_000))
+    if state == "aside":
+        assert await hands.fetch("w1", want=10) == []
+    await hands.shard.cancel(["a1"], {})
+    assert names(await hands.fetch("w1", want=10)) == ["a2"]
+
+
+async def test_a_job_of_an_unknown_type_keeps_its_order(hands: Hands) -> None:
+    await put(hands, "a1", key="o=a", type="odd")
+    await put(hands, "a2", key="o=a")
+    assert await hands.fetch("w1", want=10) == []
+    assert await hands.fetch("w1", want=10) == []
+    await hands.join("w2")
+    (first,) = await hands.fetch("w2", want=10, types=",noop,odd,")
+    assert first.id == "a1"
+    await hands.settle(done(first), holder="w2")
+    assert names(await hands.fetch("w1", want=10)) == ["a2"]
+
+
+# --- groups ------------------------------------------------------------------------------------------------------
+
+
+async def test_groups_are_served_in_turn_however_many_jobs_one_has(hands: Hands) -> None:
+    await put(hands, *[f"a{number:03}" for number in range(200)], key="g=a")
+    await put(hands, *[f"b{number}" for number in range(5)], key="g=b")
+    first = await hands.fetch("w1", want=10)
+    assert Counter(job_id[0] for job_id in names(first)) == {"a": 5, "b": 5}
+    assert len(await hands.fetch("w1", want=100)) == 100
+
+
+async def test_a_group_that_comes_late_is_served_within_two_rounds(hands: Hands) -> None:
+    await put(hands, *[f"a{number}" for number in range(50)], key="g=a")
+    await hands.fetch("w1", want=4)
+    hands.clock.forward(5)
+    await put(hands, "b", key="g=b")
+    rounds = []
+    for _ in range(2):
+        hands.clock.forward(1)
+        rounds.append(names(await hands.fetch("w1", want=1)))
+    assert ["b"] in rounds
+
+
+async def test_a_weight_is_a_share(hands: Hands) -> None:
+    await hands.shard.set_rule("g/default/a", {"weight": 3})
+    await put(hands, *[f"a{number}" for number in range(50)], key="g=a")
+    await put(hands, *[f"b{number}" for number in range(50)], key="g=b")
+    assert Counter(job_id[0] for job_id in names(await hands.fetch("w1", want=20))) == {"a": 15, "b": 5}
+
+
+async def test_every_group_of_a_queue_may_have_a_limit(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"group": {"concurrency": 1}})
+    await hands.shard.set_rule("g/default/b", {"concurrency": 2})
+    await put(hands, "a1", "a2", key="g=a")
+    await put(hands, "b1", "b2", "b3", key="g=b")
+    assert sorted(names(await hands.fetch("w1", want=10))) == ["a1", "b1", "b2"]
+
+
+# --- queues and types ----------------------------------------------------------------------------------------------
+
+
+async def test_a_queue_runs_no_more_than_its_limit_over_all_workers(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"concurrency": 2})
+    await put(hands, "a", "b", "c", "d")
+    await put(hands, "other", queue="other")
+    await hands.join("w2")
+    batch = await hands.fetch("w1", want=10)
+    assert sorted(names(batch)) == ["a", "b", "other"]
+    assert await hands.fetch("w2", want=10) == []
+    await hands.settle(*[done(job) for job in batch if job.id == "a"])
+    assert names(await hands.fetch("w2", want=10)) == ["c"]
+
+
+async def test_a_paused_queue_gives_nothing_until_it_is_resumed(hands: Hands) -> None:
+    await put(hands, "a", "b")
+    await hands.shard.set_rule("q/default", {"paused": {"reason": "why"}})
+    assert await hands.fetch("w1", want=10) == []
+    await put(hands, "c", priority=1)
+    assert await hands.fetch("w1", want=10) == []
+    assert await hands.shard.set_rule("q/default", None) == {"paused": {"reason": "why"}}
+    assert names(await hands.fetch("w1", want=10)) == ["c", "a", "b"]
+
+
+async def test_a_pause_with_an_end_ends_by_itself(hands: Hands) -> None:
+    until = hands.clock.ms + 5_000
+    await hands.shard.set_rule("q/default", {"paused": {"until_ms": until}})
+    await put(hands, "a")
+    assert await hands.fetch("w1", want=10) == []
+    assert (await hands.shard.promote())[1] == 5_000
+    hands.clock.forward(5_000)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["a"]
+
+
+async def test_a_type_that_is_limited_holds_up_no_other_type(hands: Hands) -> None:
+    await hands.shard.set_rule("t/noop", {"concurrency": 1})
+    await put(hands, "a", "b", "c")
+    await put(hands, "odd", type="odd")
+    both = ",noop,odd,"
+    seen = names([job for _ in range(3) for job in await hands.fetch("w1", want=10, types=both)])
+    assert seen in (["odd", "a"], ["a", "odd"])
+    await hands.shard.set_rule("t/noop", None)
+    assert names(await hands.fetch("w1", want=10, types=both)) == ["b", "c"]
+
+
+# --- rates ---------------------------------------------------------------------------------------------------------
+
+
+async def test_in_no_window_more_jobs_start_than_a_rate_allows(hands: Hands) -> None:
+    await put(hands, *[f"a{number}" for number in range(10)], key="r=acct:3/1000")
+    starts: list[int] = []
+    for _ in range(70):
+        starts += [hands.clock.ms] * len(await hands.fetch("w1", want=2))
+        hands.clock.forward(50)
+        await hands.shard.promote()
+    assert len(starts) == 10
+    assert all(sum(start <= at < start + 1_000 for at in starts) <= 3 for start in starts)
+    assert starts[9] - starts[0] <= 3_000 + 50
+
+
+async def test_a_bucket_gives_a_burst_and_then_its_rate(hands: Hands) -> None:
+    await put(hands, *[f"a{number}" for number in range(10)], key="r=acct:1/100/4")
+    counts = []
+    for _ in range(7):
+        counts.append(len(await hands.fetch("w1", want=10)))
+        hands.clock.forward(100)
+        await hands.shard.promote()
+    assert counts == [4, 1, 1, 1, 1, 1, 1]
+
+
+async def test_the_scheduler_is_told_when_a_rate_has_room_again(hands: Hands) -> None:
+    await put(hands, "a", "b", key="r=acct:1/500")
+    await hands.fetch("w1", want=10)
+    assert (await hands.shard.promote())[1] == 500
+
+
+async def test_a_queue_has_a_rate_of_its_own(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"rate": {"n": 2, "ms": 1_000}})
+    await put(hands, "a", "b", "c")
+    assert names(await hands.fetch("w1", want=10)) == ["a", "b"]
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["c"]
+
+
+# --- ranks ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_job_may_go_to_the_front(hands: Hands) -> None:
+    await put(hands, "a", "b")
+    await put(hands, "c", front=True)
+    assert names(await hands.fetch("w1", want=10)) == ["c", "a", "b"]
+
+
+async def test_with_ageing_what_waits_long_enough_passes_what_is_more_urgent(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"ageing_ms": 1_000})
+    await put(hands, "low", priority=8)
+    hands.clock.forward(2_900)
+    await put(hands, "normal", priority=5)
+    assert names(await hands.fetch("w1", want=1)) == ["normal"]
+    hands.clock.forward(200)
+    await put(hands, "another", priority=5)
+    assert names(await hands.fetch("w1", want=2)) == ["low", "another"]
+
+
+async def test_a_retry_goes_before_those_that_have_not_run_yet(hands: Hands) -> None:
+    await put(hands, "a", "b", "c")
+    (first,) = await hands.fetch("w1", want=1)
+    await hands.settle(retried(first, 1))
+    hands.clock.forward(1)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["a", "b", "c"]
