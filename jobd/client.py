@@ -7,10 +7,6 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from jobd.catalog import Catalog
-from jobd.domain.job import Job, LogLine
-from jobd.domain.jobtype import JobType
-from jobd.domain.keywords import JobOptions
 from jobd.domain.levels import Levels
 from jobd.domain.names import same_name
 from jobd.domain.options import read_options
@@ -18,12 +14,17 @@ from jobd.domain.state import State, parse_states
 from jobd.endings import Endings
 from jobd.errors import JobCancelled, JobFailed, StateConflict
 from jobd.handle import JobHandle
-from jobd.intake import Intake, Planned, Request
-from jobd.store.queries import Filter, Page, list_jobs
-from jobd.store.store import Member, Store
 
+# what only some questions need is imported where they are asked: commands that look are to answer at once
 if TYPE_CHECKING:
+    from jobd.catalog import Catalog
+    from jobd.domain.job import Job, LogLine
+    from jobd.domain.jobtype import JobType
+    from jobd.domain.keywords import JobOptions
+    from jobd.intake import Intake, Planned, Request
     from jobd.settings import Settings
+    from jobd.store.queries import Filter, Page
+    from jobd.store.store import Member, Store
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -79,6 +80,8 @@ class Client:
         """The job types known here: those of the installed plugins that the settings do not leave out, unless another
         catalog was given."""
         if self._catalog is None:
+            from jobd.catalog import Catalog
+
             self._catalog = Catalog.of_installed(without=self._without)
         return self._catalog
 
@@ -86,6 +89,8 @@ class Client:
     def intake(self) -> Intake:
         """What checks requests before they are sent."""
         if self._intake is None:
+            from jobd.intake import Intake
+
             self._intake = Intake(self.store, self.catalog, self.levels)
         return self._intake
 
@@ -129,6 +134,8 @@ class Client:
         StoreUnavailable when it is unknown whether the store took the job; then the same call with the same `id` is
         safe.
         """
+        from jobd.intake import Request
+
         request = Request(job_type, payload, read_options(options), id)
         return (await self.enqueue_requests([request]))[0]
 
@@ -152,6 +159,9 @@ class Client:
     ) -> list[JobHandle[Any]]:
         """Enqueues any number of jobs, all of them or none: `payloads` of one type, or pairs of type and payload. The
         options are those of `enqueue`, for each of the jobs. Raises as `enqueue` does, before anything is stored."""
+        from jobd.domain.jobtype import JobType
+        from jobd.intake import Request
+
         shared = read_options(options)
         if isinstance(job_type, JobType | str):
             requests = [Request(job_type, payload, shared) for payload in payloads or ()]
@@ -235,6 +245,7 @@ class Client:
         before: datetime | None,
     ) -> Filter:
         from jobd.domain.calendar import day_of
+        from jobd.store.queries import Filter
 
         words = [status] if isinstance(status, str) else list(status or ())
         states = frozenset().union(*map(parse_states, words)) if words else frozenset(State)
@@ -269,6 +280,8 @@ class Client:
         """A page of up to `limit` (1 to 200) jobs. `status` is a state or a word for one or several ("pending"); `date`
         is a day in UTC on which they were created. Active jobs come first, then waiting ones in the order of service,
         then delayed, blocked, failed, completed and cancelled ones. Raises InvalidRequest."""
+        from jobd.store.queries import list_jobs
+
         return await list_jobs(
             self.store,
             self._filter(status, type, queue, date, created_after, created_before),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Literal, cast
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 
@@ -32,9 +33,21 @@ def configure(level: str = "info", style: Literal["auto", "text", "json"] = "aut
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Sink())),
         cache_logger_on_first_use=True,
     )
+
+
+class _Sink:
+    """Standard error, whose end is nobody's end: no job fails because a line of the log has nowhere to go."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:

@@ -17,7 +17,7 @@ def reach(url: str | None, settings: Settings) -> Store:
     SettingsError, and StoreRefused if none of these is there."""
     url = url or settings.redis_url
     if url is None:
-        from jobd.store.embedded import running_url
+        from jobd.store.datadir import running_url
 
         url = running_url(settings.data_dir)
     if url is None:

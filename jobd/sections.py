@@ -13,7 +13,8 @@ from jobd.errors import OptionError
 class Section(BaseModel):
     """A part of the settings; names that do not exist are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    # built when it is used: each section is a part of the whole, and built once with it
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 class OptionsSection(Section):

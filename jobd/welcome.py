@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import jobd
@@ -27,5 +28,6 @@ def welcome(house: House) -> None:
     names = sorted(job_type.name for job_type in house.catalog.types.values())
     lines.append(f"  job types  {', '.join(names) or 'none: install a plugin'}")
     lines.append(f"  Ctrl-C stops; running jobs get {settings.worker.grace / 1_000:g} s to end")
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    with suppress(OSError):  # that nobody can read it is no reason to stop
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()

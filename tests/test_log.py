@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from io import TextIOWrapper
+from pathlib import Path
 
 import pytest
 import structlog
@@ -59,3 +62,12 @@ def test_every_level_that_settings_know_is_one(capsys: pytest.CaptureFixture[str
         getattr(log.get("jobd"), each)(each)
     levels = [json.loads(line)["level"] for line in capsys.readouterr().err.splitlines()]
     assert levels == ["debug", "info", "warning", "error"][["debug", "info", "warning", "error"].index(level) :]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr("sys.stderr", TextIOWrapper(full, write_through=True))
+        log.configure("info", "json")
+        log.get("worker").info("job done")
+        with pytest.raises(OSError, match="No space left"):
+            sys.stderr.write("so it is indeed full")

@@ -19,6 +19,7 @@ class Exit(IntEnum):
     UNREACHABLE = 6
     TIMED_OUT = 7
     JOB_FAILED = 8
+    OUTPUT = 11
     INTERRUPTED = 130
 
 
@@ -32,8 +33,16 @@ MEANINGS = {
     Exit.UNREACHABLE: "the store cannot be reached or used",
     Exit.TIMED_OUT: "the job has not ended within the time that you gave",
     Exit.JOB_FAILED: "the job has ended, but not successfully",
+    Exit.OUTPUT: "what was asked may be done, but its output could not be written: the disk is full, or it is closed",
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
 }
+
+
+class OutputError(errors.JobdError):
+    """Raised when standard output does not take what a command has to say."""
+
+    code = "output"
+
 
 _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.JobNotFound, Exit.NOT_FOUND),
@@ -46,6 +55,7 @@ _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.InvalidRequest, Exit.USAGE),
     (errors.UnknownJobType, Exit.USAGE),
     (errors.SettingsError, Exit.USAGE),
+    (OutputError, Exit.OUTPUT),
 )
 """the first that fits is meant"""
 

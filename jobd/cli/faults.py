@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from jobd import errors
-from jobd.cli.exits import Exit, exit_of
+from jobd.cli.exits import Exit, OutputError, exit_of
+from jobd.cli.streams import complain
 from jobd.cli.table import harmless, paint
 
 _CURES: tuple[tuple[type[Exception], str], ...] = (
@@ -32,15 +33,20 @@ def tell(error: Exception, *, as_json: bool) -> Exit:
     if as_json:
         from jobd.cli.screen import json_text
 
-        click.echo(json_text({**_problem(error), "exit_code": int(code)}), err=True)
+        complain(json_text({**_problem(error), "exit_code": int(code)}))
         return code
     what, more, cure = _sentences(error)
     lines = [f"{_word('Error:', 'red')} {harmless(what)}"]
     lines += [f"       {harmless(text)}" for text in more]
     if cure:
         lines.append(f"{_word('Try:', 'yellow')}   {harmless(cure)}")
-    click.echo("\n".join(lines), err=True, color=True)
+    complain("\n".join(lines), colour=True)
     return code
+
+
+def tell_of_output(trouble: OSError, *, as_json: bool) -> Exit:
+    """Writes to standard error why standard output could not be written."""
+    return tell(OutputError(f"the output cannot be written: {trouble.strerror or trouble}"), as_json=as_json)
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

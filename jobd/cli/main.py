@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
 
 from jobd import __version__
-from jobd.cli import faults
+from jobd.cli import faults, streams
 from jobd.cli.exits import Exit
 from jobd.cli.lazy_group import Entry, LazyGroup
 from jobd.errors import JobdError, PluginError
@@ -70,8 +70,13 @@ class Jobd(LazyGroup):
         try:
             code = self._obey(arguments, extra)
             sys.stdout.flush()
-        except BrokenPipeError:
-            code = _reader_left()
+        except OSError as error:
+            if not streams.is_of_output(error):
+                raise
+            streams.give_up_output()
+            code = Exit.OK  # whoever reads has seen enough
+            if not isinstance(error, BrokenPipeError):
+                code = faults.tell_of_output(error, as_json=faults.wants_json(arguments))
         sys.exit(code)
 
     def _obey(self, arguments: list[str], extra: Mapping[str, Any]) -> int:
@@ -96,13 +101,6 @@ def _with_run(arguments: list[str]) -> list[str]:
     return ["run", *arguments] if asks_role and arguments[0].startswith("-") else arguments
 
 
-def _reader_left() -> Exit:
-    """Whoever read our output has seen enough. What is still in the buffer must go somewhere when Python ends."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.OK
-
-
 @click.command(
     cls=Jobd,
     entries=_ENTRIES,
@@ -123,7 +121,8 @@ def jobd() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The `jobd` program."""
-    for stream in (sys.stdout, sys.stderr):
-        # a terminal that cannot show a letter gets its code instead of an error
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # they are what Python opened
-    jobd.main(arguments)
+    streams.make_ready()
+    try:
+        jobd.main(arguments)
+    finally:
+        gc.freeze()  # all ends with the process: looking for what is garbage would take a fifth of a short command

@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 _PATIENCE_S = 3.0
 """how long a server may take to answer its first question"""
+_INSIST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +43,29 @@ class Place:
         Abort on Ctrl-C."""
         import asyncio
 
-        import anyio
-
         from jobd.client import Client
 
         settings = self.settings()
 
-        async def conversation() -> T:
-            # asyncio's own way with Ctrl-C cancels once, and libraries may lose that; a scope insists
-            with anyio.CancelScope() as scope:
-                asyncio.get_running_loop().add_signal_handler(signal.SIGINT, scope.cancel)
-                async with Client(settings=settings) as client:
-                    await client.store.check(patience_s=_PATIENCE_S)
-                    return await question(client)
-            raise click.Abort
+        async def ask() -> T:
+            async with Client(settings=settings) as client:
+                await client.store.check(patience_s=_PATIENCE_S)
+                return await question(client)
 
-        return anyio.run(conversation)
+        async def conversation() -> T:
+            loop = asyncio.get_running_loop()
+            asking = loop.create_task(ask())
+
+            def interrupt() -> None:
+                # asyncio's own way with Ctrl-C cancels once, and libraries may lose that
+                if not asking.done():
+                    asking.cancel()
+                    loop.call_later(_INSIST_S, interrupt)
+
+            loop.add_signal_handler(signal.SIGINT, interrupt)
+            try:
+                return await asking
+            except asyncio.CancelledError:
+                raise click.Abort from None
+
+        return asyncio.run(conversation())

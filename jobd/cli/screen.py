@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from jobd import clock
+from jobd.cli.streams import complain
 from jobd.cli.table import Cell, Column, aligned, harmless, paint, tab_separated
 from jobd.cli.times import relative
 from jobd.domain.rendering import time_to_json
@@ -72,7 +73,7 @@ class Screen:
     def note(self, text: str) -> None:
         """A line beside the data, for people."""
         if not self.is_json:
-            click.echo(harmless(text), err=True)
+            complain(harmless(text))
 
     def painted(self, text: str, colour: str | None) -> str:
         """The text in a colour, if the terminal shows colours."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from jobd.errors import EmbeddedServerError
 from jobd.store.file_lock import FileLock
@@ -36,6 +37,20 @@ class Holder:
     """its version, such as 9.1.2; it stays in the file, because an older server must never meet newer data"""
     socket: str
     """where it listens: a bare name inside the data directory, else an absolute path"""
+
+
+def running_url(data_dir: Path) -> str | None:
+    """The URL of the server that runs on this data directory now; None if none does. For clients on the same machine.
+
+    Raises EmbeddedServerError if the directory belongs to another user.
+    """
+    socket = DataDir(data_dir).running_socket()
+    return None if socket is None else url_of(socket)
+
+
+def url_of(socket: Path) -> str:
+    """The URL under which clients find the server behind a socket."""
+    return f"unix://{quote(str(socket))}"
 
 
 class DataDir:

@@ -12,11 +12,11 @@ import anyio.to_thread
 
 from jobd.clock import monotonic
 from jobd.errors import EmbeddedServerError
-from jobd.store.datadir import DataDir
+from jobd.store.datadir import DataDir, url_of
 from jobd.store.restarts import Restarts
 from jobd.store.server_binary import ServerBinary, find_server_binary, version_numbers
 from jobd.store.server_process import AppendFsync, DamagedData, ServerProcess
-from jobd.store.server_socket import probe, shut_down, url_of
+from jobd.store.server_socket import probe, shut_down
 
 OnEvent = Callable[[str, dict[str, object]], None]
 
@@ -24,15 +24,6 @@ STOP_PATIENCE_S: Final = 15.0
 """seconds that a server gets to end by itself: more than the 10 of its own shutdown-timeout"""
 JOIN_PATIENCE_S: Final = 30.0
 """seconds that the owner we join gets to bring its server up, as long as that gives no sign of life"""
-
-
-def running_url(data_dir: Path) -> str | None:
-    """The URL of the server that runs on this data directory now; None if none does. For clients on the same machine.
-
-    Raises EmbeddedServerError if the directory belongs to another user.
-    """
-    socket = DataDir(data_dir).running_socket()
-    return None if socket is None else url_of(socket)
 
 
 class EmbeddedServer:

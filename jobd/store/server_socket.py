@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
 
 import anyio
-
-
-def url_of(socket: Path) -> str:
-    """The URL under which clients find the server behind a socket."""
-    return f"unix://{quote(str(socket))}"
 
 
 async def probe(socket: Path) -> Literal["ready", "loading", "silent"]:

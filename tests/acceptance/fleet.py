@@ -12,7 +12,7 @@ from typing import Self
 
 import pytest
 
-from jobd.store.embedded import running_url
+from jobd.store.datadir import running_url
 from tests.acceptance.program import Program
 from tests.real_server import RealServer
 

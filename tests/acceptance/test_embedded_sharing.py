@@ -15,7 +15,7 @@ from jobd_testbed.journal import read
 
 import jobd
 from jobd.domain.state import State
-from jobd.store.embedded import running_url
+from jobd.store.datadir import running_url
 from tests.acceptance.processes import all_processes
 from tests.acceptance.program import PATIENCE_S, Program
 from tests.acceptance.until import until

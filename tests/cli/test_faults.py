@@ -108,3 +108,39 @@ def test_a_reader_that_has_seen_enough_is_no_error(cli: Cli, enqueue: Enqueue) -
         _, complaint = writer.communicate(timeout=60)
     reader.wait()
     assert (writer.returncode, complaint) == (0, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [["run", "--help"], ["--help"], ["--version"], ["help", "exit-codes"]])
+def test_output_that_finds_no_room_is_told_in_a_line(cli: Cli, words: list[str], unbuffered: str) -> None:
+    done = _run(cli, words, "exec >/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr) == (
+        Exit.OUTPUT,
+        "Error: the output cannot be written: No space left on device\n",
+    )
+
+
+def test_output_that_is_closed_is_told_in_a_line_unless_there_is_none(cli: Cli, enqueue: Enqueue) -> None:
+    enqueue("one")
+    done = _run(cli, ["jobs", "list"], "exec >&-")
+    assert (done.returncode, done.stderr) == (Exit.OUTPUT, "Error: the output cannot be written: Bad file descriptor\n")
+    done = _run(cli, ["jobs", "show", "nobody"], "exec >&-")
+    assert (done.returncode, done.stderr.splitlines()[0][:22]) == (Exit.NOT_FOUND, "Error: there is no job")
+
+
+@pytest.mark.parametrize("shut", ["exec 2>&-", "exec 2>/dev/full", "exec >&- 2>&-", "exec <&-"])
+def test_where_nothing_can_be_said_the_exit_code_says_it(cli: Cli, shut: str) -> None:
+    assert _run(cli, ["jobs", "show", "nobody"], shut).returncode == Exit.NOT_FOUND
+    assert _run(cli, ["jobs", "cancel", "-"], f"exec <&-; {shut}").returncode == Exit.OK
+
+
+def _run(cli: Cli, words: list[str], shut: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command whose standard streams a shell has prepared."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f'{shut}; exec "$@"', "sh", sys.executable, "-m", "jobd", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **cli.environment, **environment},
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import click
+import pytest
 
 from jobd import __version__
 from jobd.cli.main import jobd
@@ -46,6 +48,26 @@ def test_commands_that_talk_to_the_store_do_not_import_the_http_server() -> None
     program = "import sys, jobd.client, jobd.settings, jobd.cli.jobs; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "False\n"
+
+
+@pytest.mark.parametrize("words", [["queues"], ["jobs", "list"], ["workers"]])
+def test_commands_that_only_look_load_no_plugin_and_nothing_that_takes_long(cli: Cli, words: list[str]) -> None:
+    program = (
+        "import sys; from jobd.cli.main import main\n"
+        f"try: main({words!r})\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "slow = {'aiohttp', 'anyio', 'pluggy', 'jobd.catalog', 'jobd.intake', 'jobd.store.server_process'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, **cli.environment},
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_without_a_command_it_shows_its_help(cli: Cli) -> None:

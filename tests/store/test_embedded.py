@@ -19,8 +19,8 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobd.errors import EmbeddedServerError
-from jobd.store.datadir import LONGEST_SOCKET, DataDir, Holder
-from jobd.store.embedded import EmbeddedServer, running_url
+from jobd.store.datadir import LONGEST_SOCKET, DataDir, Holder, running_url
+from jobd.store.embedded import EmbeddedServer
 from jobd.store.restarts import Restarts
 from jobd.store.server_binary import find_server_binary
 from jobd.store.server_log import LARGEST
