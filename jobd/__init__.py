@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from jobd.context import Context, SyncContext
     from jobd.domain.backoff import Backoff
     from jobd.domain.decorator import job
+    from jobd.domain.failure import Failure, TimedOut
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
-    from jobd.domain.signals import Cancel, Fail, Retry, Snooze
+    from jobd.domain.signals import Cancel, Fail, RateLimited, Retry, Snooze
     from jobd.errors import (
         JobCancelled,
         JobdError,
@@ -40,6 +41,7 @@ _HOME = {
     "Client": "jobd.client",
     "Context": "jobd.context",
     "Fail": "jobd.domain.signals",
+    "Failure": "jobd.domain.failure",
     "Job": "jobd.domain.job",
     "JobCancelled": "jobd.errors",
     "JobFailed": "jobd.errors",
@@ -49,6 +51,7 @@ _HOME = {
     "JobdError": "jobd.errors",
     "OptionError": "jobd.errors",
     "PayloadError": "jobd.errors",
+    "RateLimited": "jobd.domain.signals",
     "ResultTimeout": "jobd.errors",
     "Retry": "jobd.domain.signals",
     "Snooze": "jobd.domain.signals",
@@ -56,6 +59,7 @@ _HOME = {
     "StoreUnavailable": "jobd.errors",
     "SyncClient": "jobd.sync",
     "SyncContext": "jobd.context",
+    "TimedOut": "jobd.domain.failure",
     "UnknownJobType": "jobd.errors",
     "hookimpl": "jobd.hookspecs",
     "job": "jobd.domain.decorator",
@@ -67,6 +71,7 @@ __all__ = [
     "Client",
     "Context",
     "Fail",
+    "Failure",
     "Job",
     "JobCancelled",
     "JobFailed",
@@ -76,6 +81,7 @@ __all__ = [
     "JobdError",
     "OptionError",
     "PayloadError",
+    "RateLimited",
     "ResultTimeout",
     "Retry",
     "Snooze",
@@ -83,6 +89,7 @@ __all__ = [
     "StoreUnavailable",
     "SyncClient",
     "SyncContext",
+    "TimedOut",
     "UnknownJobType",
     "hookimpl",
     "job",

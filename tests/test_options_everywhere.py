@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import click
 import orjson
@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import jobd
 from jobd.cli.job_options import job_options
-from jobd.domain.backoff import Backoff
+from jobd.domain.backoff import PATIENT, Backoff
 from jobd.domain.jobtype import JobType
 from jobd.domain.keywords import JobOptions, TypeOptions
 from jobd.domain.levels import Levels
@@ -74,7 +74,9 @@ SAMPLES: Mapping[str, list[Sample]] = {
             "{ base_ms = 500 }",
             Backoff.exponential("500ms"),
         ),
-        word("1m", Backoff.fixed("1m")),
+        word("Linear", Backoff.linear()),
+        Sample([1, "2s"], [1_000, "2s"], ["1,2s"], '[1, "2s"]', Backoff.delays(1, 2)),
+        Sample(Backoff.delays(3), {"delays_ms": [3_000]}, ["[3000]"], "{ delays_ms = [3000] }", Backoff.delays(3)),
     ],
     "timeout": [duration(seconds) for seconds in (1, 2, 3, 4)],
     "tags": [Sample([tag, "x"], [tag, "x"], [tag, "x"], f'["{tag}", "x"]', (tag, "x")) for tag in ("a", "b", "c", "d")],
@@ -129,8 +131,11 @@ def flags(keyword: str, words: list[str]) -> list[str]:
 
 def test_every_option_is_in_this_test_and_known_to_the_type_checker() -> None:
     assert SAMPLES.keys() == WRONG.keys() == ROWS.keys()
-    assert get_type_hints(JobOptions).keys() == {name for name, row in ROWS.items() if Level.JOB in row.levels}
-    assert get_type_hints(TypeOptions).keys() == {name for name, row in ROWS.items() if Level.TYPE in row.levels}
+    assert JobOptions.__annotations__.keys() == {name for name, row in ROWS.items() if Level.JOB in row.levels}
+    only_in_code = {"on_error"}
+    assert TypeOptions.__annotations__.keys() - only_in_code == {
+        name for name, row in ROWS.items() if Level.TYPE in row.levels
+    }
 
 
 @pytest.mark.parametrize(("keyword", "index"), ALL)
@@ -176,6 +181,14 @@ def test_a_job_wins_over_its_type_that_over_its_queue_and_that_over_the_defaults
     resolved = levels.resolve(spoken.get(Level.JOB, NONE), spoken.get(Level.TYPE, NONE))
     winner = next((spoken[level] for level in Level if level in spoken), DEFAULTS)
     assert getattr(resolved, row.field) == getattr(winner, row.field)
+
+
+def test_patience_is_said_in_one_word_in_every_place(tmp_path: Path) -> None:
+    meant = Options(backoff=PATIENT, max_attempts=20)
+    assert make_options(backoff="patient") == decorated(backoff="patient").options == meant
+    assert read_request({"type": "work", "backoff": "patient"}).options == meant
+    assert on_command_line("--backoff", "patient") == meant
+    assert in_file(tmp_path, "queues.mail", {"backoff": word("patient")}).below("mail") == meant.over(DEFAULTS)
 
 
 def test_the_moment_of_a_job_takes_the_place_of_a_delay_below() -> None:

@@ -97,6 +97,12 @@ reveal_type(add_sync)  # is PlainJobType[[a: int, *, b: int =], int]
 reveal_type(tick)  # is PlainJobType[[], None]
 jobd.job("send-mail", priority=[])  # refused
 jobd.job("send-mail", no_such=1)  # refused
+jobd.job("send-mail", backoff=lambda failure: 2 * failure.attempt, on_error={ValueError: jobd.Fail, OSError: "5s"})
+jobd.job("send-mail", on_error={(KeyError, OSError): lambda failure: jobd.RateLimited(failure.attempt)})
+jobd.job("send-mail", backoff=["1s", 10])
+jobd.job("send-mail", on_error={"ValueError": jobd.Fail})  # refused
+jobd.job("send-mail", on_error={ValueError: KeyError})  # refused
+jobd.job("send-mail", backoff=lambda failure: failure)  # refused
 
 
 async def asynchronous(client: jobd.Client, ctx: jobd.Context) -> None:
@@ -108,6 +114,13 @@ async def asynchronous(client: jobd.Client, ctx: jobd.Context) -> None:
     await client.enqueue(send_mail, {"to": "a"})  # refused
     await client.enqueue(send_mail, "a")  # refused
     await client.enqueue(send_mail, Mail(to="a"), no_such=1)  # refused
+    await client.enqueue(send_mail, Mail(to="a"), timeout=[])  # refused
+    await client.enqueue(send_mail, Mail(to="a"), on_error={})  # refused
+    await client.enqueue(send_mail, Mail(to="a"), backoff=lambda failure: 1)  # refused
+    await client.enqueue_many(send_mail, [Mail(to="a")], priority=[])  # refused
+    await client.enqueue_many(send_mail, [Mail(to="a")], priority="high", tags=["a"])
+    await ctx.enqueue(send_mail, Mail(to="a"), id="one", delay="5s")
+    await ctx.enqueue(send_mail, Mail(to="a"), no_such=1)  # refused
     await client.enqueue(draw, Point(1))
     await client.enqueue(draw, Place(city="Ulm"))  # refused
     reveal_type(await (await client.enqueue(add, add.payload(1, b=2))).result())  # is int
@@ -140,6 +153,8 @@ def synchronous(client: jobd.SyncClient, ctx: jobd.SyncContext) -> None:
     reveal_type(client.enqueue(add, add.payload(1)).result())  # is int
     reveal_type(ctx.enqueue(add_sync, add_sync.payload(1)))  # is JobHandle[int]
     ctx.enqueue(send_mail, Receipt(number=1))  # refused
+    ctx.enqueue(send_mail, Mail(to="a"), retries="3")  # refused
+    client.enqueue(send_mail, Mail(to="a"), no_such=1)  # refused
 
 
 @jobd.hookimpl

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
+from jobd.domain.error_rules import BackoffFunction, ErrorRules
 from jobd.domain.jobtype import JobType, PlainJobType
 from jobd.domain.keywords import TypeOptions
 from jobd.domain.options import Level, Options, read_options
@@ -23,9 +24,10 @@ Params = ParamSpec("Params")
 class JobDecorator:
     """What `job(...)` returns: give it the function."""
 
-    def __init__(self, name: str, options: Options) -> None:
+    def __init__(self, name: str, options: Options, error_rules: ErrorRules) -> None:
         self._name = name
         self._options = options
+        self._error_rules = error_rules
 
     # the first that fits is meant: a model is also a parameter, and a coroutine function also a function
     @overload
@@ -46,7 +48,7 @@ class JobDecorator:
     def __call__(self, handler: Callable[Params, R]) -> PlainJobType[Params, R]: ...
     def __call__(self, handler: Callable[..., Any]) -> JobType[Any, Any]:
         """The job type of this handler."""
-        return PlainJobType(self._name, handler, self._options)
+        return PlainJobType(self._name, handler, self._options, error_rules=self._error_rules)
 
 
 def job(name: str, **options: Unpack[TypeOptions]) -> JobDecorator:
@@ -54,6 +56,10 @@ def job(name: str, **options: Unpack[TypeOptions]) -> JobDecorator:
 
     `name` is how callers ask for it. The options are the defaults of its jobs: `queue`; `priority`, 1 (most urgent) to
     10 or a name; `delay`; `max_attempts`, the first run included (or `retries`, without it); `backoff`; `timeout` of
-    one attempt; `tags`; `metadata`. Raises OptionError, naming the option, if one of them is not allowed.
+    one attempt; `tags`; `metadata`. A `backoff` may here be a function that is given the Failure and returns how long
+    to wait; `on_error` maps exceptions to what follows from them. Raises OptionError, naming the option, if one of them
+    is not allowed.
     """
-    return JobDecorator(name, read_options(options, Level.TYPE))
+    on_error, backoff = options.pop("on_error", None), options.get("backoff")
+    function = cast("BackoffFunction", options.pop("backoff")) if callable(backoff) else None
+    return JobDecorator(name, read_options(options, Level.TYPE), ErrorRules(on_error, function))

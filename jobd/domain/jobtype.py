@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
+from jobd.domain.error_rules import NO_RULES, ErrorRules
 from jobd.domain.names import check_type_name
 from jobd.domain.options import Options
 from jobd.domain.payload import PayloadShape
@@ -29,7 +30,13 @@ class JobType(Generic[P, R]):
     """What a plugin offers under a name, made by `@jobd.job`. P is its payload's type, R its result's."""
 
     def __init__(
-        self, name: str, handler: Callable[..., Any], options: Options, *, description: str | None = None
+        self,
+        name: str,
+        handler: Callable[..., Any],
+        options: Options,
+        *,
+        description: str | None = None,
+        error_rules: ErrorRules = NO_RULES,
     ) -> None:
         """Raises OptionError if the name is not one that a job type may have, or the handler is no function."""
         if not callable(handler):
@@ -37,6 +44,7 @@ class JobType(Generic[P, R]):
         self.name: Final = check_type_name(name)
         self.handler: Final = handler
         self.options: Final = options
+        self.error_rules: Final = error_rules
         self.is_async: Final = inspect.iscoroutinefunction(handler)
         self.description: Final = description or inspect.getdoc(handler) or ""
         self.__name__ = getattr(handler, "__name__", name)

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobd.domain.backoff import Backoff
 from jobd.domain.duration import Duration
 from jobd.domain.priority import Priority
 
+if TYPE_CHECKING:
+    from jobd.domain.error_rules import BackoffFunction, OnError
 
-class TypeOptions(TypedDict, total=False):
-    """The options of a job type: the defaults of its jobs."""
+Pauses = Backoff | Duration | Sequence[Duration] | Mapping[str, Any]
+"""a backoff as people write it"""
 
+
+class _Options(TypedDict, total=False):
     queue: str | None
     priority: Priority | None
     delay: Duration | None
     max_attempts: int | None
     retries: int | None
-    backoff: Backoff | Duration | Mapping[str, Any] | None
     timeout: Duration | None
     tags: Iterable[str] | None
     metadata: Mapping[str, Any] | None
 
 
-class JobOptions(TypeOptions, total=False):
+class TypeOptions(_Options, total=False):
+    """The options of a job type: the defaults of its jobs, and what only code can say."""
+
+    backoff: Pauses | BackoffFunction | None
+    on_error: OnError | None
+
+
+class JobOptions(_Options, total=False):
     """The options of one job."""
 
+    backoff: Pauses | None
     run_at: datetime | None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from jobd.domain.backoff import Backoff
+from jobd.domain.backoff import WORDS, Backoff
 from jobd.domain.calendar import parse_time
 from jobd.domain.duration import milliseconds
 from jobd.domain.names import check_queue_name
@@ -169,22 +169,30 @@ def _backoff(value: Any, name: str) -> Backoff:
 def _backoff_in_json(value: Any, name: str) -> Backoff:
     if isinstance(value, dict):
         return Backoff.parse(value)
+    if isinstance(value, list):
+        return Backoff.delays(*(timedelta(milliseconds=_milliseconds_in_json(delay)) for delay in value))
     if isinstance(value, str):
-        return Backoff.parse(timedelta(milliseconds=_milliseconds_in_json(value)))
+        if value.strip().lower() in WORDS:
+            return Backoff.parse(value)
+        try:
+            return Backoff.parse(timedelta(milliseconds=_milliseconds_in_json(value)))
+        except OptionError as error:
+            raise OptionError(f"{error}, nor one of {', '.join(WORDS)}") from None
     raise OptionError(f"this is {named(value)}, not an object with kind, base_ms, cap_ms and jitter")
 
 
 def _backoff_in_text(text: Any, name: str) -> Backoff:
-    if not text.lstrip().startswith("{"):
-        return Backoff.parse(seconds_or_text(text))
-    value = from_json(text.encode())
-    if value is None:
-        raise OptionError(f"{name}: {text!r} is not JSON")
-    return Backoff.parse(value)
+    if text.lstrip().startswith(("{", "[")):
+        value = from_json(text.encode())
+        if value is None:
+            raise OptionError(f"{name}: {text!r} is not JSON")
+        return _backoff_in_json(value, name)
+    delays = [seconds_or_text(part.strip()) for part in text.split(",")]
+    return Backoff.parse(delays if len(delays) > 1 else delays[0])
 
 
 BACKOFF = Kind(
-    metavar="DURATION|JSON",
+    metavar="DURATION|WORD|JSON",
     parse=_backoff,
     from_json=_backoff_in_json,
     from_text=_backoff_in_text,

@@ -16,7 +16,7 @@ from typing import Any, Self, Unpack
 
 from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
-from jobd.domain.backoff import Backoff
+from jobd.domain.backoff import PATIENT, PATIENT_ATTEMPTS, WORDS, Backoff
 from jobd.domain.keywords import JobOptions
 from jobd.domain.option_kinds import BACKOFF, FACTS, MOMENT, PRIORITY, QUEUE_NAME, TAGS, Kind, duration, whole
 from jobd.errors import OptionError
@@ -134,7 +134,7 @@ class Options:
         ),
     )
     backoff: Backoff | None = _option(  # noqa: RUF009  it makes a field
-        BACKOFF, 'the pause between attempts: 10s, or {"kind": "exponential", ...}'
+        BACKOFF, f"the pause between attempts: 10s, a list 1s,10s,1m, an object, or {', '.join(WORDS)}"
     )
     timeout_ms: int | None = _option(duration(least=1), "how long one attempt may run")
     tags: tuple[str, ...] | None = _option(TAGS, "a tag; may be repeated", varies=True, flag="tag")
@@ -244,7 +244,10 @@ def put_together(values: Mapping[str, Any]) -> Options:
     """Options from values that the rows have read, by keyword. Raises OptionError if two exclude each other."""
     for row, other in clashes(values):
         raise OptionError(clash_of(row.keyword, other.keyword, same=row.field == other.field))
-    return Options(**{ROWS[keyword].field: value for keyword, value in values.items()})
+    options = Options(**{ROWS[keyword].field: value for keyword, value in values.items()})
+    if options.backoff is PATIENT and options.max_attempts is None:
+        return replace(options, max_attempts=PATIENT_ATTEMPTS)
+    return options
 
 
 def clashes(given: Collection[str]) -> Iterator[tuple[Row, Row]]:

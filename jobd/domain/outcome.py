@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypedDict
 
+from jobd.domain.backoff import Backoff
+
 
 class Ending(StrEnum):
-    """The seven ways in which an attempt ends."""
+    """The ways in which an attempt ends."""
 
     RETURNED = "returned"
     RAISED = "raised"
@@ -18,6 +20,8 @@ class Ending(StrEnum):
     LOST = "lost"
     """its process is gone, or nobody heard from it in time"""
     SNOOZED = "snoozed"
+    RATE_LIMITED = "rate_limited"
+    """somebody else's limit was hit; the job did nothing wrong"""
     CANCELLED = "cancelled"
 
 
@@ -43,6 +47,8 @@ class Outcome:
     """raised, and more attempts would be of no use"""
     after_ms: int | None = None
     """the pause that the handler asked for, in milliseconds"""
+    backoff: Backoff | None = None
+    """raised, and its rule says how long to wait"""
     until_ms: int | None = None
     """the moment that the handler asked for, in milliseconds since 1970"""
     alone: bool = False

@@ -56,11 +56,16 @@ def settle(
             return Verdict(State.WAITING, spent=False, suspect=True, crashed=outcome.alone)
         case Ending.SNOOZED:
             return _delayed(outcome.after_ms or 0, outcome.until_ms or 0, spent=False)
+        case Ending.RATE_LIMITED:
+            asked = outcome.after_ms
+            pause = backoff.delay_ms(attempt, dice) if asked is None else asked
+            return _delayed(pause, outcome.until_ms or 0, spent=False)
         case Ending.RAISED | Ending.TIMED_OUT:
             if outcome.final or attempt >= max_attempts:
                 return FAILED
             asked = outcome.after_ms
-            return _delayed(backoff.delay_ms(attempt, dice) if asked is None else asked, 0, spent=True)
+            pause = (outcome.backoff or backoff).delay_ms(attempt, dice) if asked is None else asked
+            return _delayed(pause, 0, spent=True)
 
 
 def _delayed(delay_ms: int, until_ms: int, *, spent: bool) -> Verdict:

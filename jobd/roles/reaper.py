@@ -13,6 +13,7 @@ from jobd.actors.actor import Report
 from jobd.actors.message_actor import MessageActor
 from jobd.actors.timer import Tick, Timer
 from jobd.domain.delivery import Lost
+from jobd.domain.failure import TimedOut
 from jobd.domain.outcome import Ending, Outcome
 from jobd.errors import LeaseLost, StoreError
 from jobd.roles.membership import LEFT, Membership
@@ -93,6 +94,8 @@ class Reaper(MessageActor[Tick]):
     def _settlement(self, lost: Lost) -> Settlement:
         delivery = lost.delivery
         outcome = outcome_of(lost)
+        if outcome.ending is Ending.TIMED_OUT:
+            outcome = self._verdicts.ruled(delivery, outcome, TimedOut(outcome.reason))
         verdict = self._verdicts.on(delivery, outcome)
         self._log.warning(
             "job taken over",

@@ -7,8 +7,10 @@ from jobd.catalog import Catalog
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import Backoff
 from jobd.domain.delivery import Delivery
+from jobd.domain.failure import Failure
 from jobd.domain.levels import Levels
 from jobd.domain.outcome import Outcome
+from jobd.domain.ruling import ruled
 from jobd.domain.settle import Verdict, settle
 from jobd.store.codec import own_options
 
@@ -30,6 +32,14 @@ class Verdicts:
             dice=clock.dice(),
             crashes=delivery.crashes,
         )
+
+    def ruled(self, delivery: Delivery, failed: Outcome, error: BaseException) -> Outcome:
+        """What the rules of its type make of an outcome, where its plugin is installed."""
+        job_type = self._catalog.find(delivery.type)
+        if job_type is None:
+            return failed
+        own = own_options(delivery.options).backoff is not None
+        return ruled(failed, Failure(delivery, error), job_type.error_rules, own_backoff=own)
 
     def _backoff(self, delivery: Delivery) -> Backoff:
         """The job's own, else that of its type, of its queue, of all."""

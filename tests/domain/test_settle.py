@@ -39,7 +39,7 @@ def expected_states(outcome: Outcome, attempt: int, most: int, crashes: int) -> 
             return {State.CANCELLED}
         case Ending.INTERRUPTED:
             return {State.WAITING}
-        case Ending.SNOOZED:
+        case Ending.SNOOZED | Ending.RATE_LIMITED:
             return {State.DELAYED}
         case Ending.LOST:
             return {State.FAILED} if outcome.alone and crashes == 2 else {State.WAITING}
@@ -63,7 +63,7 @@ def test_every_outcome_has_one_verdict_and_it_is_a_move_of_the_table(
 @given(outcomes, attempts, attempts)
 def test_an_attempt_is_spent_by_what_the_job_did_and_by_nothing_else(outcome: Outcome, attempt: int, most: int) -> None:
     what = verdict(outcome, attempt, most)
-    innocent = outcome.ending in (Ending.INTERRUPTED, Ending.SNOOZED, Ending.LOST)
+    innocent = outcome.ending in (Ending.INTERRUPTED, Ending.SNOOZED, Ending.RATE_LIMITED, Ending.LOST)
     assert what.spent == (not innocent)
 
 
@@ -88,6 +88,17 @@ def test_a_retry_that_is_asked_for_does_not_get_around_the_last_attempt() -> Non
 def test_a_snooze_is_delayed_as_asked_on_any_attempt() -> None:
     assert verdict(Outcome(Ending.SNOOZED, after_ms=500), 4) == Verdict(State.DELAYED, delay_ms=500, spent=False)
     assert verdict(Outcome(Ending.SNOOZED, until_ms=9_999), 4) == Verdict(State.DELAYED, until_ms=9_999, spent=False)
+
+
+def test_a_rate_limit_delays_as_asked_or_as_the_backoff_says_on_any_attempt() -> None:
+    limited = Ending.RATE_LIMITED
+    assert verdict(Outcome(limited, after_ms=500), 4) == Verdict(State.DELAYED, delay_ms=500, spent=False)
+    assert verdict(Outcome(limited), 4) == Verdict(State.DELAYED, delay_ms=16_000, spent=False)
+    assert verdict(Outcome(limited, until_ms=9_999)).until_ms == 9_999
+
+
+def test_a_rule_may_bring_a_backoff_of_its_own() -> None:
+    assert verdict(Outcome(Ending.RAISED, backoff=Backoff.fixed("7s")), 3).delay_ms == 7_000
 
 
 def test_neighbours_of_a_crash_are_suspects_and_nothing_else() -> None:

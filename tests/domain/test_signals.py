@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jobd.domain.signals import Cancel, Fail, Retry, Snooze
+from jobd.domain.signals import Cancel, Fail, RateLimited, Retry, Snooze
 from jobd.errors import OptionError
 
 
@@ -41,10 +41,35 @@ def test_a_snooze_that_says_nothing_clear_is_refused(arguments: dict[str, Any], 
         Snooze(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("retry_after", "after_ms", "until_ms"),
+    [
+        (None, None, None),
+        ("30s", 30_000, None),
+        (30, 30_000, None),
+        ("30", 30_000, None),
+        (datetime(2030, 1, 1, tzinfo=UTC), None, 1_893_456_000_000),
+        ("Tue, 01 Jan 2030 00:00:00 GMT", None, 1_893_456_000_000),
+    ],
+)
+def test_a_rate_limit_lasts_as_long_as_the_other_side_says(
+    retry_after: Any, after_ms: int | None, until_ms: int | None
+) -> None:
+    limited = RateLimited(retry_after)
+    assert (limited.after_ms, limited.until_ms) == (after_ms, until_ms)
+
+
+@pytest.mark.parametrize("retry_after", ["soon", "Tue, 01 Foo 2030", datetime(2030, 1, 1), -1])  # noqa: DTZ001  that is the point
+def test_a_rate_limit_that_says_nothing_clear_is_refused(retry_after: Any) -> None:
+    with pytest.raises(OptionError, match=r"RateLimited\(retry_after\): "):
+        RateLimited(retry_after)
+
+
 def test_all_have_words_of_their_own_when_none_are_given() -> None:
-    assert [str(signal) for signal in (Retry(), Snooze(after=1), Cancel(), Fail())] == [
+    assert [str(signal) for signal in (Retry(), Snooze(after=1), RateLimited(), Cancel(), Fail())] == [
         "the handler asked for a retry",
         "the handler put it off",
+        "a rate limit was hit",
         "cancelled by its handler",
         "failed by its handler",
     ]

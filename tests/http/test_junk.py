@@ -103,7 +103,7 @@ WRONG_FIELDS: dict[str, tuple[Any, list[str]]] = {
     "a huge number of attempts": ({"type": "anything", "max_attempts": 2**63}, ["/max_attempts"]),
     "a text for retries": ({"type": "anything", "retries": "3"}, ["/retries"]),
     "a number for a backoff": ({"type": "anything", "backoff": 5}, ["/backoff"]),
-    "an unknown backoff": ({"type": "anything", "backoff": {"kind": "linear"}}, ["/backoff"]),
+    "an unknown backoff": ({"type": "anything", "backoff": {"kind": "odd"}}, ["/backoff"]),
     "an unknown field of a backoff": ({"type": "anything", "backoff": {"base": 5}}, ["/backoff"]),
     "a list in a backoff": ({"type": "anything", "backoff": {"kind": [], "jitter": []}}, ["/backoff"]),
     "a huge base of a backoff": ({"type": "anything", "backoff": {"base_ms": 2**63}}, ["/backoff"]),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -15,38 +14,11 @@ import pytest
 import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
-from jobd.domain.levels import Levels
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
-from jobd.roles.reaper import Reaper
-from jobd.roles.scheduler import Scheduler
-from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.engine import Engine
 from tests.roles.parts import PATIENCE_S, Parts
-
-
-@asynccontextmanager
-async def working(parts: Parts, *job_types: jobd.JobType[Any, Any], **options: Any) -> AsyncIterator[Client]:
-    """An engine that knows these types, with a scheduler and a monitor beside it; a client that knows them too."""
-    catalog = Catalog(job_types)
-    parts.catalog = catalog
-    client = Client(store=parts.store, catalog=catalog)
-    parts.client = client
-    actors: list[Any] = [
-        Reaper(parts.membership("monitor", ["@monitor"]), Verdicts(catalog, Levels()), report=parts.report),
-        Scheduler(parts.membership("scheduler", ["@scheduler"]), report=parts.report),
-        parts.engine(**options),
-    ]
-    for actor in actors:
-        await actor.start()
-    try:
-        yield client
-        assert parts.reported == []
-        assert not any(actor.failed for actor in actors)
-    finally:
-        for actor in reversed(actors):
-            await actor.interrupt()
-            await actor.stop()
+from tests.roles.working import working
 
 
 class Gate:

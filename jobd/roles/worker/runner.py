@@ -6,20 +6,24 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobd.catalog import Catalog
 from jobd.context import Context, SyncContext
 from jobd.domain.delivery import Delivery
+from jobd.domain.failure import Failure, TimedOut
 from jobd.domain.jobtype import JobType
 from jobd.domain.outcome import RETURNED, Ending, Outcome
-from jobd.domain.signals import Cancel, Fail, Retry, Snooze
+from jobd.domain.ruling import ruled, signalled
+from jobd.domain.signals import Fail, Retry, Signal
 from jobd.errors import PayloadError, UnknownJobType
 from jobd.intake import LARGEST_PAYLOAD
 from jobd.roles.worker.attempt_context import within
 from jobd.roles.worker.deadlines import Deadlines
 from jobd.roles.worker.error_record import record, words_of
 from jobd.roles.worker.threads import Ended, Threads
+from jobd.store.codec import own_options
 
 if TYPE_CHECKING:
     from jobd.client import Client
@@ -39,7 +43,7 @@ Settle = Callable[[Outcome, Context], None]
 class Running:
     """An attempt that runs, and the way to stop it. Only the handler is ever stopped, never what settles it."""
 
-    __slots__ = ("_task", "context", "deadline", "delivery", "ended", "outcome", "stopped", "thread")
+    __slots__ = ("_task", "context", "deadline", "delivery", "ended", "job_type", "outcome", "stopped", "thread")
 
     def __init__(self, delivery: Delivery, context: Context, task: asyncio.Task[Any] | None) -> None:
         self.delivery = delivery
@@ -51,6 +55,8 @@ class Running:
         self.outcome: Outcome | None = None
         """how it ended, once it has; its log lines may still be on their way"""
         self.deadline: int | None = None
+        self.job_type: JobType[Any, Any] | None = None
+        """once it is known"""
         self.thread: asyncio.Future[Ended] | None = None
         """the call of a sync handler, once it has begun"""
         self._task = task
@@ -134,7 +140,7 @@ class Runner:
     async def _outcome(self, running: Running) -> Outcome:
         delivery, context = running.delivery, running.context
         try:
-            job_type = self._catalog.type_named(delivery.type)
+            job_type = running.job_type = self._catalog.type_named(delivery.type)
             if job_type.is_async:
                 call = job_type.prepare(delivery.payload, context)
             else:
@@ -166,10 +172,13 @@ class Runner:
         message = f"the attempt ran for more than {seconds:g} s"
         late = Outcome(Ending.TIMED_OUT, error={"type": "TimeoutError", "message": message}, reason=message)
 
+        def end() -> None:
+            running.stop(_ruled(late, TimedOut(message), running), sync_too=True)
+
         def begin() -> None:
             if running.deadline is not None:
                 self._deadlines.drop(running.deadline)
-            running.deadline = self._deadlines.add(seconds, lambda: running.stop(late, sync_too=True))
+            running.deadline = self._deadlines.add(seconds, end)
 
         running.context.prolong = begin
         begin()
@@ -203,14 +212,17 @@ def _with_result(value: Any, job_type: JobType[Any, Any]) -> Outcome:
 def _outcome_of(error: BaseException, running: Running) -> Outcome:
     if isinstance(error, asyncio.CancelledError) and running.stopped is not None:
         return running.stopped
-    match error:
-        case Retry():
-            return Outcome(Ending.RAISED, error=record(error, traced=False), after_ms=error.after_ms)
-        case Snooze():
-            return Outcome(Ending.SNOOZED, reason=words_of(error), after_ms=error.after_ms, until_ms=error.until_ms)
-        case Cancel():
-            return Outcome(Ending.CANCELLED, reason=words_of(error))
-        case Fail():
-            return Outcome(Ending.RAISED, error=record(error, traced=False), final=True)
-        case _:
-            return Outcome(Ending.RAISED, error=record(error))
+    failed = Outcome(Ending.RAISED, error=record(error, traced=not isinstance(error, Signal)))
+    if isinstance(error, Retry | Fail):
+        return signalled(error, failed, "")
+    if isinstance(error, Signal):  # on purpose, and no failure
+        return signalled(error, replace(failed, error=None), words_of(error))
+    return _ruled(failed, error, running)
+
+
+def _ruled(failed: Outcome, error: BaseException, running: Running) -> Outcome:
+    if running.job_type is None:
+        return failed
+    delivery = running.delivery
+    own = delivery.options != b"" and own_options(delivery.options).backoff is not None
+    return ruled(failed, Failure(delivery, error), running.job_type.error_rules, own_backoff=own)
