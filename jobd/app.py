@@ -40,8 +40,8 @@ from jobd.welcome import welcome
 if TYPE_CHECKING:
     from jobd.http.server import HttpServer
 
-ROLES = ("monitor", "worker", "scheduler", "api")
-"""in the order of their start; they stop in reverse, so that the door closes first"""
+ROLES = ("api", "scheduler", "worker", "monitor")
+"""as people name them; `House.actors` has the order of their start"""
 _TICK_S = 1.0
 _STEP_LIMIT_S = 20.0
 """for a step of the way down that should take no time; more than the embedded server's own limit"""
@@ -138,7 +138,8 @@ class House:
         self._ticking: asyncio.Task[None] | None = None
 
     def actors(self, supervisor: Supervisor) -> Iterator[Actor]:
-        """The actors in the order of their start, each made when those before it are ready."""
+        """The actors in the order of their start, each made when those before it are ready. They stop in reverse: the
+        API, which is of use as long as there is a store, outlives those that run jobs."""
         settings = self.settings
         yield self._signals(supervisor)
         url = settings.redis_url
@@ -160,6 +161,8 @@ class House:
         yield Leases(keeper)
         if self.embedded is None:
             yield SharedStore(store)
+        if "api" in self.roles:
+            yield self._api(client)
         report = supervisor_report
         if "monitor" in self.roles:
             verdicts = Verdicts(self.catalog, client.levels)
@@ -173,8 +176,6 @@ class House:
             yield crew
         if "scheduler" in self.roles:
             yield Scheduler(self._membership(store, "scheduler", ["@scheduler"], keeper), report=report)
-        if "api" in self.roles:
-            yield self._api(client)
 
     async def close(self) -> None:
         """Closes what no actor owns."""

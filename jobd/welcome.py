@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def welcome(house: House) -> None:
     """Prints where to look next, to standard output."""
     settings = house.settings
-    lines = [f"jobd {jobd.__version__} is up: {', '.join(reversed(house.roles))}"]
+    lines = [f"jobd {jobd.__version__} is up: {', '.join(house.roles)}"]
     if house.api is not None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         lines.append(f"  API        http://{host}:{house.api.port}/api/v1/jobs")

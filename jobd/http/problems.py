@@ -71,7 +71,7 @@ def answering(guard: Guard, open_handlers: Collection[object]) -> Middleware:
         except Exception as error:  # noqa: BLE001  # the last boundary: it is logged, and the client is told
             response = _of_error(request, error, request_id)
         response.headers["X-Request-Id"] = request_id
-        if request.app[SERVICE].closing.is_set():
+        if request.app[SERVICE].leaving.is_set():
             response.force_close()
         return response
 

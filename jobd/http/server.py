@@ -32,6 +32,7 @@ class HttpServer:
         self._guard = Guard(settings.host, token.get_secret_value() if token is not None else None)
         self._client = client
         self._settings = settings
+        self._leaving = asyncio.Event()
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
@@ -47,6 +48,7 @@ class HttpServer:
         """Returns when connections are taken. Twice is harmless. Raises RoleError if the address cannot be had."""
         if self._runner is not None:
             return
+        self._leaving.clear()
         self._closing.clear()
         runner = self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
@@ -58,16 +60,18 @@ class HttpServer:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def quiet(self) -> None:
-        """Takes no new connections, answers whoever waits for a job, and says that it is not ready. Requests that run
-        go on; each connection ends with its next answer."""
+        """Says that it is not ready, and ends each connection with its next answer. Jobs are still taken, and
+        questions answered, on new connections too: running jobs may need a while to end."""
+        self._leaving.set()
+
+    async def stop(self) -> None:
+        """Takes no new connections, answers whoever waits for a job, gives running requests 5 seconds to end, and
+        closes all connections. Twice is harmless."""
+        self._leaving.set()
         self._closing.set()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-
-    async def stop(self) -> None:
-        """Gives running requests 5 seconds to end, and closes all connections. Twice is harmless."""
-        await self.quiet()
         if self._runner is not None:
             runner, self._runner = self._runner, None
             await runner.cleanup()
@@ -80,7 +84,7 @@ class HttpServer:
             middlewares=[answering(self._guard, open_handlers)],
             client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
         )
-        app[SERVICE] = Service(self._client, most_bytes, self._closing)
+        app[SERVICE] = Service(self._client, most_bytes, self._leaving, self._closing)
         add_routes(app, routes)
         return app
 

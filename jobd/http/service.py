@@ -18,8 +18,10 @@ class Service:
     client: Client
     most_bytes: int
     """of a request's body"""
+    leaving: asyncio.Event
+    """set: it goes down soon; it is not ready, and each connection ends with its next answer"""
     closing: asyncio.Event
-    """set: the server takes no new connections, and whoever waits for a job is answered now"""
+    """set: it takes no new connections, and whoever waits for a job is answered now"""
 
 
 SERVICE: Final = web.AppKey("SERVICE", Service)

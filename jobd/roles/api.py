@@ -26,5 +26,5 @@ class Api(Actor):
             await self._server.stop()
 
     async def quiet(self) -> None:
-        """Accepts no new connections; requests that run are answered."""
+        """It is not ready any more, so that no balancer chooses it; whoever comes all the same is answered."""
         await self._server.quiet()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from jobd_testbed import Entry, block, deaf, write, write_sync
 from jobd_testbed.journal import read
@@ -97,6 +98,33 @@ async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet) -> No
             _, took = await go_down(program, lambda: program.signal(signal.SIGTERM))  # noqa: B023  asked at once
             assert took < 5
             assert not program.left()
+
+
+@pytest.mark.parametrize("shape", [Shape.ONE_PROCESS, Shape.WORKER_CHILD], ids=str)
+async def test_the_api_is_not_ready_from_the_signal_on_and_still_takes_jobs_while_others_end(
+    start_fleet: StartFleet, journal: Path
+) -> None:
+    with start_fleet("--concurrency", "1", environment=grace(600), api=True) as fleet:
+        await running(fleet, journal, entries(journal, "last", 1, 3.0), concurrency=1)
+        program = fleet.worker
+        async with aiohttp.ClientSession(base_url=fleet.api) as http:
+
+            async def not_ready() -> bool:
+                async with http.get("/readyz") as answer:
+                    return answer.status == 503
+
+            program.signal(signal.SIGTERM)
+            await until(not_ready)
+            async with http.post("/jobs", json={"type": "add", "id": "late", "data": {"a": 1, "b": 2}}) as answer:
+                assert answer.status == 201
+            async with http.get("/jobs/late") as answer:
+                assert (await answer.json())["status"] == "waiting"
+        assert await asyncio.to_thread(program.wait_ended) == 0
+        assert keys(journal, "end") == {"last-0"}
+        program.start()
+        program.wait_up()
+        async with jobd.Client(fleet.url) as client:
+            assert await client.result("late", 30) == 3
 
 
 @first(Shape.WORKER_CHILD)

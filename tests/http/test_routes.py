@@ -36,7 +36,7 @@ async def telling(routes: Iterable[Route], client: Client) -> AsyncIterator[Api]
     import asyncio
 
     app = web.Application()
-    app[SERVICE] = Service(client, 1_024, asyncio.Event())
+    app[SERVICE] = Service(client, 1_024, leaving=asyncio.Event(), closing=asyncio.Event())
     add_routes(app, [told(route) for route in routes])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

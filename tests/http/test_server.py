@@ -41,13 +41,30 @@ async def test_a_port_that_is_taken_is_told_and_nothing_is_left(client: Client, 
     await second.stop()
 
 
-async def test_a_quiet_server_takes_no_connections_and_answers_whoever_waits(
+async def test_a_quiet_server_still_takes_jobs_and_lets_those_wait_who_want_to(
     server: HttpServer, api: Api, hand: Hand
 ) -> None:
     await api.enqueue(id="one")
     asked = asyncio.create_task(api.get("/api/v1/jobs/one", Prefer="wait=60"))
     await hand.somebody_waits_for("one")
     await server.quiet()
+
+    async with Api(api.url) as late:
+        reply = await late.post("/jobs", {"type": "anything"})
+        assert (reply.status, reply.headers["Connection"]) == (201, "close")
+        assert (await late.get("/readyz")).status == 503
+        assert (await late.get("/livez")).status == 200
+    await hand.complete(await hand.take())
+    assert (await asked).body["status"] == "completed"
+
+
+async def test_a_server_that_stops_takes_no_connections_and_answers_whoever_waits(
+    server: HttpServer, api: Api, hand: Hand
+) -> None:
+    await api.enqueue(id="one")
+    asked = asyncio.create_task(api.get("/api/v1/jobs/one", Prefer="wait=60"))
+    await hand.somebody_waits_for("one")
+    await server.stop()
 
     reply = await asked
     assert (reply.status, reply.body["status"]) == (200, "waiting")
