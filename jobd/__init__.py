@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jobd.domain.failure import Failure, TimedOut
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
+    from jobd.domain.rate import Rate
     from jobd.domain.signals import Cancel, Fail, RateLimited, Retry, Snooze
     from jobd.errors import (
         JobCancelled,
@@ -53,6 +54,7 @@ _HOME = {
     "PayloadError": "jobd.errors",
     "RateLimited": "jobd.domain.signals",
     "ResultTimeout": "jobd.errors",
+    "Rate": "jobd.domain.rate",
     "Retry": "jobd.domain.signals",
     "Snooze": "jobd.domain.signals",
     "StateConflict": "jobd.errors",
@@ -81,6 +83,7 @@ __all__ = [
     "JobdError",
     "OptionError",
     "PayloadError",
+    "Rate",
     "RateLimited",
     "ResultTimeout",
     "Retry",

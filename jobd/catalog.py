@@ -206,7 +206,7 @@ class Catalog:
                 "leave one of the plugins out with JOBD_WITHOUT=<plugin>"
             )
         try:
-            _ = job_type.shape
+            job_type.check_keys()
         except JobdError as error:
             raise PluginError(f"{owner}: {error}") from error
         self._types[key] = job_type

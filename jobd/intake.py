@@ -12,10 +12,12 @@ from jobd.catalog import Catalog, unknown_type
 from jobd.domain.delivery import NewJob
 from jobd.domain.ids import looks_made, new_id
 from jobd.domain.jobtype import JobType
+from jobd.domain.lane_key import fields_in, filled, lane_key
 from jobd.domain.levels import Levels
 from jobd.domain.names import check_chosen_id, check_type_name, same_name
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.payload import encode_json
+from jobd.domain.plain_json import from_json
 from jobd.errors import InvalidRequest, OptionError, PayloadError
 from jobd.store.codec import pack_head
 
@@ -59,6 +61,11 @@ class _Kind:
     job_type: JobType[Any, Any] | None
     heads: dict[Options, tuple[Options, bytes]] = field(default_factory=dict)
     """for options that will come again: the resolved ones and their packed form"""
+    keyed_by_fields: bool = False
+    """are its keys made of fields of the payload?"""
+
+    def __post_init__(self) -> None:
+        self.keyed_by_fields = bool(fields_in(self.options))
 
 
 class Intake:
@@ -84,7 +91,7 @@ class Intake:
 
     def _plan(self, kind: _Kind, request: Request) -> Planned:
         payload = _encoded(kind, request.payload)
-        options, head = self._head(kind, request.options)
+        options, head = self._head(kind, request.options, payload)
         queue = options.queue or ""
         if request.id is None:
             job_id = new_id(clock.now_ms(), clock.random_bits, self._store.shard_for(queue))
@@ -96,17 +103,19 @@ class Intake:
             NewJob(job_id, queue, options.priority or 0, _due(options), head + payload), kind.name, kind.job_type
         )
 
-    def _head(self, kind: _Kind, own: Options) -> tuple[Options, bytes]:
+    def _head(self, kind: _Kind, own: Options, payload: bytes) -> tuple[Options, bytes]:
+        if kind.keyed_by_fields:
+            own = own.over(filled(kind.options, from_json(payload) or {}))
         if own.recur:
             known = kind.heads.get(own)
             if known is None:
                 resolved = self._resolved(kind, own)
                 if len(kind.heads) > 1_000:
                     kind.heads.clear()
-                known = kind.heads[own] = (resolved, pack_head(kind.name, resolved))
+                known = kind.heads[own] = (resolved, _packed(kind, resolved))
             return known
         resolved = self._resolved(kind, own)
-        return resolved, pack_head(kind.name, resolved)
+        return resolved, _packed(kind, resolved)
 
     def _resolved(self, kind: _Kind, own: Options) -> Options:
         # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own
@@ -143,6 +152,10 @@ class Intake:
             return _Kind(check_type_name(name), NONE, None)
         names = [job_type.name for job_type in self._catalog.types.values()]
         raise unknown_type(name, [*names, *(known for known, _ in self._told.values())])
+
+
+def _packed(kind: _Kind, options: Options) -> bytes:
+    return pack_head(kind.name, options, lane_key=lane_key(options, kind.name), front=bool(options.front))
 
 
 def told_facts(job_type: JobType[Any, Any]) -> dict[str, Any]:

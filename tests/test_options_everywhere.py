@@ -22,6 +22,7 @@ from jobd.domain.jobtype import JobType
 from jobd.domain.keywords import JobOptions, TypeOptions
 from jobd.domain.levels import Levels
 from jobd.domain.options import DEFAULTS, NONE, ROWS, Level, Options, from_record, make_options, read_options
+from jobd.domain.rate import Rate
 from jobd.errors import InvalidRequest, OptionError, SettingsError
 from jobd.http.enqueue_body import read_request
 from jobd.settings import load_settings
@@ -81,6 +82,17 @@ SAMPLES: Mapping[str, list[Sample]] = {
     "timeout": [duration(seconds) for seconds in (1, 2, 3, 4)],
     "tags": [Sample([tag, "x"], [tag, "x"], [tag, "x"], f'["{tag}", "x"]', (tag, "x")) for tag in ("a", "b", "c", "d")],
     "metadata": [Sample({"n": n}, {"n": n}, [f"n:={n}"], f"{{ n = {n} }}", {"n": n}) for n in (1, 2, 3, 4)],
+    "group": [word(name) for name in ("g1", "g 2", "g:3", "g;4")],
+    "ordering_key": [word(name) for name in ("o1", "o 2", "o:3", "ö=4")],
+    "concurrency": [number(n) for n in (1, 2, 3, 100_000)],
+    "concurrency_key": [word(name) for name in ("c1", "c 2", "c:3", "@c")],
+    "rate": [word(f"{n}/1m", Rate(n, 60_000)) for n in (1, 2)]
+    + [
+        Sample(Rate.of(3, "1s"), {"count": 3, "per_ms": 1_000}, ["3/1s"], '"3/1s"', Rate(3, 1_000)),
+        word("4/1s/5", Rate(4, 1_000, 5)),
+    ],
+    "rate_key": [word(name) for name in ("r1", "r 2", "r:3", "r/4")],
+    "front": [Sample(yes, yes, [str(yes).lower()], str(yes).lower(), yes) for yes in (True, False, True, False)],
 }
 WRONG: Mapping[str, Any] = {
     "queue": "No Such",
@@ -93,6 +105,13 @@ WRONG: Mapping[str, Any] = {
     "timeout": 0,
     "tags": [5],
     "metadata": [1],
+    "group": "",
+    "ordering_key": "line\nbreak",
+    "concurrency": 0,
+    "concurrency_key": "x" * 256,
+    "rate": "often",
+    "rate_key": "line\nbreak",
+    "front": "first",
 }
 ALL = [(keyword, index) for keyword, samples in SAMPLES.items() for index in range(len(samples))]
 

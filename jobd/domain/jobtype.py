@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
 from jobd.domain.error_rules import NO_RULES, ErrorRules
+from jobd.domain.lane_key import fields_in
 from jobd.domain.names import check_type_name
 from jobd.domain.options import Options
 from jobd.domain.payload import PayloadShape
 from jobd.domain.signature import read_shape
-from jobd.errors import OptionError
+from jobd.errors import OptionError, PluginError
 
 if TYPE_CHECKING:
     from jobd.context import Context, SyncContext
@@ -62,6 +63,16 @@ class JobType(Generic[P, R]):
     def shape(self) -> PayloadShape:
         """How payload and result are read and written. Raises PluginError if the signature cannot be used."""
         return read_shape(self.name, self.handler)
+
+    def check_keys(self) -> None:
+        """Raises PluginError if the signature cannot be used, or a key is made of a field that the payload has not."""
+        shape = self.shape
+        for key, names in fields_in(self.options).items():
+            known = shape.payload_schema().get("properties", {})
+            for name in names:
+                if name not in known:
+                    there = ", ".join(known) or "none"
+                    raise PluginError(f"job type {self.name}: {key}: the payload has no field {name!r}; it has {there}")
 
     def encode(self, payload: object) -> bytes:
         """The JSON of a payload. Raises PayloadError listing each wrong field."""

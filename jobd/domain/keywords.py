@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from jobd.domain.backoff import Backoff
 from jobd.domain.duration import Duration
 from jobd.domain.priority import Priority
+from jobd.domain.rate import Rate
 
 if TYPE_CHECKING:
     from jobd.domain.error_rules import BackoffFunction, OnError
@@ -26,6 +27,13 @@ class _Options(TypedDict, total=False):
     timeout: Duration | None
     tags: Iterable[str] | None
     metadata: Mapping[str, Any] | None
+    group: str | None
+    ordering_key: str | None
+    concurrency: int | None
+    concurrency_key: str | None
+    rate: Rate | str | Mapping[str, Any] | None
+    rate_key: str | None
+    front: bool | None
 
 
 class TypeOptions(_Options, total=False):

@@ -12,9 +12,11 @@ from typing import Any, Literal
 from jobd.domain.backoff import WORDS, Backoff
 from jobd.domain.calendar import parse_time
 from jobd.domain.duration import milliseconds
+from jobd.domain.lane_key import check_key
 from jobd.domain.names import check_queue_name
 from jobd.domain.plain_json import from_json, named
 from jobd.domain.priority import parse_priority
+from jobd.domain.rate import Rate
 from jobd.errors import OptionError
 
 MOST_TAGS = 32
@@ -87,6 +89,31 @@ def whole(least: int, most: int) -> Kind:
         return parse(int(text) if _WHOLE_NUMBER.fullmatch(text.strip()) else text, name)
 
     return Kind(metavar="N", parse=parse, from_json=parse, from_text=from_text)
+
+
+KEY = Kind(metavar="KEY", parse=check_key, from_json=check_key, from_text=check_key)
+
+
+def _yes(value: Any, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError(f"{name}: {value!r} is neither true nor false")
+    return value
+
+
+def _yes_in_text(text: Any, name: str) -> bool:
+    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+    return _yes(words.get(text.strip().lower(), text), name)
+
+
+YES = Kind(metavar="true|false", parse=_yes, from_json=_yes, from_text=_yes_in_text)
+RATE = Kind(
+    metavar="N/DURATION[/BURST]",
+    parse=Rate.parse,
+    from_json=Rate.parse,
+    from_text=Rate.parse,
+    to_json=Rate.to_json,
+    from_record=Rate.parse,
+)
 
 
 # --- time ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,21 @@ from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import PATIENT, PATIENT_ATTEMPTS, WORDS, Backoff
 from jobd.domain.keywords import JobOptions
-from jobd.domain.option_kinds import BACKOFF, FACTS, MOMENT, PRIORITY, QUEUE_NAME, TAGS, Kind, duration, whole
+from jobd.domain.option_kinds import (
+    BACKOFF,
+    FACTS,
+    KEY,
+    MOMENT,
+    PRIORITY,
+    QUEUE_NAME,
+    RATE,
+    TAGS,
+    YES,
+    Kind,
+    duration,
+    whole,
+)
+from jobd.domain.rate import Rate
 from jobd.errors import OptionError
 
 DEFAULT_QUEUE = "default"
@@ -36,6 +50,8 @@ class Level(Enum):
 
 
 EVERY_LEVEL = frozenset(Level)
+_OWN = frozenset({Level.JOB, Level.TYPE})
+MOST_AT_A_TIME = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +157,20 @@ class Options:
     metadata: Mapping[str, Any] | None = _option(
         FACTS, "a fact about it; may be repeated", levels={Level.JOB, Level.TYPE}, varies=True
     )
+
+    group: str | None = _option(KEY, "its tenant: groups of a queue are served in turn", levels=_OWN, varies=True)
+    ordering_key: str | None = _option(
+        KEY, "jobs of one key run one at a time, in their order", levels=_OWN, varies=True
+    )
+    concurrency: int | None = _option(
+        whole(1, MOST_AT_A_TIME), "how many of its key, or else of its type, may run at a time", levels=_OWN
+    )
+    concurrency_key: str | None = _option(KEY, "whose concurrency it is", levels=_OWN, varies=True)
+    rate: Rate | None = _option(  # noqa: RUF009  it makes a field
+        RATE, "how many of its key, or else of its type, may start: 100/1m", levels=_OWN
+    )
+    rate_key: str | None = _option(KEY, "whose rate it is", levels=_OWN, varies=True)
+    front: bool | None = _option(YES, "at the front of those that wait with its priority", levels=EVERY_LEVEL)
 
     def given(self) -> Iterator[tuple[str, Any]]:
         """The names and values of those that are said."""

@@ -30,8 +30,10 @@ async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
     except UnknownJobType as error:
         raise UnknownType(str(error), [_fault("/type", "unknown_type", str(error))]) from None
     except OptionError as error:
-        # what is left to it: the name of a type that nobody knows, and the size of tags and metadata
-        field, word = ("type", "job type") if str(error).startswith("job type") else ("metadata", "metadata")
+        # what is left: names of types that nobody knows, keys that limit nothing, the size of tags and metadata
+        word = str(error).partition(":")[0]
+        field = ROWS[word].wire if word in ROWS else "type" if word.startswith("job type") else "metadata"
+        word = "job type" if field == "type" else word if word in ROWS else "metadata"
         raise _wrong([_fault(f"/{field}", "invalid", _without_label(error, word))]) from None
 
 

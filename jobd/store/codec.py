@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from jobd.domain.delivery import Delivery
 from jobd.domain.duration import spoken
 from jobd.domain.job import Attempt, Job, LogLine, Progress, moment
+from jobd.domain.lane_key import IN_KEY, read_lane_key
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
@@ -30,8 +32,8 @@ LETTERS: Mapping[State, str] = {
 STATES: Mapping[str, State] = {letter: state for state, letter in LETTERS.items()}
 _STATE_OF_BYTE = {letter.encode(): state for letter, state in STATES.items()}
 
-IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms"})
-"""options that every job has; the others are JSON behind them"""
+IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "front"}) | IN_KEY
+"""options that have a place of their own in a spec; the others are JSON behind them"""
 LARGEST_OPTIONS = 64 * 1024
 LONGEST_TIMEOUT_MS = 2**32 - 1
 LARGEST_FACTS = 16 * 1024
@@ -122,10 +124,14 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
         raise _newer(version)
     type_at = 24 + queue_size
     more_at = keys_at = type_at + type_size
+    said: dict[str, Any] = {"front": True} if marks & _FRONT else {}
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
+        said |= read_lane_key(spec[keys_at + 2 : more_at].decode().partition(" ")[0])
     payload_at = more_at + more_size
     more = own_options(spec[more_at:payload_at])
+    if said:
+        more = replace(more, **said)
     planned = more.run_at_ms or created + (more.delay_ms or 0)
     known: dict[str, Any] = {
         "id": job_id,
