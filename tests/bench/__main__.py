@@ -21,7 +21,9 @@ from tests.bench.parts.all import PARTS
 from tests.bench.parts.part import Bench, Part
 from tests.bench.process import BenchError
 from tests.bench.report.findings import Findings
-from tests.bench.report.table import table
+from tests.bench.report.page import contenders as contenders_table
+from tests.bench.report.page import page
+from tests.bench.report.plot import plot
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".bench"
@@ -45,9 +47,13 @@ def main() -> None:
                     _say(f"{repetition + 1}/{given.repeat} {part.name}: {contender.title}")
                     _measure(bench, part, contender, findings)
     _say("")
-    print(about(given), table(findings), *findings.failures, sep="\n\n")
+    print(page(about(given), findings))
     if given.json:
         given.json.write_text(json.dumps({"about": about(given), "figures": findings.figures}, indent=1))
+    if given.markdown:
+        given.markdown.write_text("\n\n".join([page(about(given), findings), contenders_table(findings), ""]))
+    if given.plot:
+        given.plot.write_text(plot(findings))
     if findings.failures:
         sys.exit(1)
 
@@ -109,6 +115,8 @@ def _parser(contenders: dict[str, Contender]) -> argparse.ArgumentParser:
         "--seconds", type=float, default=4.0, metavar="S", help="how long a drain of a slower peer may take (4)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, and who took part")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a plot (SVG) there")
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where peers are installed (.bench)")
     return parser
 

@@ -18,7 +18,7 @@ from redis import Redis
 from jobd.store.server_binary import find_server_binary
 from tests.bench.contender import PROGRAMS, Contender
 from tests.bench.process import BenchError, Process
-from tests.bench.programs.tally import Tally
+from tests.bench.programs.tally import FIRST, LAST, Tally
 from tests.real_server import RealServer
 
 PRODUCE_LIMIT_S = 900.0
@@ -156,12 +156,15 @@ class Stage:
                 )
             time.sleep(LOOK_S)
 
-    def rate(self, first: int, last: int, *, warm: float = 0.1) -> float:
-        """Jobs a second, of jobs `first` to `last` - 1; the first part of them, a share of `warm`, is not timed, as
-        workers are still starting."""
-        began = sorted(self.tally.began()[first:last])
+    def rate(self, count: int, *, warm: float = 0.1) -> float:
+        """Jobs a second, of the first `count` jobs; a share of them, `warm`, is not timed, as workers are starting."""
+        began = sorted(self.tally.times(FIRST)[:count])
         start = int(len(began) * warm)
         return (len(began) - 1 - start) / ((began[-1] - began[start]) / 1e9)
+
+    def span_s(self) -> float:
+        """Seconds from the first start of any job to the last one."""
+        return (max(self.tally.times(LAST)) - min(self.tally.times(FIRST))) / 1e9
 
     def cpu_us(self) -> float:
         """CPU that the server has used so far, in microseconds."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bench.contender import Contender
-from tests.bench.parts.part import Bench, Figures, Part, Row, everybody
+from tests.bench.parts.part import Bench, Figures, Part, Row, queues
 from tests.bench.verify import verify
 
 FLOOR_TIMES = 5
@@ -31,7 +31,7 @@ def drain(bench: Bench, contender: Contender, shape: str, jobs: int, *, fsync: s
             stage.wait(worker, jobs)
             cpu = stage.cpu_us() - before
             verify(stage, worker, range(jobs))
-        return {"drain": stage.rate(0, jobs, warm=0.1 if shape == "one" else 0.25), "drain_cpu_us": cpu / jobs}
+        return {"drain": stage.rate(jobs, warm=0.1 if shape == "one" else 0.25), "drain_cpu_us": cpu / jobs}
 
 
 def _one(bench: Bench, contender: Contender) -> Figures:
@@ -50,7 +50,7 @@ DRAIN = Part(
         Row("drain", "drain, one worker", "jobs/s"),
         Row("drain_cpu_us", "server CPU to run a job", "µs", more_is_better=False),
     ),
-    everybody,
+    queues,
     _one,
 )
 TWO = Part(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from tests.bench.contender import Contender
-from tests.bench.parts.part import Bench, Figures, Part, Row, everybody
+from tests.bench.parts.part import Bench, Figures, Part, Row, queues
 
 WARM = 100
 
 
 def _enqueue(bench: Bench, contender: Contender) -> Figures:
     figures = {}
-    share = {"one": bench.jobs // 25, "flight": bench.jobs // 10, "bulk": bench.jobs}
+    share = {"one": bench.jobs // 20, "flight": bench.jobs // 10, "bulk": bench.jobs}
     if contender.kind == "peer":
         share["bulk"] = bench.jobs // 5
     for way in contender.ways:
@@ -43,13 +43,13 @@ ENQUEUE = Part(
         Row("bulk", "enqueue bulk", "jobs/s"),
         Row("bulk_cpu_us", "server CPU to enqueue a job, bulk", "µs", more_is_better=False),
     ),
-    everybody,
+    queues,
     _enqueue,
 )
 MEMORY = Part(
     "memory",
     "what a waiting job with a payload of 100 bytes takes of the server's memory",
     (Row("bytes", "Redis memory per waiting job", "bytes", more_is_better=False),),
-    everybody,
+    queues,
     _memory,
 )

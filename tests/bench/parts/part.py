@@ -57,9 +57,9 @@ class Part:
     measure: Callable[[Bench, Contender], Figures]
 
 
-def everybody(contender: Contender) -> bool:
-    """All of them."""
-    return True
+def queues(contender: Contender) -> bool:
+    """All that take jobs in and run them."""
+    return "one" in contender.workers
 
 
 def only_jobd(contender: Contender) -> bool:

@@ -1,8 +1,8 @@
 """What was called, what ran, when and how often: a file that all programs of one measurement share.
 
-Needs nothing but the standard library, as it runs in the environment of every contender. For each job there are three
-integers of 64 bits: when its enqueue was called and when its handler began (nanoseconds of the machine's monotonic
-clock), and how many times it ran.
+Needs nothing but the standard library, as it runs in the environment of every contender. For each job there are four
+integers of 64 bits: when its enqueue was called, when its handler began for the first and for the last time, in
+nanoseconds of the machine's monotonic clock, and how many times it ran.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 from pathlib import Path
 from time import monotonic_ns
 
-CALLED, BEGAN, RUNS = 0, 1, 2
-_CELLS = 3
+CALLED, FIRST, LAST, RUNS = range(4)
+_CELLS = 4
 _RECORD = 8 * _CELLS
 
 
@@ -44,8 +44,10 @@ class Tally:
         """The handler of the job begins; how many times it has done so, this one included."""
         at = _CELLS * number
         cells = self._cells
-        cells[at + BEGAN] = monotonic_ns()
+        cells[at + LAST] = now = monotonic_ns()
         runs = cells[at + RUNS] = cells[at + RUNS] + 1
+        if runs == 1:
+            cells[at + FIRST] = now
         return runs
 
     def done(self, times: int = 1) -> int:
@@ -60,14 +62,14 @@ class Tally:
         """How many times each job ran."""
         return self._cells[RUNS::_CELLS].tolist()
 
-    def began(self) -> list[int]:
-        """When each job began for the last time, in nanoseconds; 0: not yet."""
-        return self._cells[BEGAN::_CELLS].tolist()
+    def times(self, cell: int) -> list[int]:
+        """One of CALLED, FIRST and LAST of each job, in nanoseconds; 0: not yet."""
+        return self._cells[cell::_CELLS].tolist()
 
     def delays_ms(self, first: int) -> list[float]:
         """For each job from `first`: milliseconds from the call of enqueue to the start of its handler."""
-        called, began = self._cells[CALLED::_CELLS].tolist(), self.began()
-        return [(end - start) / 1e6 for start, end in zip(called[first:], began[first:], strict=True)]
+        pairs = zip(self.times(CALLED)[first:], self.times(FIRST)[first:], strict=True)
+        return [(end - start) / 1e6 for start, end in pairs]
 
 
 _mine: Tally | None = None
