@@ -260,6 +260,7 @@ class House:
             shard=store.shards[0],
             keeper=keeper,
             max_loop_block_s=worker.max_loop_block / 1_000,
+            grace_s=worker.grace / 1_000,
         )
 
     def _api(self, client: Client) -> Actor:

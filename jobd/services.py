@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
+from jobd import log
 from jobd.domain.names import same_name
 from jobd.errors import PluginError, SettingsError
 
@@ -18,16 +20,27 @@ if TYPE_CHECKING:
 
     from jobd.catalog import Catalog
 
+LONG_S = 10.0
+"""a service that takes longer to open is named in the log"""
+
 
 class Services:
     """Opens all services of a catalog, each once, and closes them in reverse. Use as an async context manager."""
 
-    def __init__(self, catalog: Catalog, plugin_settings: Mapping[str, Mapping[str, Any]]) -> None:
-        """Raises SettingsError if the settings of a plugin do not fit."""
+    def __init__(
+        self,
+        catalog: Catalog,
+        plugin_settings: Mapping[str, Mapping[str, Any]],
+        *,
+        on_opening: Callable[[str], Awaitable[None]] | None = None,
+    ) -> None:
+        """`on_opening` is told, in words, what is made next: it may take long. Raises SettingsError if the settings of
+        a plugin do not fit."""
         self._factories = catalog.services
         self._owners = catalog.service_owners
         self._made: dict[type | str, Any] = dict(fill_settings(catalog, plugin_settings))
         self._making: list[type | str] = []
+        self._on_opening = on_opening
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Services:
@@ -63,13 +76,20 @@ class Services:
         self._making.append(wanted)
         factory, where = self._factories[wanted], f"{self._owners[wanted]}: service {_name(wanted)}"
         arguments = await self._arguments(where, factory)
+        if self._on_opening is not None:
+            await self._on_opening(where)
+        slow = asyncio.get_running_loop().call_later(
+            LONG_S, lambda: log.get("worker").warning("a service takes long to open", service=where)
+        )
         try:
             made = await self._open(factory, arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(
                 f"{where} cannot be made: {type(error).__name__}: {error}; if it is not needed, leave the plugin out "
                 "(JOBD_WITHOUT)"
             ) from error
+        finally:
+            slow.cancel()
         if made is None:
             raise PluginError(f"{where}: its factory gives None; return the service, or yield it")
         self._making.pop()

@@ -30,10 +30,8 @@ class HandWorker:
         self._sequence = 0
 
     def __enter__(self) -> Self:
-        about = orjson.dumps({"kind": "worker", "host": "here", "pid": 4711, "concurrency": 10})
-
         async def join() -> None:
-            await self._shard.join(self.name, lease_ms=LEASE_MS, lines=["*"], about=about)
+            await self._shard.join(self.name, lease_ms=LEASE_MS, lines=["*"], about=_about())
 
         self._thread.run(join)
         return self
@@ -46,6 +44,10 @@ class HandWorker:
     def tell_types(self, types: Mapping[str, Mapping[str, Any]]) -> None:
         """Makes types known, as a worker does that has their plugins."""
         self._thread.run(self._store.tell_types, types)
+
+    def describe(self, **facts: Any) -> bool:
+        """Says this of itself too. False if the store does not know it any more."""
+        return self._thread.run(self._shard.describe, self.name, _about(**facts))
 
     def take(self, *types: str) -> Delivery:
         """The next waiting job of these types, which is active from now on."""
@@ -100,3 +102,7 @@ class HandWorker:
     ) -> None:
         item = Settlement(delivery.id, delivery.fence, verdict, result=result, facts=facts or {})
         assert self._thread.run(self._shard.settle, self.name, [item]) == [1]
+
+
+def _about(**facts: Any) -> bytes:
+    return orjson.dumps({"kind": "worker", "host": "here", "pid": 4711, "concurrency": 10, **facts})

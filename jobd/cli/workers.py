@@ -70,8 +70,17 @@ def _row(screen: Screen, member: Member) -> list[Cell]:
         Cell(" ".join(member.lines)),
         Cell(f"{member.holds}/{room}" if room else str(member.holds)),
         screen.since(member.joined_at_ms),
-        Cell("alive", colour="green") if member.alive else Cell("lost", colour="red"),
+        _state(member),
     ]
+
+
+def _state(member: Member) -> Cell:
+    if not member.alive:
+        return Cell("lost", colour="red")
+    words = ["leaving"] if member.about.get("leaving") else []
+    if stuck := member.about.get("stuck"):
+        words.append(f"{stuck} stuck")
+    return Cell(", ".join(words), colour="yellow") if words else Cell("alive", colour="green")
 
 
 def _json(member: Member) -> dict[str, Any]:

@@ -55,12 +55,11 @@ class Membership:
     async def join(self, on_lost: Callable[[], None] = lambda: None) -> str:
         """A new id, joined. `on_lost` is called, in the loop's thread, when its lease is found to have run out."""
         loop = asyncio.get_running_loop()
-        host, pid = socket.gethostname(), os.getpid()
-        self.id = f"{self._kind}-{host[:32]}-{pid}-{new_id(clock.now_ms(), clock.random_bits)[-6:].lower()}"
+        host, random = socket.gethostname()[:32], new_id(clock.now_ms(), clock.random_bits)[-6:].lower()
+        self.id = f"{self._kind}-{host}-{os.getpid()}-{random}"
         if self._ear is not None:
             self._ear.cancel()
-        facts = {"kind": self._kind, "host": host, "pid": pid, **self._about}
-        await self.shard.join(self.id, lease_ms=self._lease_ms, lines=self._lines, about=orjson.dumps(facts))
+        await self.shard.join(self.id, lease_ms=self._lease_ms, lines=self._lines, about=self._facts())
         if self._keeper is not None:
 
             def tell() -> None:
@@ -68,6 +67,11 @@ class Membership:
 
             self._keeper.add(self._number, self.id, self._lives, tell)
         return self.id
+
+    async def tell(self, **facts: Any) -> None:
+        """Says more of itself to those who list members, under this id and later ones. Raises StoreError."""
+        self._about.update(facts)
+        await self.shard.describe(self.id, self._facts())
 
     async def leave(self) -> None:
         """Leaves. What it still holds is taken over by a monitor at once."""
@@ -81,6 +85,9 @@ class Membership:
             return
         if left:
             self._log.warning("left with jobs in hand", member=self.id, jobs=left)
+
+    def _facts(self) -> bytes:
+        return orjson.dumps({"kind": self._kind, "host": socket.gethostname(), "pid": os.getpid(), **self._about})
 
     async def listen(self, hear: Callable[[str | None], None]) -> NoReturn:
         """Calls `hear` with each word, and with None when it is time to look without having been told."""

@@ -142,6 +142,10 @@ class Shard:
             raise LeaseLost(f"the lease of {member} has run out; it may join under a new id")
         self._know_time(int(now_us))
 
+    async def describe(self, member: str, about: bytes) -> bool:
+        """A member says anew who it is, in JSON. False if it has left."""
+        return int(await self._run("describe", member, about)) == 1
+
     async def renew(self, members_: Sequence[str], lease_ms: int, *, patience_s: float) -> tuple[list[bool], bool]:
         """Prolongs the leases of one or more members. For each: does it go on? And: do suspects wait for a process of
         their own?"""

@@ -44,5 +44,22 @@ def test_workers_are_listed_with_what_they_hold(cli: Cli, enqueue: Enqueue, work
     assert (member["id"], member["active"], member["alive"], member["about"]["host"]) == (worker.name, 1, True, "here")
 
 
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({"stuck": 3, "leaving": False}, "3 stuck"),
+        ({"stuck": 3, "leaving": True}, "leaving, 3 stuck"),
+        ({"stuck": 0, "leaving": True}, "leaving"),
+        ({"stuck": 0, "leaving": False}, "alive"),
+    ],
+)
+def test_a_worker_whose_handlers_heed_no_stop_shows_how_many(
+    cli: Cli, worker: HandWorker, facts: dict[str, object], state: str
+) -> None:
+    assert worker.describe(**facts)
+    (row,) = cli("workers").stdout.splitlines()
+    assert row.split("\t")[6] == state
+
+
 def test_where_no_worker_runs_it_says_what_to_do(cli: Cli) -> None:
     assert cli("workers", "-o", "table").stderr == "no worker runs; start `jobd run`\n"

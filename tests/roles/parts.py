@@ -49,13 +49,22 @@ class Parts:
             threads=threads,
         )
 
-    def crew(self, size: int = 1, *, url: str | None = None) -> Crew:
+    def crew(self, size: int = 1, *, url: str | None = None, **about: Any) -> Crew:
         order: dict[str, Any] = {
             "settings": self.settings.model_dump(mode="json", exclude={"http"}),
             "url": url or self.store.url,
             "kind": "worker",
             "lines": ["*"],
-            "about": {"concurrency": 10, "queues": []},
+            "about": {"concurrency": 10, "queues": [], **about},
         }
         solo = order | {"kind": "solo", "lines": ["!*"], "about": {"concurrency": 1, "queues": []}}
-        return Crew(size, order, solo, shard=self.shard, keeper=self.keeper, max_loop_block_s=60.0)
+        worker = self.settings.worker
+        return Crew(
+            size,
+            order,
+            solo,
+            shard=self.shard,
+            keeper=self.keeper,
+            max_loop_block_s=worker.max_loop_block / 1_000,
+            grace_s=worker.grace / 1_000,
+        )

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 import jobd
 from jobd.domain.levels import Levels
+from jobd.domain.outcome import Ending
+from jobd.domain.state import State
 from jobd.errors import RoleError
 from jobd.roles.reaper import Reaper
 from jobd.roles.verdicts import Verdicts
+from jobd.roles.worker import crew as crew_module
 from jobd.settings import Settings
 from jobd.store.store import Member
+from tests.plugin_shelf import PluginShelf
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
 
@@ -59,6 +65,111 @@ async def test_a_stop_does_not_wait_for_a_child_that_just_begins(parts: Parts) -
         await crew.drain()
         await crew.stop()
     assert await workers(parts) == []
+
+
+async def test_children_that_die_soon_after_their_start_are_complained_about(parts: Parts) -> None:
+    crew = parts.crew()
+    await crew.start()
+    with capture_logs() as said:
+        for number in range(2):
+            (member,) = await workers(parts)
+            os.kill(member.about["pid"], signal.SIGKILL)
+            await until(lambda before=member.id: _replaced(parts, before))  # type: ignore[misc]  # mypy wants no default
+            complaints = [line for line in said if "die soon after their start" in line["event"]]
+            assert [line["in_a_row"] for line in complaints] == [2][:number]
+    assert (complaints[0]["log_level"], complaints[0]["cause"]) == ("error", "killed by SIGKILL")
+    await crew.stop()
+
+
+async def _replaced(parts: Parts, before: str) -> bool:
+    now = [member.id for member in await workers(parts)]
+    return len(now) == 1 and before not in now
+
+
+def with_slow_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: Parts, limit: str, seconds: float
+) -> None:
+    """Children find a plugin whose service holds their loop for so long; `limit` is `max_loop_block`."""
+    PluginShelf(tmp_path, monkeypatch).put(
+        "slow",
+        f"""
+        import time
+        class Ledger: ...
+        def open_ledger():
+            time.sleep({seconds})
+            return Ledger()
+        @jobd.hookimpl
+        def jobd_services(): return {{Ledger: open_ledger}}
+        """,
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    set_worker(parts, max_loop_block=limit)
+
+
+def set_worker(parts: Parts, **settings: str) -> None:
+    worker = parts.settings.worker.model_dump() | settings
+    parts.settings = Settings.model_validate(parts.settings.model_dump(exclude={"worker"}) | {"worker": worker})
+
+
+async def test_a_service_may_take_as_long_to_open_as_a_loop_may_hang(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew_module, "SHORTEST_START_LIMIT_S", 1.0)
+    with_slow_service(tmp_path, monkeypatch, parts, "60s", 3)
+    crew = parts.crew()
+    await crew.start()
+    assert len(await workers(parts)) == 1
+    await crew.stop()
+
+
+async def test_a_service_that_does_not_open_is_named_with_its_plugin(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew_module, "SHORTEST_START_LIMIT_S", 8.0)
+    with_slow_service(tmp_path, monkeypatch, parts, "8s", 600)
+    with pytest.raises(RoleError, match=r"plugin 'slow' \(of jobd-slow 1.2\): service Ledger took longer than 8 s"):
+        await parts.crew().start()
+
+
+@pytest.mark.long
+async def test_a_child_whose_handlers_heed_no_stop_gives_way_to_a_successor(parts: Parts, tmp_path: Path) -> None:
+    set_worker(parts, grace="1s")
+    reaper = Reaper(parts.membership("monitor", ["@monitor"]), Verdicts(parts.catalog, Levels()), report=parts.report)
+    crew = parts.crew(concurrency=2)
+    await reaper.start()
+    await crew.start()
+    (before,) = await workers_only(parts)
+    # one that runs as it should, and one that swallows its cancellation
+    entry = {"journal": str(tmp_path / "journal"), "key": "k", "seconds": 600}
+    good = await parts.client.enqueue("write", entry)
+    deaf = await parts.client.enqueue("deaf", entry, timeout="100ms", max_attempts=1)
+    await until(lambda: _holds(parts, 2))
+
+    async def gives_way() -> bool:
+        return len(await workers_only(parts)) == 2
+
+    await until(gives_way)
+    leaving = next(member for member in await workers_only(parts) if member.id == before.id)
+    assert (leaving.about["stuck"], leaving.about["leaving"]) == (1, True)
+    assert await (await parts.client.enqueue("add", {"a": 1})).result(PATIENCE_S) == 2
+
+    async def gone() -> bool:
+        return before.id not in {member.id for member in await workers_only(parts)}
+
+    await until(gone)
+    assert (await deaf.get()).status is State.FAILED
+    job = await good.get()  # its grace was over: given back, and the successor has it now
+    assert (job.attempt, job.attempts[0].outcome) == (1, Ending.INTERRUPTED)
+    await crew.stop()
+    await reaper.stop()
+
+
+async def workers_only(parts: Parts) -> list[Member]:
+    return [member for member in await workers(parts) if member.kind == "worker"]
+
+
+async def _holds(parts: Parts, count: int) -> bool:
+    return [member.holds for member in await workers_only(parts)] == [count]
 
 
 async def _none_left(parts: Parts) -> bool:

@@ -10,12 +10,14 @@ from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import capture_logs
 
 import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
+from jobd.roles.worker import stuck
 from jobd.roles.worker.engine import Engine
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.working import working
@@ -291,3 +293,89 @@ async def test_an_interrupted_handler_may_clean_up_and_its_job_is_back(parts: Pa
     job = await client.get(handle.id)
     assert cleaned == ["yes"]
     assert (job.status, job.attempt, job.attempts[0].outcome) == (State.WAITING, 0, Ending.INTERRUPTED)
+
+
+async def test_handlers_that_heed_no_stop_are_told_once_each_and_show_in_the_list_of_workers(
+    parts: Parts, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stuck, "STUCK_AFTER_S", 0.1)
+    monkeypatch.setattr(stuck, "LOOK_S", 0.01)
+    go_on = asyncio.Event()
+
+    @jobd.job("deaf", timeout="20ms")
+    async def deaf() -> None:
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+
+    @jobd.job("hang", timeout="20ms", max_attempts=1)
+    def hang() -> None:
+        gate.pass_through()
+
+    async def stuck_in_list() -> Any:
+        (member,) = await client.workers()
+        return member.about.get("stuck")
+
+    with capture_logs() as said:
+        async with working(parts, deaf, hang, concurrency=10, threads=2) as client:
+            jobs = [await client.enqueue(deaf, {}), await client.enqueue(hang, {})]
+            with anyio.fail_after(PATIENCE_S):
+                while await stuck_in_list() != 2:
+                    await asyncio.sleep(0.005)
+            go_on.set()
+            gate.open()
+            with anyio.fail_after(PATIENCE_S):
+                while await stuck_in_list() != 0:
+                    await asyncio.sleep(0.005)
+            await jobs[0].result(PATIENCE_S)
+    told = [line for line in said if "heeds no stop" in line["event"]]
+    assert {(line["job"], line["type"], line["in_thread"]) for line in told} == {
+        (jobs[0].id, "deaf", False),
+        (jobs[1].id, "hang", True),
+    }
+    assert len(told) == 2
+    assert all(line["stopped_s_ago"] >= 0.1 for line in told)
+    assert len([line for line in said if "that heeded no stop has ended" in line["event"]]) == 2
+    # one of two threads is half of them: nobody can replace this process, so it is only said
+    assert [line["log_level"] for line in said if "only a restart helps" in line["event"]] == ["error"]
+
+
+async def test_a_drain_does_not_wait_for_a_thread_whose_attempt_is_settled(parts: Parts, gate: Gate) -> None:
+    @jobd.job("hang", timeout="20ms", max_attempts=1)
+    def hang() -> None:
+        gate.pass_through()
+
+    parts.catalog = Catalog([hang])
+    parts.client = client = Client(store=parts.store, catalog=parts.catalog)
+    engine = parts.engine()
+    await engine.start()
+    handle = await client.enqueue(hang, {})
+    assert (await client.wait(handle.id, PATIENCE_S)).status == State.FAILED
+    await engine.quiet()
+    with anyio.fail_after(PATIENCE_S):
+        await engine.drain()
+    assert gate.inside == 1
+    gate.open()
+    await engine.stop()
+
+
+async def test_a_handler_that_swallows_its_stop_ends_at_an_interrupt_as_it_was_told_to(parts: Parts) -> None:
+    swallowed = asyncio.Event()
+
+    @jobd.job("deaf", timeout="20ms", max_attempts=1)
+    async def deaf() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3_600)
+            except asyncio.CancelledError:
+                if swallowed.is_set():
+                    raise
+                swallowed.set()
+
+    async with working(parts, deaf) as client:
+        handle = await client.enqueue(deaf, {})
+        await swallowed.wait()
+    job = await client.get(handle.id)
+    assert (job.status, job.attempts[0].outcome) == (State.FAILED, Ending.TIMED_OUT)

@@ -132,3 +132,15 @@ async def test_progress_and_logs_of_a_running_job_read_back(hands: Hands, store:
     lines = await store.logs("a")
     assert len(lines) == 1_000
     assert (lines[-1].text, lines[-1].attempt, lines[-1].fields) == ("line 1004", 1, {"n": 1_004})
+
+
+async def test_a_member_describes_itself_anew_only_as_long_as_it_is_one(
+    hands: Hands, store: Store, shard: Shard
+) -> None:
+    await hands.join()
+    assert await shard.describe("w1", b'{"kind":"worker","stuck":2}')
+    (member,) = await store.members()
+    assert member.about == {"kind": "worker", "stuck": 2}
+    await shard.leave("w1")
+    assert not await shard.describe("w1", b"{}")
+    assert await shard.link.command("EXISTS", shard.keys.member("w1")) == 0

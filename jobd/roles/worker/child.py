@@ -60,6 +60,8 @@ async def main(descriptor: int) -> None:
                 threads=settings.worker.threads,
                 on_joined=lambda member: control.tell({"say": "ready", "member": member}),
                 on_idle=lambda: control.tell({"say": "idle", "ran": engine.ran}),
+                on_stuck=lambda: control.tell({"say": "stuck", "handlers": engine.stuck}),
+                on_opening=lambda what: control.tell_first({"say": "opening", "what": what}),
             )
             await engine.start()
             await _work(control, engine)

@@ -28,23 +28,34 @@ class ChildProcess:
         order: Mapping[str, Any],
         *,
         on_joined: Callable[[ChildProcess, str], None],
+        on_stuck: Callable[[ChildProcess, int], None],
         on_idle: Callable[[ChildProcess], None] = lambda child: None,
     ) -> None:
-        """`order` is all that the child needs to know; `on_joined` is told each id it joins the store under, `on_idle`
-        when it found no work for a while."""
+        """`order` is all that the child needs to know; `on_joined` is told each id it joins the store under, `on_stuck`
+        how many handlers heed no stop when those are too many, `on_idle` when it found no work for a while."""
         self.member: str | None = None
         """the id it joined the store under last; None before it was ready"""
         self.up_or_ended = asyncio.Event()
         self.ended = asyncio.Event()
+        self.leaves = asyncio.Event()
+        """set when it is to give way to a successor"""
         self.cause = ""
         """how it ended, in words; or why it could not begin"""
         self.ran = 0
         """jobs it had run when it was idle last"""
+        self.left_jobs = False
+        """did it die with jobs in hand?"""
+        self.opening = ""
+        """the service that it makes, or made last, before it takes jobs"""
+        self.lived_s = 0.0
+        """for how long it took jobs; known when it is dead"""
         self.pid = 0
         self._last_sign = clock.monotonic()
+        self._up_since: float | None = None
         self._order = order
         self._on_joined = on_joined
         self._on_idle = on_idle
+        self._on_stuck = on_stuck
         self._done: dict[str, asyncio.Event] = {}
         self._said = ""
 
@@ -121,8 +132,11 @@ class ChildProcess:
         while (message := await self._control.hear()) is not None:
             self._last_sign = clock.monotonic()
             match message["say"]:
+                case "opening":
+                    self.opening = message["what"]
                 case "ready":
                     self.member = message["member"]
+                    self._up_since = self._up_since or self._last_sign
                     self._on_joined(self, message["member"])
                     self.up_or_ended.set()
                 case "failed":
@@ -130,12 +144,15 @@ class ChildProcess:
                 case "idle":
                     self.ran = message["ran"]
                     self._on_idle(self)
+                case "stuck":
+                    self._on_stuck(self, message["handlers"])
                 case "done":
                     self._done.setdefault(message["what"], asyncio.Event()).set()
 
     async def _watch(self) -> None:
         code = await self._process.wait()
         self.cause = self._said or _words(code)
+        self.lived_s = 0.0 if self._up_since is None else clock.monotonic() - self._up_since
         self.ended.set()
         self.up_or_ended.set()
 

@@ -1,8 +1,9 @@
 """The line between a supervisor and a child: JSON, a line a message, over a socket that both ends inherit.
 
-Downwards: the order with its settings, then `quiet`, `drain`, `interrupt`, `stop`. Upwards: `ready` with each id it
-joins the store under, or `failed` with the reason; `tick` each second; `idle` when there was no work for a while;
-`done` after each step down. When either end closes, the other knows that its partner is dead.
+Downwards: the order with its settings, then `quiet`, `drain`, `interrupt`, `stop`. Upwards: `opening` before each
+service is made; `ready` with each id it joins the store under, or `failed` with the reason; `tick` each second; `idle`
+when there was no work for a while; `stuck` when too many handlers heed no stop; `done` after each step down. When
+either end closes, the other knows that its partner is dead.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class Control:
         """Sends a message; one to a partner who is dead is lost."""
         if not self._writer.is_closing():
             self._writer.write(orjson.dumps(message) + b"\n")
+
+    async def tell_first(self, message: Mapping[str, Any]) -> None:
+        """As `tell`; returns when the message is on its way, whatever holds the loop after that."""
+        self.tell(message)
+        await asyncio.sleep(0)  # uvloop sends at the end of a turn
 
     async def hear(self) -> dict[str, Any] | None:
         """The next message; None when the partner is dead."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from jobd import clock, log
@@ -13,17 +13,18 @@ from jobd.actors.actor import Actor
 from jobd.errors import RoleError, StoreError
 from jobd.roles.membership import LEFT
 from jobd.roles.worker.child_process import ChildProcess
+from jobd.roles.worker.succession import Succession
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.shard import Shard
 
 MOST_SOLO = 4
 """children that run one suspect at a time each"""
-START_LIMIT_S = 30.0
+SHORTEST_START_LIMIT_S = 30.0
+"""a child that has shown no sign for so long, or for `max_loop_block` if that is more, does not begin any more"""
 _INTERRUPT_LIMIT_S = 0.9
 """a child that has not given its jobs back by then hangs, and only its death gives them back"""
 _STOP_LIMIT_S = 5.0
 _REPORT_LIMIT_S = 3.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
 _LOOK_S = 1.0
 _FIRST_REST_S, _LONGEST_REST_S = 10.0, 300.0
 """between two children for suspects of which the first found none that it may run"""
@@ -41,8 +42,11 @@ class Crew(Actor):
         shard: Shard,
         keeper: LeaseKeeper,
         max_loop_block_s: float,
+        grace_s: float,
     ) -> None:
-        """`max_loop_block_s`: a child whose loop shows no sign of life for so many seconds is killed."""
+        """`max_loop_block_s`: a child whose loop shows no sign of life for so many seconds is killed; also one that
+        takes longer over one service before it takes jobs. `grace_s`: so many seconds the jobs get of a child that
+        leaves for a successor."""
         super().__init__("worker")
         self._size = size
         self._order = order
@@ -50,6 +54,7 @@ class Crew(Actor):
         self._shard = shard
         self._keeper = keeper
         self._max_loop_block_s = max_loop_block_s
+        self._grace_s = grace_s
         self._children: set[ChildProcess] = set()
         self._solo: set[ChildProcess] = set()
         self._posts: set[asyncio.Task[None]] = set()
@@ -80,7 +85,7 @@ class Crew(Actor):
         if not self.ready or self._down.is_set() or clock.monotonic() < self._rests_until:
             return
         if len(self._solo) < MOST_SOLO and all(child.up for child in self._solo):
-            child = ChildProcess(self._solo_order, on_joined=self._joined, on_idle=self._idle)
+            child = ChildProcess(self._solo_order, on_joined=self._joined, on_stuck=self._give_way, on_idle=self._idle)
             self._solo.add(child)
             self._open(self._solo_post(child))
 
@@ -112,21 +117,40 @@ class Crew(Actor):
 
     async def _post(self, manned: asyncio.Event) -> None:
         """One place of the crew: a child, and its successors."""
-        pause = _FIRST_PAUSE_S
+        succession = Succession()
         while not self._down.is_set():
-            child = ChildProcess(self._order, on_joined=self._joined)
+            child = ChildProcess(self._order, on_joined=self._joined, on_stuck=self._give_way)
             self._children.add(child)
             try:
-                await self._employ(child, self._children, manned)
+                await self._until_it_goes(child, manned)
             except OSError as error:
                 if not manned.is_set():
                     raise
                 self._log.error("a worker process could not be started; trying again", error=str(error))
             if not manned.is_set() and not self._down.is_set():
                 raise RoleError(f"a worker process could not begin: {child.cause}")
-            # one that took jobs died of a job, and that will not be among its successor's
-            pause = _FIRST_PAUSE_S if child.up else min(pause * 2, _LONGEST_PAUSE_S)
-            await _set_within(self._down, pause)
+            if child.leaves.is_set():
+                continue
+            pause_s = succession.pause_after(child.lived_s, had_jobs=child.left_jobs)
+            if succession.died_young > 1 and not self._down.is_set():
+                self._log.error(
+                    "worker processes die soon after their start; the next one waits",
+                    in_a_row=succession.died_young,
+                    pause_s=pause_s,
+                    cause=child.cause,
+                )
+            await _set_within(self._down, pause_s)
+
+    async def _until_it_goes(self, child: ChildProcess, manned: asyncio.Event) -> None:
+        """One child, from its start to its end, or until it leaves. Then its end is awaited beside its successor."""
+        life = asyncio.create_task(self._employ(child, self._children, manned), name="a worker's life")
+        leaves = asyncio.create_task(child.leaves.wait(), name="a worker leaves")
+        await asyncio.wait({life, leaves}, return_when=asyncio.FIRST_COMPLETED)
+        leaves.cancel()
+        if life.done():
+            life.result()
+        else:
+            self._keep(life)
 
     async def _solo_post(self, child: ChildProcess) -> None:
         try:
@@ -134,8 +158,10 @@ class Crew(Actor):
         except OSError as error:
             self._log.error("a process for suspects could not be started", error=str(error))
             return
-        if child.told("stop") and not child.ran:
-            # there are suspects, but none that it may run: of queues that we do not serve, or types that we do not know
+        crashed_idle = child.up and not child.told("stop") and not child.left_jobs
+        if crashed_idle or (child.told("stop") and not child.ran):
+            # there are suspects, but none that it may run, for their queues are not ours or we do not know their types.
+            # Or it does not live long enough to run any
             self._rest_s = min(max(_FIRST_REST_S, 2 * self._rest_s), _LONGEST_REST_S)
             self._rests_until = clock.monotonic() + self._rest_s
 
@@ -152,6 +178,27 @@ class Crew(Actor):
             await self._lay_to_rest(child)
         finally:
             place.discard(child)
+
+    def _give_way(self, child: ChildProcess, stuck: int) -> None:
+        """Handlers that heed no stop hold too much of this child: a successor takes its place at once."""
+        if not child.leaves.is_set() and not self._down.is_set():
+            self._log.error(
+                "a worker process leaves for a successor: too many of its handlers heed no stop",
+                pid=child.pid,
+                member=child.member,
+                stuck=stuck,
+            )
+            child.leaves.set()
+            self._open(self._see_off(child))
+
+    async def _see_off(self, child: ChildProcess) -> None:
+        """What still runs in it may end, up to the grace; the rest is given back."""
+        await child.do("quiet")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._grace_s):
+                await child.do("drain")
+        await self._interrupt(child)
+        await self._end(child)
 
     async def _end(self, child: ChildProcess) -> None:
         """Has it leave, hard if need be."""
@@ -186,6 +233,7 @@ class Crew(Actor):
             # its lease ends by itself, and a monitor finds it then
             self._log.warning("the death of a worker could not be reported", member=child.member, error=repr(error))
         else:
+            child.left_jobs = left > 0
             if left > 0:
                 self._rest_s, self._rests_until = 0.0, clock.monotonic()
                 self.suspects_wait()
@@ -213,12 +261,19 @@ class Crew(Actor):
             if slept > 3 * _LOOK_S:
                 continue  # we were held up ourselves, and have not heard yet what they said meanwhile
             for child in (*self._children, *self._solo):
-                limit = self._max_loop_block_s if child.up else START_LIMIT_S
-                if child.silent_for(limit) and not child.ended.is_set():
-                    child.kill(f"killed: its loop did not run for {limit:g} s")
+                if child.ended.is_set():
+                    continue
+                if child.up and child.silent_for(self._max_loop_block_s):
+                    child.kill(f"killed: its loop did not run for {self._max_loop_block_s:g} s")
+                start_limit = max(SHORTEST_START_LIMIT_S, self._max_loop_block_s)
+                if not child.up and child.silent_for(start_limit):
+                    about = f"{child.opening} took longer" if child.opening else "it was not ready"
+                    child.kill(f"killed: {about} than {start_limit:g} s")
 
     def _open(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name="a worker's post")
+        return self._keep(asyncio.create_task(work, name="a worker's post"))
+
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         self._posts.add(task)
         task.add_done_callback(self._close)
         return task

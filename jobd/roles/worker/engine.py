@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from anyio import create_task_group
@@ -26,6 +26,7 @@ from jobd.roles.membership import Membership
 from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.runner import Key, Runner
 from jobd.roles.worker.slots import Slots
+from jobd.roles.worker.stuck import StuckHandlers
 from jobd.services import Services
 from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 
@@ -54,9 +55,13 @@ class Engine(Actor):
         threads: int,
         on_joined: Callable[[str], None] = lambda member: None,
         on_idle: Callable[[], None] = lambda: None,
+        on_stuck: Callable[[], None] | None = None,
+        on_opening: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """`concurrency` jobs at a time, of which `threads` may be sync handlers. `on_joined` is told each id it joins
-        the store under; `on_idle` is called when there was no work for a while."""
+        the store under; `on_idle` is called when there was no work for a while; `on_stuck` when too many handlers heed
+        no stop and somebody can put another engine in place of this one; `on_opening` is told each service before it is
+        made."""
         super().__init__("engine")
         self._membership = membership
         self._shard = membership.shard
@@ -71,6 +76,8 @@ class Engine(Actor):
         self._verdicts = Verdicts(catalog, client.levels)
         self._on_joined = on_joined
         self._on_idle = on_idle
+        self._on_stuck = on_stuck
+        self._on_opening = on_opening
         self._log = log.get("worker")
         self._settled = asyncio.Event()
         self.ran = 0
@@ -79,16 +86,17 @@ class Engine(Actor):
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
         """Open: it takes jobs. Closed: what it had is settled or given up, and it has left the store."""
-        async with Services(self._catalog, self._plugin_settings) as services:
+        async with Services(self._catalog, self._plugin_settings, on_opening=self._on_opening) as services:
             self._runner = Runner(
                 self._catalog, self._shard, self._client, services, self._threads, on_late_end=self._look_again
             )
             self._slots = Slots(self._concurrency, self._run)
+            self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
             self._outbox: deque[Settlement] = deque()
             self._early: set[Key] = set()
             self._due = asyncio.Event()
             self._sequence = self.ran = 0
-            self._in_turn = self._interrupted = self._fetch_pays = False
+            self._in_turn = self._interrupted = self._fetch_pays = self._leaving = False
             await self._client.store.tell_types(
                 {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
             )
@@ -100,6 +108,7 @@ class Engine(Actor):
                 async with create_task_group() as tasks:
                     tasks.start_soon(self._turns)
                     tasks.start_soon(self._membership.listen, self._hear)
+                    tasks.start_soon(self._stuck.watch, self._tell_stuck, self._too_many_stuck)
                     yield
                     tasks.cancel_scope.cancel()
             finally:
@@ -114,8 +123,8 @@ class Engine(Actor):
 
     @property
     def stuck(self) -> int:
-        """How many handlers go on after their attempt has been settled."""
-        return self._runner.stuck
+        """How many handlers heed no stop."""
+        return self._stuck.count
 
     async def quiet(self) -> None:
         """Fetches no more; the store is told, so that nobody wakes it in vain."""
@@ -124,8 +133,10 @@ class Engine(Actor):
             self._look_again()
 
     async def drain(self) -> None:
-        """Returns when every job has ended and is settled."""
-        await self._slots.wait_empty()
+        """Returns when every job has ended and is settled. A handler that goes on after that is not waited for."""
+        while self._slots.busy > self._runner.stuck:
+            self._settled.clear()
+            await self._settled.wait()
         await self._wait_settled()
 
     async def interrupt(self) -> None:
@@ -143,7 +154,7 @@ class Engine(Actor):
         for running in self._runner.running.values():
             if not running.ended:
                 running.ended = True
-                self._settle(running.delivery, running.outcome or _INTERRUPTED, running.context)
+                self._settle(running.delivery, running.outcome or running.stopped or _INTERRUPTED, running.context)
         try:
             async with asyncio.timeout(_TELL_S):
                 await self._wait_settled()
@@ -155,6 +166,7 @@ class Engine(Actor):
 
     async def _run(self, delivery: Delivery) -> None:
         if delivery.holder != self._membership.id:
+            self._settled.set()
             return  # fetched under a lease that has run out since
         if self._interrupted:
             self._settle(delivery, _INTERRUPTED, None)
@@ -187,6 +199,8 @@ class Engine(Actor):
                     next=verdict.state.value,
                 )
             self._outbox.append(Settlement(delivery.id, delivery.fence, verdict, facts=facts))
+        else:
+            self._settled.set()
         self._due.set()
 
     # --- turns -----------------------------------------------------------------------------------------------------
@@ -279,6 +293,18 @@ class Engine(Actor):
         while self._outbox or self._in_turn:
             self._settled.clear()
             await self._settled.wait()
+
+    # --- handlers that heed no stop ----------------------------------------------------------------------------------
+
+    async def _tell_stuck(self, count: int) -> None:
+        await self._membership.tell(stuck=count, leaving=self._leaving)
+
+    def _too_many_stuck(self) -> None:
+        if self._on_stuck is not None:
+            self._leaving = True
+            self._on_stuck()
+        else:
+            self._log.error("half of the slots or threads are lost to handlers that heed no stop; only a restart helps")
 
     # --- what it hears -----------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jobd import clock
 from jobd.catalog import Catalog
 from jobd.context import Context, SyncContext
 from jobd.domain.delivery import Delivery
@@ -43,13 +44,26 @@ Settle = Callable[[Outcome, Context], None]
 class Running:
     """An attempt that runs, and the way to stop it. Only the handler is ever stopped, never what settles it."""
 
-    __slots__ = ("_task", "context", "deadline", "delivery", "ended", "job_type", "outcome", "stopped", "thread")
+    __slots__ = (
+        "_task",
+        "context",
+        "deadline",
+        "delivery",
+        "ended",
+        "job_type",
+        "outcome",
+        "stopped",
+        "stopped_at",
+        "thread",
+    )
 
     def __init__(self, delivery: Delivery, context: Context, task: asyncio.Task[Any] | None) -> None:
         self.delivery = delivery
         self.context = context
         self.stopped: Outcome | None = None
         """how it ends if the stop takes effect"""
+        self.stopped_at: float | None = None
+        """when that was, by the monotonic clock"""
         self.ended = False
         """is its outcome settled? A thread left behind, or a handler that heeds no stop, may go on for a while"""
         self.outcome: Outcome | None = None
@@ -68,7 +82,7 @@ class Running:
             return
         self.context.cancelled = True
         if self.stopped is None and self._task is not None and (sync_too or self.thread is None):
-            self.stopped = outcome
+            self.stopped, self.stopped_at = outcome, clock.monotonic()
             self._task.cancel()
 
 

@@ -1,0 +1,34 @@
+"""How long a place in the crew stays empty."""
+
+from __future__ import annotations
+
+from jobd.roles.worker.succession import (
+    FIRST_PAUSE_S,
+    LONG_LIFE_S,
+    LONGEST_PAUSE_FOR_JOBS_S,
+    LONGEST_PAUSE_S,
+    Succession,
+)
+
+
+def test_the_pauses_double_up_to_half_a_minute_while_children_die_young() -> None:
+    succession = Succession()
+    pauses = [succession.pause_after(0.5, had_jobs=False) for _ in range(12)]
+    assert pauses[:4] == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S, 4 * FIRST_PAUSE_S, 8 * FIRST_PAUSE_S]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE_S == 30
+    assert [succession.pause_after(0, had_jobs=False) for _ in range(2_000)][-1] == LONGEST_PAUSE_S
+
+
+def test_a_child_that_lived_for_a_minute_begins_anew() -> None:
+    succession = Succession()
+    for _ in range(9):
+        succession.pause_after(0.5, had_jobs=False)
+    assert succession.pause_after(LONG_LIFE_S, had_jobs=False) == FIRST_PAUSE_S
+    assert succession.died_young == 0
+    assert succession.pause_after(0.5, had_jobs=False) == FIRST_PAUSE_S
+
+
+def test_after_a_child_that_died_of_a_job_the_pause_is_never_long() -> None:
+    succession = Succession()
+    assert max(succession.pause_after(0.5, had_jobs=True) for _ in range(50)) == LONGEST_PAUSE_FOR_JOBS_S
