@@ -10,6 +10,7 @@ from jobd.domain.ids import new_id
 from jobd.domain.job import Job
 from jobd.domain.state import ENDED
 from jobd.errors import ClientClosed, ResultTimeout
+from jobd.store.inbox import LOOK
 from jobd.store.shard import Shard
 from jobd.store.store import Store, not_found
 
@@ -93,8 +94,13 @@ class Endings:
         try:
             while True:
                 word = await inbox.hear()
-                if word and word.startswith("ended "):
-                    for event in self._waiting.get(word.removeprefix("ended "), ()):
-                        event.set()
+                if word == LOOK:
+                    told = [event for events in self._waiting.values() for event in events]
+                elif word and word.startswith("ended "):
+                    told = list(self._waiting.get(word.removeprefix("ended "), ()))
+                else:
+                    continue
+                for event in told:
+                    event.set()
         finally:
             await inbox.close()

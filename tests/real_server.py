@@ -66,7 +66,7 @@ class RealServer:
     def start(self, *more: str, until: bytes = READY) -> None:
         """Starts it, with `more` lines of configuration, and waits for words in its log: that it takes connections."""
         self._process = subprocess.Popen(
-            [os.fspath(self._binary), "-"],
+            self._command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -85,6 +85,10 @@ class RealServer:
             raise RuntimeError(f"{self._binary} did not start: {said.decode(errors='replace')}")
         self._listener = threading.Thread(target=self._process.stdout.read, daemon=True)
         self._listener.start()
+
+    def _command(self) -> list[str]:
+        """What to run; it reads its configuration from standard input."""
+        return [os.fspath(self._binary), "-"]
 
     def stop(self) -> None:
         """Stops it at once, as kill -9 does."""

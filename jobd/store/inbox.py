@@ -9,11 +9,12 @@ from redis.exceptions import RedisError
 from jobd.store.link import passing, translated
 from jobd.store.topology.owner import Owner
 
-LISTEN_S = 3.0
+LISTEN_S = 2.5
 """how long one blocking read lasts at most; a word that was lost is made up for by the poll that follows it"""
-_PATIENCE_S = 1.5
+_PATIENCE_S = 1.0
 """how much longer its answer may take: a line that died without a word costs no more than both"""
 _PAUSE_S = 0.2
+LOOK = "look"
 
 
 class Inbox:
@@ -24,8 +25,8 @@ class Inbox:
         self._key = key
 
     async def hear(self) -> str | None:
-        """The next word; None when none came for a while, or the server was away: time to look for oneself.
-        Raises StoreError if the server refuses us."""
+        """The next word; None when none came for a while; LOOK when one may have been lost, as the line broke: time to
+        look for oneself. Raises StoreError if the server refuses us."""
         redis = None
         try:
             async with asyncio.timeout(LISTEN_S + _PATIENCE_S):
@@ -41,7 +42,7 @@ class Inbox:
             return reply[1].decode() if reply else None
         await self._owner.heed(trouble, redis)
         await asyncio.sleep(_PAUSE_S)
-        return None
+        return LOOK
 
     async def close(self) -> None:
         """Closes its connection."""

@@ -224,7 +224,7 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
         return await stage(batch, jobs, patience_s=patience_s)
 
     shard.stage = measured  # type: ignore[method-assign]  # and does what it did
-    payload = b"x" * 5_000_000
+    payload = b"x" * 2_500_000
     assert await store.enqueue([new_job(payload=payload) for _ in range(7)]) == [True] * 7
     assert len(sizes) == 3
     assert max(sizes) <= BATCH_BYTES

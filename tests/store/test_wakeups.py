@@ -11,7 +11,7 @@ from jobd.domain.delivery import NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import StoreRefused
-from jobd.store.inbox import Inbox
+from jobd.store.inbox import LOOK, Inbox
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
 from jobd.store.topology.owner import Owner, topology_at
@@ -374,7 +374,7 @@ async def test_a_listener_whose_connection_is_cut_looks_for_itself_and_hears_aga
     hearing = asyncio.ensure_future(inbox.hear())
     await until_it_listens(shard)
     await shard.link.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-    assert await hearing is None
+    assert await hearing == LOOK
     await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake")
     assert await inbox.hear() == "wake"
     await inbox.close()
@@ -388,8 +388,8 @@ async def test_a_listener_hears_again_when_its_server_has_been_away(server_of_on
             while not any(peer["cmd"] == "blpop" for peer in client.client_list()):
                 await asyncio.sleep(0)
     server_of_ones_own.stop()
-    assert await hearing is None
-    assert await inbox.hear() is None
+    assert await hearing == LOOK
+    assert await inbox.hear() == LOOK
     server_of_ones_own.start()
     with server_of_ones_own.client() as client:
         client.rpush("inbox", "wake")

@@ -12,8 +12,9 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from jobd.store_url import Address, StoreUrl, Tls
 
-COMMAND_TIMEOUT_S = 4.0
-"""how long one sending of a command may take, beside what it blocks on purpose"""
+COMMAND_TIMEOUT_S = 3.0
+"""how long one sending of a command may take, beside what it blocks on purpose: a line that died without a word is
+found out by it, and jobs are to be taken again within 5 s"""
 CONNECT_TIMEOUT_S = 3.0
 
 

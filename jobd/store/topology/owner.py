@@ -47,12 +47,15 @@ class Owner:
     """Gives a client for the server that owns one slot. Looks for that server when none is known or the known one is in
     doubt, so before each command at most."""
 
-    def __init__(self, topology: Topology, key: str, *, most_connections: int = 64) -> None:
-        """`key` is any key in the slot."""
+    def __init__(
+        self, topology: Topology, key: str, *, most_connections: int = 64, beside: Owner | None = None
+    ) -> None:
+        """`key` is any key in the slot. `beside` is another one for the same slot, which learns what this one meets."""
         self._topology = topology
         self._key = key
         self._slot = key_slot(key.encode())
         self._most = most_connections
+        self._beside = beside
         self._address: Address | None = None
         self._client: Redis | None = None
         self._in_doubt = True
@@ -65,7 +68,7 @@ class Owner:
 
     def twin(self, *, most_connections: int) -> Owner:
         """Another one for the same slot, with connections of its own."""
-        return Owner(self._topology, self._key, most_connections=most_connections)
+        return Owner(self._topology, self._key, most_connections=most_connections, beside=self)
 
     async def client(self) -> Redis:
         """A client for the owner. Raises RedisError or OSError when it cannot be found at the moment."""
@@ -87,10 +90,18 @@ class Owner:
             await self._turn_to(Address(host, error.port))
             self._in_doubt = False
         elif not isinstance(error, ResponseError) or isinstance(error, _NO_MASTER) or "UNBLOCKED" in str(error):
-            # it is gone, silent, or no master: another one may be; connections that wait unused are not to be trusted
-            self._in_doubt = True
+            # it is gone, silent, or no master: another one may be
             if not isinstance(error, BusyLoadingError):
-                await client.connection_pool.disconnect(inuse_connections=False)
+                await self._distrust()
+            self._in_doubt = True
+
+    async def _distrust(self) -> None:
+        """Connections that wait unused may be as dead as the one that failed."""
+        self._in_doubt = True
+        if self._client is not None:
+            await self._client.connection_pool.disconnect(inuse_connections=False)
+        if self._beside is not None:
+            await self._beside._distrust()
 
     async def close(self) -> None:
         """Closes its connections."""

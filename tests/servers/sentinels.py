@@ -1,0 +1,156 @@
+"""A primary, a replica, and three Sentinels that watch them."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.real_server import RealServer
+from tests.servers.tcp_server import TcpServer, free_port
+
+SERVICE = "jobs"
+_PATIENCE_S = 30.0
+
+
+class Sentinel(RealServer):
+    """One Sentinel. It keeps what it knows in its configuration, which it writes itself."""
+
+    def __init__(self, binary: Path, *settings: str) -> None:
+        super().__init__(binary)
+        self.port = free_port()
+        self._file = Path(self._folder.name, "sentinel.conf")
+        self._file.write_text(
+            "\n".join(
+                [
+                    f"port {self.port}",
+                    "bind 127.0.0.1",
+                    f"unixsocket {self.socket}",
+                    f"dir {self._folder.name}",
+                    *settings,
+                    "",
+                ]
+            )
+        )
+
+    def start(self, *more: str, until: bytes = b"Sentinel ID is") -> None:
+        super().start(*more, until=until)
+
+    def _command(self) -> list[str]:
+        return [os.fspath(self._binary), str(self._file), "--sentinel"]
+
+
+class SentinelFleet:
+    """All of them. Use as a context manager."""
+
+    def __init__(self, binary: Path, *settings: str) -> None:
+        """`settings` are more lines of configuration for the two servers."""
+        self._stack = ExitStack()
+        self._binary = binary
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            start = self._stack.enter_context
+            first = start(TcpServer(self._binary, *self._settings))
+            second = start(TcpServer(self._binary, *self._settings, f"replicaof 127.0.0.1 {first.port}"))
+            self.servers = (first, second)
+            watch = (
+                f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2",
+                f"sentinel down-after-milliseconds {SERVICE} 700",
+                f"sentinel failover-timeout {SERVICE} 4000",
+            )
+            self.sentinels = [start(Sentinel(self._binary, *watch)) for _ in range(3)]
+            self._wait(self._whole)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def url(self) -> str:
+        places = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{places}/{SERVICE}/0"
+
+    @property
+    def master(self) -> TcpServer:
+        """The server that most Sentinels take for the master."""
+        named = [self._named(sentinel) for sentinel in self.sentinels]
+        return next(server for server in self.servers if server.port == max(named, key=named.count))
+
+    @property
+    def replica(self) -> TcpServer:
+        master = self.master
+        return next(server for server in self.servers if server is not master)
+
+    def wait_failover(self, former: TcpServer) -> None:
+        """Returns when all Sentinels name another master than `former`, and that one is."""
+        self._wait(lambda: all(self._named(sentinel) != former.port for sentinel in self.sentinels))
+        self._wait(lambda: _role(self.master) == "master")
+
+    def fail_over(self) -> None:
+        """Has the Sentinels make the replica the master, as for maintenance; returns when it has begun."""
+        with self.sentinels[0].client() as sentinel:
+            sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
+
+    def mend(self) -> None:
+        """All run, are in agreement, and the replica has all that the master has."""
+        master = self.master
+        for server in self.servers:
+            if not server.runs:
+                server.start(f"replicaof 127.0.0.1 {master.port}")
+        self._wait(self._whole)
+
+    def _whole(self) -> bool:
+        with self.master.client() as client:
+            state: Any = client.info("replication")
+        if state["role"] != "master" or state["connected_slaves"] != 1 or state["slave0"]["state"] != "online":
+            return False
+        for sentinel in self.sentinels:
+            with sentinel.client() as client:
+                facts = _pairs(client.execute_command("SENTINEL", "MASTER", SERVICE))
+                replicas = client.execute_command("SENTINEL", "REPLICAS", SERVICE)
+            if (facts["flags"], facts["num-other-sentinels"], int(facts["port"])) != ("master", "2", self.master.port):
+                return False
+            flags = [_pairs(replica)["flags"] for replica in replicas if int(_pairs(replica)["port"]) in self._ports]
+            if flags != ["slave"]:
+                return False
+        return True
+
+    @property
+    def _ports(self) -> list[int]:
+        return [server.port for server in self.servers]
+
+    def _named(self, sentinel: Sentinel) -> int:
+        with sentinel.client() as client:
+            answer: Any = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
+        return int(answer[1])
+
+    def _wait(self, look: Any) -> None:
+        wait(look)
+
+
+def wait(look: Any) -> None:
+    """Returns once `look` says yes."""
+    give_up = time.monotonic() + _PATIENCE_S
+    while not look():
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"{look} is not so after {_PATIENCE_S:g} s")
+        time.sleep(0.02)
+
+
+def _role(server: TcpServer) -> str:
+    with server.client() as client:
+        role: Any = client.execute_command("ROLE")
+    return str(role[0].decode())
+
+
+def _pairs(reply: Any) -> dict[str, str]:
+    pairs = reply.items() if isinstance(reply, dict) else zip(reply[::2], reply[1::2], strict=True)
+    return {key.decode(): value.decode() for key, value in pairs}
