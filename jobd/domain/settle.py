@@ -18,15 +18,18 @@ class Verdict:
 
     state: State
     delay_ms: int = 0
-    """delayed: for how long, from the moment of settling"""
+    """delayed, or its rate held: for how long, from the moment of settling"""
     until_ms: int = 0
-    """delayed: until this moment in milliseconds since 1970, if not 0"""
+    """delayed, or its rate held: until this moment in milliseconds since 1970, if not 0"""
     spent: bool = True
     """does the attempt count?"""
     suspect: bool = False
     """waiting, but to be run alone in a process from now on"""
     crashed: bool = False
     """it took its process down while alone"""
+    holds_rate: bool = False
+    """waiting, and no other job of its rate key, or else of its rated queue, starts before the delay is over; without
+    any rate, it alone is delayed"""
     poison: bool = False
     """failed, because it has taken down its process too often"""
 
@@ -59,7 +62,7 @@ def settle(
         case Ending.RATE_LIMITED:
             asked = outcome.after_ms
             pause = backoff.delay_ms(attempt, dice) if asked is None else asked
-            return _delayed(pause, outcome.until_ms or 0, spent=False)
+            return Verdict(State.WAITING, delay_ms=pause, until_ms=outcome.until_ms or 0, spent=False, holds_rate=True)
         case Ending.RAISED | Ending.TIMED_OUT:
             if outcome.final or attempt >= max_attempts:
                 return FAILED

@@ -266,17 +266,25 @@ class Shard:
         moved, next_due, now = await self._run("promote", scheduler)
         return int(moved), None if next_due < 0 else max(0, int(next_due) - int(now))
 
-    async def set_rule(self, gate: str, rule: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Sets what limits or pauses the queue, type, key or group behind a gate (lua/lib/gates.lua); None takes it
-        back. Returns what the rule was before."""
-        until = (rule or {}).get("paused", {}).get("until_ms", "")
-        before = await self._run("rule", gate, orjson.dumps(rule) if rule else b"", until)
-        return orjson.loads(before) if before else {}
+    async def set_rule(self, gate: str, changes: Mapping[str, Any] | None) -> None:
+        """Changes at run time what limits or pauses the queue, type, key or group behind a gate (lua/lib/rules.lua).
+        Other fields stay as they are. A value of None takes back; None alone takes all back."""
+        await self._run("rule", gate, "set", "" if changes is not None else "1", orjson.dumps(changes or {}))
 
-    async def rules(self) -> dict[str, dict[str, Any]]:
-        """The rules that are set, by gate."""
+    async def declare_rule(self, gate: str, rule: Mapping[str, Any]) -> None:
+        """Says what the configuration says of a gate, in the place of all that it said before."""
+        await self._run("rule", gate, "declared", "1", orjson.dumps(rule))
+
+    async def rules(self, layer: str = "") -> dict[str, dict[str, Any]]:
+        """What limits or pauses, by gate: all that holds, or what one layer says ('declared' or 'set')."""
         fields = await self.link.command("HGETALL", self.keys.fixed("rules"))
-        return {name.decode(): orjson.loads(rule) for name, rule in pairs(fields)}
+        stored = {name.decode(): orjson.loads(rule) for name, rule in pairs(fields)}
+        layers = (layer,) if layer else ("declared", "set")
+        return {
+            name: said
+            for name, rule in stored.items()
+            if (said := {field: value for each in layers for field, value in rule.get(each, {}).items()})
+        }
 
     async def prune(self, queue: str, state: State, older_ms: int) -> int:
         """Removes up to 500 jobs that ended in `state` longer ago than `older_ms`. Returns how many."""
@@ -377,6 +385,7 @@ def _in_order(reply: list[int], order: list[int]) -> list[int]:
 
 def _verdict(verdict: Verdict) -> tuple[str, str]:
     marks = ("" if verdict.spent else "u") + ("s" if verdict.suspect else "") + ("k" if verdict.crashed else "")
+    marks += "l" if verdict.holds_rate else ""
     due = str(verdict.until_ms) if verdict.until_ms else f"+{verdict.delay_ms}"
     return LETTERS[verdict.state] + marks, due
 

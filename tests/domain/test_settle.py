@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 import pytest
@@ -39,8 +40,10 @@ def expected_states(outcome: Outcome, attempt: int, most: int, crashes: int) -> 
             return {State.CANCELLED}
         case Ending.INTERRUPTED:
             return {State.WAITING}
-        case Ending.SNOOZED | Ending.RATE_LIMITED:
+        case Ending.SNOOZED:
             return {State.DELAYED}
+        case Ending.RATE_LIMITED:
+            return {State.WAITING}
         case Ending.LOST:
             return {State.FAILED} if outcome.alone and crashes == 2 else {State.WAITING}
         case Ending.RAISED | Ending.TIMED_OUT:
@@ -56,7 +59,7 @@ def test_every_outcome_has_one_verdict_and_it_is_a_move_of_the_table(
     what = verdict(outcome, attempt, most, dice, crashes)
     assert {what.state} == expected_states(outcome, attempt, most, crashes)
     assert what.state in MOVES[State.ACTIVE].values()
-    if what.state is not State.DELAYED:
+    if what.state is not State.DELAYED and not what.holds_rate:
         assert (what.delay_ms, what.until_ms) == (0, 0)
 
 
@@ -90,10 +93,11 @@ def test_a_snooze_is_delayed_as_asked_on_any_attempt() -> None:
     assert verdict(Outcome(Ending.SNOOZED, until_ms=9_999), 4) == Verdict(State.DELAYED, until_ms=9_999, spent=False)
 
 
-def test_a_rate_limit_delays_as_asked_or_as_the_backoff_says_on_any_attempt() -> None:
+def test_a_rate_limit_holds_the_rate_as_asked_or_as_the_backoff_says_on_any_attempt() -> None:
     limited = Ending.RATE_LIMITED
-    assert verdict(Outcome(limited, after_ms=500), 4) == Verdict(State.DELAYED, delay_ms=500, spent=False)
-    assert verdict(Outcome(limited), 4) == Verdict(State.DELAYED, delay_ms=16_000, spent=False)
+    held = Verdict(State.WAITING, delay_ms=500, spent=False, holds_rate=True)
+    assert verdict(Outcome(limited, after_ms=500), 4) == held
+    assert verdict(Outcome(limited), 4) == replace(held, delay_ms=16_000)
     assert verdict(Outcome(limited, until_ms=9_999)).until_ms == 9_999
 
 

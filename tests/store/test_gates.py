@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from jobd.domain.delivery import Delivery
+from jobd.domain.settle import Verdict
+from jobd.domain.state import State
 from jobd.store import link
 from tests.store.hands import (
     CRASHED_ALONE,
@@ -208,7 +211,7 @@ async def test_a_weight_is_a_share(hands: Hands) -> None:
 
 
 async def test_every_group_of_a_queue_may_have_a_limit(hands: Hands) -> None:
-    await hands.shard.set_rule("q/default", {"group": {"concurrency": 1}})
+    await hands.shard.set_rule("q/default", {"group_concurrency": 1})
     await hands.shard.set_rule("g/default/b", {"concurrency": 2})
     await put(hands, "a1", "a2", key="g=a")
     await put(hands, "b1", "b2", "b3", key="g=b")
@@ -236,7 +239,9 @@ async def test_a_paused_queue_gives_nothing_until_it_is_resumed(hands: Hands) ->
     assert await hands.fetch("w1", want=10) == []
     await put(hands, "c", priority=1)
     assert await hands.fetch("w1", want=10) == []
-    assert await hands.shard.set_rule("q/default", None) == {"paused": {"reason": "why"}}
+    assert await hands.shard.rules() == {"q/default": {"paused": {"reason": "why"}}}
+    await hands.shard.set_rule("q/default", {"paused": None})
+    assert await hands.shard.rules() == {}
     assert names(await hands.fetch("w1", want=10)) == ["c", "a", "b"]
 
 
@@ -300,6 +305,29 @@ async def test_a_queue_has_a_rate_of_its_own(hands: Hands) -> None:
     hands.clock.forward(1_000)
     await hands.shard.promote()
     assert names(await hands.fetch("w1", want=10)) == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("key", "rule", "beside"),
+    [("r=acct:100/1000", None, ["other"]), ("", {"rate": {"n": 100, "ms": 1}}, []), ("", None, ["b", "other"])],
+    ids=["rate key", "rated queue", "no rate"],
+)
+async def test_a_rate_limit_met_by_a_handler_holds_the_whole_key_and_spends_no_attempt(
+    hands: Hands, key: str, rule: dict[str, Any] | None, beside: list[str]
+) -> None:
+    await hands.shard.set_rule("q/default", rule)
+    await put(hands, "a", "b", key=key)
+    (first,) = await hands.fetch("w1", want=1)
+    held = Verdict(State.WAITING, delay_ms=5_000, spent=False, holds_rate=True)
+    await hands.settle(ended(first, held, "rate_limited"))
+    await put(hands, "other")
+    await put(hands, "elsewhere", queue="elsewhere")
+    assert sorted(names(await hands.fetch("w1", want=10))) == sorted(["elsewhere", *beside])
+    assert (await hands.shard.promote())[1] == 5_000
+    hands.clock.forward(5_000)
+    await hands.shard.promote()
+    again = [job for job in await hands.fetch("w1", want=3) if job.id == "a"]
+    assert [job.attempt for job in again] == [1]
 
 
 # --- ranks ---------------------------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ if found > 0 then
 end
 write_passed()
 for _, line in ipairs(shut) do
-  redis.call('ZADD', gated_key('q/' .. queue_of(line)), 'NX', now, line .. ' ')
+  redis.call('ZADD', gated_key(queue_gate_name(line)), 'NX', now, line .. ' ')
   redis.call('ZREM', ready_of(line), line)
 end
 write_visits()

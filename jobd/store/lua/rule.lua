@@ -1,26 +1,35 @@
 #!lua flags=allow-oom
--- Sets what limits or pauses a queue, type, key or group, or takes it back; what waits before its gate is looked at anew.
+-- Changes what limits or pauses a queue, type, key or group; what waits before its gate is looked at anew.
 -- KEYS: jobs counts ready ready_solo leases delayed rules holds rates pauses opens
--- ARGV: gate, rule (JSON; '' takes it back), until when it is paused (ms; '' if it is not, or has no end)
--- Returns: what the rule was before (JSON; '' if there was none)
+-- ARGV: gate, layer ('declared' or 'set'), '1' if nothing else of this layer is kept, changes (JSON, null takes back)
+-- Returns: 'ok'
 -- include: head spec run count wake delay rules gates place
 
-local name, rule, paused_until = ARGV[3], ARGV[4], tonumber(ARGV[5])
-local before = redis.call('HGET', rules_key, name) or ''
+local name, layer, changes = ARGV[3], ARGV[4], cjson.decode(ARGV[6])
+local raw = redis.call('HGET', rules_key, name)
+local stored = raw and cjson.decode(raw) or {}
+local fields = ARGV[5] ~= '1' and stored[layer] or {}
+for field, value in pairs(changes) do
+  if value == cjson.null then fields[field] = nil else fields[field] = value end
+end
+stored[layer] = next(fields) and fields or nil
 -- a rule that begins or ends is one that the indexes have to know of
-any_rules, rules[name] = true, rule ~= '' and cjson.decode(rule) or false
+any_rules, rules[name] = true, merged(stored)
+local paused = rules[name] and rules[name].paused
+local paused_until = paused and paused.until_ms
+any_pauses = any_pauses or paused_until ~= nil or redis.call('HLEN', pauses_key) > 0
 reopen(name, 100)
 if paused_until then open_at(name, paused_until) end
 -- those that are not reopened here come when the scheduler looks
 if redis.call('ZCARD', gated_key(name)) > 100 then open_at(name, now) end
 
-if rule == '' then redis.call('HDEL', rules_key, name) else redis.call('HSET', rules_key, name, rule) end
+if next(stored) then redis.call('HSET', rules_key, name, cjson.encode(stored)) else redis.call('HDEL', rules_key, name) end
 if paused_until then
   redis.call('HSET', pauses_key, name, string.format('%.0f', paused_until))
-else
+elseif changes.paused or (ARGV[5] == '1' and layer == 'set') then
   redis.call('HDEL', pauses_key, name)
 end
 write_delays()
 write_opened()
 write_wakes()
-return before
+return 'ok'

@@ -5,7 +5,7 @@
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
 --       A verdict is the new state (w d f x) and marks: u the attempt is not spent, s suspect from now on, k crashed
---       alone. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
+--       alone, l its rate holds until it is due: that of its rate key, or of its queue; without any it is delayed. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
 -- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
 --          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting
@@ -68,6 +68,10 @@ for i = 1, completions do
   end
 end
 
+local function due_of(words)
+  return string.sub(words, 1, 1) == '+' and now + tonumber(string.sub(words, 2)) or tonumber(words)
+end
+
 for j = 1, others do
   local i, at = completions + j, others_at - 4 + 5 * j
   local id, fence, verdict, due, facts = ids[i], tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -83,11 +87,14 @@ for j = 1, others do
       -- its attempt came to an orderly end, in a process of its own if it was a suspect: it is none any more
       run.flags = bit.band(run.flags, bit.bnot(SUSPECT))
     end
+    if string.find(marks, 'l', 1, true) and not hold_rate(redis.call('HGET', jobs_key, id), due_of(due)) then
+      state = 'd'
+    end
     if has(run, CANCEL_ASKED) and (state == 'd' or state == 'w') then state = 'x' end
     run.state, run.finished = state, now
     run.holds = let_go(run.holds, id, state ~= 'd' and state ~= 'w')
     if state == 'd' then
-      run.due = string.sub(due, 1, 1) == '+' and now + tonumber(string.sub(due, 2)) or tonumber(due)
+      run.due = due_of(due)
       count('d', queue, 1)
       delay(id, run.due)
     elseif state == 'w' then
@@ -113,6 +120,7 @@ end
 if #results > 0 then redis.call('HSET', results_key, unpack(results)) end
 write_ended()
 write_freed()
+write_rate_holds()
 write_delays()
 write_places()
 write_opened()

@@ -77,9 +77,10 @@ end
 
 -- The gate of a queue as a whole; nil if no rule speaks of it.
 local function queue_gate(queue)
-  local rule = rule_of('q/' .. queue)
-  if not rule or not (rule.concurrency or rule.rate or rule.paused) then return nil end
-  local here = gate('q/' .. queue, nil, rule.rate, rule.paused)
+  local rule = queue_rule(queue) or {}
+  if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
+  if not (rule.concurrency or rule.rate or rule.paused or any_pauses) then return nil end
+  local here = gate('q/' .. plain(queue), nil, rule.rate, rule.paused)
   if rule.concurrency and not here.room then
     here.queue_limit = rule.concurrency
     local room = rule.concurrency - tonumber(redis.call('HGET', counts_key, 'a:' .. queue) or 0)
@@ -89,7 +90,7 @@ local function queue_gate(queue)
 end
 
 local function order_gate(queue, key)
-  local here = gate('o/' .. queue .. '/' .. key)
+  local here = gate('o/' .. plain(queue) .. '/' .. key)
   if not here.is_order then
     here.is_order, here.room = true, 1
     here.owner = redis.call('HGET', holds_key, here.name) or nil
@@ -105,9 +106,9 @@ local function gates_of(queue, key)
     if letter == 'o' then
       found[#found + 1] = order_gate(queue, value)
     elseif letter == 'g' then
-      local name = 'g/' .. queue .. '/' .. value
-      local own, common = rule_of(name) or {}, (rule_of('q/' .. queue) or {}).group or {}
-      local limit, rate = own.concurrency or common.concurrency, own.rate or common.rate
+      local name = 'g/' .. plain(queue) .. '/' .. value
+      local own, common = rule_of(name) or {}, queue_rule(queue) or {}
+      local limit, rate = own.concurrency or common.group_concurrency, own.rate or common.group_rate
       weight = own.weight or 1
       if limit or rate or own.paused then found[#found + 1] = gate(name, limit, rate, own.paused) end
     elseif letter == 'c' then
@@ -120,8 +121,8 @@ local function gates_of(queue, key)
       local rate = rule.rate or { n = tonumber(n), ms = tonumber(ms), burst = tonumber(burst) }
       found[#found + 1] = gate('r/' .. id, nil, rate, rule.paused)
     elseif letter == 't' then
-      local rule = rule_of('t/' .. value)
-      if rule then found[#found + 1] = gate('t/' .. value, rule.concurrency, rule.rate, rule.paused) end
+      local rule = rule_of('t/' .. plain(value))
+      if rule then found[#found + 1] = gate('t/' .. plain(value), rule.concurrency, rule.rate, rule.paused) end
     end
   end
   return found, weight
@@ -180,7 +181,7 @@ local function holds_of(spec, run)
   if run.holds ~= '' then return run.holds end
   local queue, _, key = spec_place(spec)
   local turn = string.match(key, 'o=([^;]*)')
-  return turn and 'o/' .. queue .. '/' .. turn or ''
+  return turn and 'o/' .. plain(queue) .. '/' .. turn or ''
 end
 
 -- Writes: what was let go of.
@@ -197,6 +198,26 @@ local function write_freed()
   end
   write_many('HSET', holds_key, set)
   write_many('HDEL', holds_key, gone)
+end
+
+-- Reads: nobody passes the gate of a job's rate until a time, as whoever limits it has said. False if it has no rate.
+local rate_holds = {}
+
+local function hold_rate(spec, until_ms)
+  local queue, _, key = spec_place(spec)
+  local id, rule = string.match(key, 'r=([^;]*):'), queue_rule(queue)
+  local name = id and 'r/' .. id or (rule and rule.rate and 'q/' .. plain(queue))
+  if not name then return false end
+  local held = rate_holds[name] or tonumber(redis.call('HGET', pauses_key, name) or 0)
+  rate_holds[name] = math.max(held, until_ms)
+  open_at(name, rate_holds[name])
+  return true
+end
+
+local function write_rate_holds()
+  for name, until_ms in pairs(rate_holds) do
+    redis.call('HSET', pauses_key, name, string.format('%.0f', until_ms))
+  end
 end
 
 -- Writes: what was taken up at gates, and the starts that count for rates.

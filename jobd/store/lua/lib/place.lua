@@ -28,22 +28,27 @@ end
 -- The order of service in a line: by priority, and among equals by the time since a lane was last served or filled. With
 -- ageing, a lane rises by one priority in each such time.
 local function rank(line, priority)
-  local rule = rule_of('q/' .. queue_of(line))
+  local rule = queue_rule(queue_of(line))
   return priority * (rule and rule.ageing_ms or STRICT) + now_us / 1000
 end
 
 -- The order among lines: by the priority of their first lanes, whatever ages in them.
 local function line_rank(line, lane, its_rank)
-  local rule = rule_of('q/' .. queue_of(line))
+  local rule = queue_rule(queue_of(line))
   if not (rule and rule.ageing_ms) then return its_rank end
   local priority = tonumber(string.match(lane, '^%d+')) or 5
   return priority * STRICT + (its_rank - priority * rule.ageing_ms)
 end
 
+local function queue_gate_name(line)
+  return 'q/' .. plain(queue_of(line))
+end
+
 -- Does this line wait before the gate of its queue?
 local function is_gated(line)
-  local queue = queue_of(line)
-  return rule_of('q/' .. queue) and redis.call('ZSCORE', gated_key('q/' .. queue), line .. ' ')
+  if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
+  if not (any_pauses or queue_rule(queue_of(line))) then return false end
+  return redis.call('ZSCORE', gated_key(queue_gate_name(line)), line .. ' ')
 end
 
 -- The priority by which a lane is served: the one in its name, or that of its first job.
@@ -100,8 +105,8 @@ end
 local function reopen_freed(queues)
   for _, here in ipairs(freed_order) do reopen(here.name, here.count) end
   for queue in pairs(queues) do
-    local rule = rule_of('q/' .. queue)
-    if rule and rule.concurrency then reopen('q/' .. queue, 2) end
+    local rule = queue_rule(queue)
+    if rule and rule.concurrency then reopen('q/' .. plain(queue), 2) end
   end
 end
 
@@ -120,7 +125,7 @@ local function place(line, priority, id, front, lane_words)
     elseif front and string.sub(lane, 1, 1) == '*' then
       -- the turn of its order is its own: it opens the lane that waits for that
       local queue, turn = queue_of(line), string.match(lane, 'o=([^;]*)')
-      local name = 'o/' .. queue .. '/' .. turn
+      local name = 'o/' .. plain(queue) .. '/' .. turn
       here.turn = redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) and name
       here.rank = rank(line, priority)
       redis.call('ZSCORE', lanes_key(line), lane)

@@ -1,13 +1,31 @@
--- Rules: what settings and operators say of a queue ('q/<queue>'), a type ('t/<type>'), a key ('c/…', 'r/…') or a group
--- ('g/<queue>/<group>'), as JSON made by store/rules.py. Where there are none at all, they cost one command a script.
+-- Rules: what limits or pauses a queue ('q/<queue>'), a type ('t/<type>'), a key ('c/…', 'r/…') or a group
+-- ('g/<queue>/<group>'), as JSON: 'declared' by the configuration, and 'set' at run time, which wins. Where there are none
+-- at all, they cost one command a script.
 local any_rules, rules = nil, {}
+
+-- A name in which '_' and '-' are the same.
+local function plain(name)
+  return (string.gsub(name, '_', '-'))
+end
+
+local function merged(stored)
+  local rule = {}
+  for _, layer in ipairs({ 'declared', 'set' }) do
+    for field, value in pairs(stored[layer] or {}) do rule[field] = value end
+  end
+  return next(rule) and rule or false
+end
 
 local function rule_of(name)
   if any_rules == nil then any_rules = redis.call('HLEN', rules_key) > 0 end
   if not any_rules then return nil end
   if rules[name] == nil then
     local raw = redis.call('HGET', rules_key, name)
-    rules[name] = raw and cjson.decode(raw) or false
+    rules[name] = raw and merged(cjson.decode(raw)) or false
   end
   return rules[name] or nil
+end
+
+local function queue_rule(queue)
+  return rule_of('q/' .. plain(queue))
 end

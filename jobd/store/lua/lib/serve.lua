@@ -44,7 +44,7 @@ local function look(visit, id, spec, run)
   local its_type = spec_type(spec)
   taken.seen[id] = true
   bytes = bytes + #spec
-  if not knows(its_type) or (visit.type ~= its_type and rule_of('t/' .. its_type)) then
+  if not knows(its_type) or (visit.type ~= its_type and rule_of('t/' .. plain(its_type))) then
     stand_aside(visit.line, priority, key, its_type, id, visit.gates)
     if knows(its_type) then left_over = visit.line end
     return
