@@ -20,6 +20,7 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.errors import JobdError, SettingsError
 from jobd.reach import retention_of
+from jobd.roles.declared_limits import DeclaredLimits
 from jobd.roles.embedded import Embedded
 from jobd.roles.leases import Leases
 from jobd.roles.membership import Membership
@@ -161,6 +162,7 @@ class House:
         yield Leases(keeper)
         if self.embedded is None:
             yield SharedStore(store)
+        yield DeclaredLimits(store, settings.rules)
         if "api" in self.roles:
             yield self._api(client)
         report = supervisor_report

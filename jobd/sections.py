@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
+from jobd.domain.limits import LIMITS, Limit, Scope
+from jobd.domain.option_kinds import Kind
 from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together
 from jobd.errors import OptionError
 
@@ -25,7 +27,10 @@ class OptionsSection(Section):
         return put_together({name: ROWS[name].from_setting(value) for name, value in self._given().items()})
 
     def _given(self) -> dict[str, Any]:
-        return {name: value for name, value in self if value is not None}
+        return {name: value for name, value in self if value is not None and name in ROWS and name not in self.others}
+
+    others: ClassVar[frozenset[str]] = frozenset()
+    """the names of what is no option of jobs"""
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -40,13 +45,17 @@ if TYPE_CHECKING:
         """`[defaults]`: what holds for jobs where nobody else says anything."""
 
     class QueueSettings(OptionsSection):
-        """`[queues.<name>]`: what holds for the jobs in a queue where neither they nor their types say anything."""
+        """`[queues.<name>]`: what holds for the jobs in a queue where neither they nor their types say anything, and
+        what limits the queue itself."""
+
+        def rule(self) -> dict[str, Any]:
+            """Its limits, as the store keeps them."""
 
 else:
 
-    def _section_at(level: Level, name: str) -> type[OptionsSection]:
+    def _section_at(level: Level, name: str, base: type[OptionsSection] = OptionsSection, **more: Any) -> Any:
         rows = {keyword: _option(row) for keyword, row in ROWS.items() if level in row.levels}
-        return create_model(name, __base__=OptionsSection, __module__=__name__, **rows)
+        return create_model(name, __base__=base, __module__=__name__, **rows, **more)
 
     def _option(row: Row) -> Any:
         def check(value: object) -> object:
@@ -59,5 +68,36 @@ else:
 
         return Annotated[Any, AfterValidator(check)], Field(default=None, description=row.about)
 
+    def _limit(limit: Limit) -> Any:
+        def check(value: object) -> object:
+            if value is not None:
+                try:
+                    _from_setting(limit.kind, value, limit.keyword)
+                except OptionError as error:
+                    raise ValueError(str(error).removeprefix(f"{limit.keyword}: ")) from None
+            return value
+
+        return Annotated[Any, AfterValidator(check)], Field(default=None, description=limit.about)
+
+    def _from_setting(kind: Kind, value: object, name: str) -> Any:
+        return kind.from_text(value, name) if isinstance(value, str) else kind.parse(value, name)
+
+    _LIMITS = {name: limit for name, limit in LIMITS.items() if Scope.QUEUE in limit.scopes}
+
+    class LimitedSection(OptionsSection):
+        """Options of the jobs of a queue, and limits of the queue itself."""
+
+        others = frozenset(_LIMITS)
+
+        def rule(self) -> dict[str, Any]:
+            """Its limits, as the store keeps them."""
+            return {
+                limit.field: limit.to_rule(_from_setting(limit.kind, value, name))
+                for name, limit in _LIMITS.items()
+                if (value := getattr(self, name)) is not None
+            }
+
     DefaultsSettings = _section_at(Level.DEFAULTS, "DefaultsSettings")
-    QueueSettings = _section_at(Level.QUEUE, "QueueSettings")
+    QueueSettings = _section_at(
+        Level.QUEUE, "QueueSettings", LimitedSection, **{name: _limit(limit) for name, limit in _LIMITS.items()}
+    )

@@ -26,6 +26,7 @@ from pydantic import (
 
 from jobd.domain.duration import milliseconds
 from jobd.domain.levels import Levels
+from jobd.domain.limits import Scope, gate_of
 from jobd.domain.names import check_queue_name
 from jobd.environment import Environment, Given
 from jobd.errors import OptionError, SettingsError
@@ -148,6 +149,13 @@ class Settings(Section):
     plugins: dict[str, dict[str, Any]] = Field(
         default_factory=dict, repr=False, description="[plugins.<name>] of each plugin"
     )
+
+    @property
+    def rules(self) -> dict[str, dict[str, Any]] | None:
+        """The limits of queues, by their gates; None if nothing is said of queues."""
+        if not self.queues:
+            return None
+        return {gate_of(Scope.QUEUE, name): rule for name, queue in self.queues.items() if (rule := queue.rule())}
 
     @property
     def levels(self) -> Levels:
