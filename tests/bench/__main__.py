@@ -18,7 +18,7 @@ from jobd.store.server_binary import find_server_binary
 from tests.bench.contender import Contender, read_contenders
 from tests.bench.environments import Environments
 from tests.bench.parts.all import PARTS
-from tests.bench.parts.part import Bench, Part
+from tests.bench.parts.part import Bench
 from tests.bench.process import BenchError
 from tests.bench.report.findings import Findings
 from tests.bench.report.page import contenders as contenders_table
@@ -40,31 +40,36 @@ def main() -> None:
     parts = [part for part in PARTS if not given.only or part.name in given.only]
     bench = Bench(given.jobs, given.probes, given.full, given.fsync, given.seconds, environments)
     findings = Findings(chosen, parts)
-    for repetition in range(given.repeat):
-        for part in parts:
-            for contender in chosen:
-                if part.takes(contender):
-                    _say(f"{repetition + 1}/{given.repeat} {part.name}: {contender.title}")
-                    _measure(bench, part, contender, findings)
-    _say("")
-    print(page(about(given), findings))
-    if given.json:
-        given.json.write_text(json.dumps({"about": about(given), "figures": findings.figures}, indent=1))
-    if given.markdown:
-        given.markdown.write_text("\n\n".join([page(about(given), findings), contenders_table(findings), ""]))
-    if given.plot:
-        given.plot.write_text(plot(findings))
+    try:
+        for repetition in range(given.repeat):
+            _repeat(bench, findings, repetition, given.repeat)
+    finally:  # what has been measured is not lost when something breaks or somebody interrupts
+        _say("")
+        _report(given, findings)
     if findings.failures:
         sys.exit(1)
 
 
-def _measure(bench: Bench, part: Part, contender: Contender, findings: Findings) -> None:
-    try:
-        findings.add(contender, part.measure(bench, contender))
-    except BenchError as error:
-        if contender.kind != "peer":
-            raise
-        findings.failures.append(f"{part.name}, {contender.title}: {error}")
+def _repeat(bench: Bench, findings: Findings, repetition: int, repetitions: int) -> None:
+    for part in findings.parts:
+        for contender in findings.contenders:
+            if part.takes(contender) and (part.repeated or not repetition):
+                _say(f"{repetition + 1}/{repetitions} {part.name}: {contender.title}")
+                try:
+                    findings.add(contender, part.measure(bench, contender))
+                except BenchError as error:
+                    findings.failures.append(f"{part.name}, {contender.title}: {error}")
+
+
+def _report(given: argparse.Namespace, findings: Findings) -> None:
+    said = about(given)
+    print(page(said, findings))
+    if given.json:
+        given.json.write_text(json.dumps({"about": said, "figures": findings.figures}, indent=1))
+    if given.markdown:
+        given.markdown.write_text("\n\n".join([page(said, findings), contenders_table(findings), ""]))
+    if given.plot:
+        given.plot.write_text(plot(findings))
 
 
 def _peers(asked: str, contenders: dict[str, Contender], environments: Environments) -> list[Contender]:
@@ -135,6 +140,7 @@ def about(given: argparse.Namespace) -> str:
         f"jobd {jobd.__version__}, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, "
         f"{server.product} {'.'.join(map(str, server.version))} on a unix socket, {os.cpu_count()} cores; "
         f"{given.jobs:,} jobs with payloads of 100 bytes, fsync {given.fsync}, medians of {given.repeat}"
+        f"{', backlogs of 1 000 000' if given.full else ''}"
     )
 
 

@@ -92,4 +92,5 @@ COMMANDS = Part(
     ),
     queues,
     _commands,
+    repeated=False,
 )

@@ -52,4 +52,5 @@ MEMORY = Part(
     (Row("bytes", "Redis memory per waiting job", "bytes", more_is_better=False),),
     queues,
     _memory,
+    repeated=False,
 )

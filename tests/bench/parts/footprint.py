@@ -75,6 +75,7 @@ FOOTPRINT = Part(
     ),
     queues,
     _footprint,
+    repeated=False,
 )
 START = Part(
     "start",

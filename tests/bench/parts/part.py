@@ -55,6 +55,8 @@ class Part:
     takes: Callable[[Contender], bool]
     """does it say anything about this contender?"""
     measure: Callable[[Bench, Contender], Figures]
+    repeated: bool = True
+    """False: it counts what does not jitter, and is measured once"""
 
 
 def queues(contender: Contender) -> bool:
