@@ -21,8 +21,7 @@ from tests.bench.parts.all import PARTS
 from tests.bench.parts.part import Bench
 from tests.bench.process import BenchError
 from tests.bench.report.findings import Findings
-from tests.bench.report.page import contenders as contenders_table
-from tests.bench.report.page import page
+from tests.bench.report.page import page, write
 from tests.bench.report.plot import plot
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +66,7 @@ def _report(given: argparse.Namespace, findings: Findings) -> None:
     if given.json:
         given.json.write_text(json.dumps({"about": said, "figures": findings.figures}, indent=1))
     if given.markdown:
-        given.markdown.write_text("\n\n".join([page(said, findings), contenders_table(findings), ""]))
+        write(given.markdown, said, findings)
     if given.plot:
         given.plot.write_text(plot(findings))
 
@@ -120,7 +119,7 @@ def _parser(contenders: dict[str, Contender]) -> argparse.ArgumentParser:
         "--seconds", type=float, default=4.0, metavar="S", help="how long a drain of a slower peer may take (4)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there too")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there, and who took part")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="put the tables there, between the marks")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write a plot (SVG) there")
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where peers are installed (.bench)")
     return parser

@@ -35,15 +35,17 @@ class Environments:
 
     def ready(self, contender: Contender) -> bool:
         """Is it there, with the packages that are wanted now?"""
+        if contender.kind != "peer":
+            return True
         stamp = self._place(contender) / _STAMP
-        return contender.kind != "peer" or (stamp.exists() and stamp.read_text() == _wanted(contender))
+        return not self.missing(contender) and stamp.exists() and stamp.read_text() == _wanted(contender)
 
     def make(self, contender: Contender) -> None:
         """Installs what is missing. Raises BenchError if that fails."""
         if self.ready(contender):
             return
         if lack := self.missing(contender):
-            raise BenchError(f"{contender.title}: {lack}")
+            raise BenchError(lack)
         place = self._place(contender)
         if place.exists():
             shutil.rmtree(place)

@@ -63,4 +63,5 @@ API = Part(
     ),
     lambda contender: "api" in contender.workers,
     _api,
+    table="HTTP",
 )

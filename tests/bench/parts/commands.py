@@ -92,5 +92,6 @@ COMMANDS = Part(
     ),
     queues,
     _commands,
+    table="Commands on the server",
     repeated=False,
 )

@@ -52,6 +52,7 @@ DRAIN = Part(
     ),
     queues,
     _one,
+    table="Running jobs",
 )
 TWO = Part(
     "two",
@@ -59,4 +60,5 @@ TWO = Part(
     (Row("two", "drain, two workers", "jobs/s"),),
     lambda contender: "two" in contender.workers,
     _two,
+    table="Running jobs",
 )

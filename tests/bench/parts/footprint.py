@@ -75,6 +75,7 @@ FOOTPRINT = Part(
     ),
     queues,
     _footprint,
+    table="Time and memory",
     repeated=False,
 )
 START = Part(

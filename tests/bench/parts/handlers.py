@@ -47,4 +47,5 @@ THREADS = Part(
     (Row("threads", "sync handlers in threads", "jobs/s"),),
     lambda contender: "threads" in contender.workers,
     _threads,
+    table="Running jobs",
 )

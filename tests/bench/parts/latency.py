@@ -31,4 +31,5 @@ LATENCY = Part(
     ),
     lambda contender: "paced" in contender.ways,
     _latency,
+    table="Time and memory",
 )

@@ -55,6 +55,8 @@ class Part:
     takes: Callable[[Contender], bool]
     """does it say anything about this contender?"""
     measure: Callable[[Bench, Contender], Figures]
+    table: str = "jobd alone"
+    """the heading of the table that it belongs to"""
     repeated: bool = True
     """False: it counts what does not jitter, and is measured once"""
 

@@ -73,7 +73,7 @@ async function produce(way, words) {
   const end = first + given('--count');
   const queue = new Queue('bench', { connection: connect() });
   await queue.waitUntilReady();
-  await ways[way === 'bulk' ? 'bulk' : 'one'](queue, first, timed);
+  await ways[way === 'paced' ? 'one' : way](queue, first, timed);
   const started = process.hrtime.bigint();
   await ways[way](queue, timed, end);
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;

@@ -73,7 +73,7 @@ async def _async(contender: Any, way: str, numbers: Numbers) -> None:
     if hasattr(contender, "open"):
         await contender.open()
     enqueue = {"one": _one, "flight": _flight, "bulk": _bulk, "paced": _paced}[way]
-    await (_bulk if way == "bulk" else _one)(contender, numbers.warm)
+    await (_one if way == "paced" else enqueue)(contender, numbers.warm)
     started = time.perf_counter()
     await enqueue(contender, numbers.timed)
     _say(way, numbers, started)
@@ -108,7 +108,7 @@ async def _paced(contender: Any, numbers: range) -> None:
 
 def _sync(contender: Any, way: str, numbers: Numbers) -> None:
     enqueue = {"one": _one_sync, "flight": _flight_sync, "bulk": _bulk_sync, "paced": _paced_sync}[way]
-    (_bulk_sync if way == "bulk" else _one_sync)(contender, numbers.warm)
+    (_one_sync if way == "paced" else enqueue)(contender, numbers.warm)
     started = time.perf_counter()
     enqueue(contender, numbers.timed)
     _say(way, numbers, started)

@@ -1,32 +1,43 @@
-"""The table, as Markdown."""
+"""The tables, as Markdown."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from tests.bench.contender import Contender
 from tests.bench.parts.part import Row
 from tests.bench.report.findings import Findings
 
 
-def table(findings: Findings) -> str:
-    """A line for each row: jobd, its ratio to the best peer and to the floor, and everybody's median."""
-    jobd, *others = findings.contenders
-    compared = bool(others)
-    has_peers = any(contender.kind == "peer" for contender in others)
-    heads = ["", "unit", jobd.title]
-    heads += ["× best peer"] if has_peers else []
-    heads += ["× floor"] if compared else []
-    heads += [contender.title for contender in others]
-    lines = [_line(heads), _line(["---", "---", *["---:"] * (len(heads) - 2)])]
-    for row in findings.rows():
-        own = findings.median(row.name, jobd.name)
-        cells = [row.title, row.unit, number(own)]
-        if has_peers:
-            best = findings.best_peer(row)
-            cells.append(f"{ratio(own, best[1])} ({best[0]})" if best and own is not None else "")
-        if compared:
-            floor = floor_of(findings, row)
-            cells.append(ratio(own, floor) if floor is not None and own is not None else "")
-        cells += [number(findings.median(row.name, contender.name)) for contender in others]
-        lines.append(_line(cells))
+def tables(findings: Findings) -> str:
+    """A table for each heading of the parts: a line for each contender, or for each figure where jobd is alone."""
+    headings = list(dict.fromkeys(part.table for part in findings.parts))
+    drawn = []
+    for heading in headings:
+        rows = [row for part in findings.parts if part.table == heading for row in part.rows]
+        rows = [row for row in rows if findings.figures[row.name]]
+        taking = [one for one in findings.contenders if any(findings.median(row.name, one.name) for row in rows)]
+        if rows:
+            draw = _beside if len(taking) > 1 else _alone
+            drawn.append(f"### {heading}\n\n{draw(findings, rows, taking)}")
+    return "\n\n".join(drawn)
+
+
+def _alone(findings: Findings, rows: Sequence[Row], taking: Sequence[Contender]) -> str:
+    lines = [_line("", "unit", *(one.title for one in taking)), _line("---", "---", *["---:"] * len(taking))]
+    lines += [
+        _line(row.title, row.unit, *(number(findings.median(row.name, one.name)) for one in taking)) for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _beside(findings: Findings, rows: Sequence[Row], taking: Sequence[Contender]) -> str:
+    heads = [f"{row.title}, {row.unit}" if row.unit else row.title for row in rows]
+    lines = [_line("", *heads), _line("---", *["---:"] * len(rows))]
+    lines += [_line(_bold(one), *(number(findings.median(row.name, one.name)) for row in rows)) for one in taking]
+    for name, others in (("best peer", _best_peer), ("floor", floor_of)):
+        if any(one.kind in name for one in taking):
+            lines.append(_line(f"*jobd × {name}*", *(_ratio(findings, row, others(findings, row)) for row in rows)))
     return "\n".join(lines)
 
 
@@ -38,6 +49,11 @@ def floor_of(findings: Findings, row: Row) -> float | None:
     return next((figure for figure in figures if figure is not None), None)
 
 
+def _best_peer(findings: Findings, row: Row) -> float | None:
+    best = findings.best_peer(row)
+    return best and best[1]
+
+
 def number(figure: float | None) -> str:
     """Three digits that mean something, or all of a large number."""
     if figure is None:
@@ -47,10 +63,14 @@ def number(figure: float | None) -> str:
     return f"{figure:.3g}"
 
 
-def ratio(own: float, other: float) -> str:
-    """How many times the other's figure ours is."""
-    return f"{own / other:.2f}" if other else "–"
+def _ratio(findings: Findings, row: Row, other: float | None) -> str:
+    own = findings.median(row.name, "jobd")
+    return f"{own / other:.2f}" if own is not None and other else "–"
 
 
-def _line(cells: list[str]) -> str:
+def _bold(contender: Contender) -> str:
+    return f"**{contender.title}**" if contender.kind == "jobd" else contender.title
+
+
+def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
