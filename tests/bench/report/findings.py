@@ -32,7 +32,7 @@ class Findings:
 
     def median(self, row: str, contender: str) -> float | None:
         """The median of the repetitions; None where nothing was measured."""
-        found = self.figures[row][contender]
+        found = self.figures.get(row, {}).get(contender)
         return statistics.median(found) if found else None
 
     def best_peer(self, row: Row, *, language: str = "") -> tuple[str, float] | None:

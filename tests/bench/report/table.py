@@ -15,7 +15,7 @@ def tables(findings: Findings) -> str:
     drawn = []
     for heading in headings:
         rows = [row for part in findings.parts if part.table == heading for row in part.rows]
-        rows = [row for row in rows if findings.figures[row.name]]
+        rows = [row for row in rows if row.name in findings.figures]
         taking = [one for one in findings.contenders if any(findings.median(row.name, one.name) for row in rows)]
         if rows:
             draw = _beside if len(taking) > 1 else _alone
