@@ -26,6 +26,7 @@ from tests.bench.report.plot import plot
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".bench"
+QUICK = ("drain", "enqueue", "latency", "memory")
 
 
 def main() -> None:
@@ -34,6 +35,8 @@ def main() -> None:
     contenders = read_contenders()
     given = _parser(contenders).parse_args()
     environments = Environments(given.cache)
+    if given.quick:
+        given.peers, given.only = "none", given.only or QUICK
     peers = _peers(given.peers, contenders, environments)
     chosen = [contender for contender in contenders.values() if contender.kind != "peer" or contender in peers]
     parts = [part for part in PARTS if not given.only or part.name in given.only]
@@ -109,6 +112,7 @@ def _parser(contenders: dict[str, Contender]) -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=100_000, metavar="N", help="no-op jobs of a drain (100000)")
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="repetitions; medians are told (3)")
     parser.add_argument("--only", type=_names, default=(), metavar="PART,…", help="only these parts, see below")
+    parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}, without peers")
     parser.add_argument(
         "--peers", default="ready", metavar="all|none|NAME,…", help="other queues beside it (those installed before)"
     )
