@@ -7,6 +7,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from jobd.control.queues import QueueControl
 from jobd.domain.levels import Levels
 from jobd.domain.names import same_name
 from jobd.domain.options import read_options
@@ -30,7 +31,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client:
+class Client(QueueControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(
@@ -256,10 +257,6 @@ class Client:
             found = self.catalog.find(type_name)
             type_name = found.name if found else same_name(type_name)
         return Filter(states=states, queue=queue, type=type_name, created_after=after, created_before=before)
-
-    async def queues(self) -> dict[str, dict[State, int]]:
-        """For each queue: how many of its jobs are in each state."""
-        return await self.store.counts()
 
     async def workers(self) -> list[Member]:
         """The worker processes that have joined and not left."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from jobd.client import Client
+from jobd.control.sync import SyncQueueControl
 from jobd.loop_thread import LoopThread, Runner
 
 if TYPE_CHECKING:
@@ -67,9 +68,11 @@ class SyncJobHandle(Generic[R]):
         return self._run(self._handle.retry)
 
 
-class SyncClient:
+class SyncClient(SyncQueueControl):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""
+
+    _client: Client
 
     def __init__(
         self,
@@ -192,10 +195,6 @@ class SyncClient:
         return self._run(self._client.retry, job_id)
 
     # --- many ----------------------------------------------------------------------------------------------------
-
-    def queues(self) -> dict[str, dict[State, int]]:
-        """See Client.queues."""
-        return self._run(self._client.queues)
 
     def workers(self) -> list[Member]:
         """See Client.workers."""

@@ -256,12 +256,12 @@ LEFT_OUT = {"enqueue_planned", "intake", "store"}
     ("twin", "original"), [(SyncClient, Client), (SyncJobHandle, JobHandle)], ids=["client", "handle"]
 )
 def test_the_twins_have_the_same_names_and_parameters(twin: type, original: type) -> None:
-    names = {name for name in vars(original) if not name.startswith("_")} - LEFT_OUT
-    assert names - set(vars(twin)) == set()
+    names = {name for name in dir(original) if not name.startswith("_")} - LEFT_OUT
+    assert names - set(dir(twin)) == set()
     for name in names:
-        member = vars(original)[name]
+        member = getattr(original, name)
         if inspect.isfunction(member):
-            same = inspect.signature(vars(twin)[name]).parameters
+            same = inspect.signature(getattr(twin, name)).parameters
             assert list(same) == list(inspect.signature(member).parameters), name
     assert list(inspect.signature(SyncClient).parameters) == list(inspect.signature(Client).parameters)
 

@@ -20,7 +20,7 @@ _ENTRIES: Mapping[str, Entry] = {
     "run": Entry("jobd.cli.run", "run", "Run jobs: all of jobd, or some roles of it."),
     "enqueue": Entry("jobd.cli.enqueue", "enqueue", "Enqueue a job."),
     "jobs": Entry("jobd.cli.jobs", "jobs", "List, show, cancel and retry jobs."),
-    "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has."),
+    "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and resume queues."),
     "workers": Entry("jobd.cli.workers", "workers", "See the worker processes."),
     "plugins": Entry("jobd.cli.plugins", "plugins", "See the installed plugins."),
     "help": Entry("jobd.cli.topics", "help_", "Explain a command or a topic."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.domain.duration import milliseconds
 from jobd.domain.names import check_queue_name
-from jobd.domain.option_kinds import seconds_or_text
+from jobd.domain.option_kinds import moment_in_text, seconds_or_text
 from jobd.errors import OptionError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -79,6 +80,26 @@ class Length(click.ParamType[float]):
             return milliseconds(seconds_or_text(value)) / 1_000
         except OptionError as error:
             self.fail(str(error).removeprefix("duration: "), param, ctx)
+
+
+class Until(click.ParamType["datetime | str"]):
+    """A moment, or the length of time to it."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime | str:
+        """Fails, with examples, if it is neither."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            milliseconds(seconds_or_text(value), least=1)
+            return str(value)
+        except OptionError:
+            pass
+        try:
+            return moment_in_text(value, "until")
+        except OptionError as error:
+            self.fail(f"{str(error).removeprefix('until: ')}; or a length of time such as 2h", param, ctx)
 
 
 class QueueName(click.ParamType[str]):

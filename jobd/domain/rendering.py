@@ -8,7 +8,8 @@ from typing import Any
 
 from jobd.domain.job import Attempt, Job, LogLine, Progress
 from jobd.domain.options import ROWS, Options
-from jobd.domain.state import ENDED, State
+from jobd.domain.queue import Pause, Queue
+from jobd.domain.state import State
 from jobd.errors import InvalidRequest, JobdError
 
 _OF_EVERY_JOB = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "backoff", "tags", "metadata"})
@@ -101,12 +102,27 @@ def log_line_to_json(line: LogLine) -> dict[str, Any]:
     }
 
 
-def queue_to_json(name: str, counts: Mapping[State, int]) -> dict[str, Any]:
-    """A queue: how many of its jobs are in each state, and how many have not ended."""
+def queue_to_json(queue: Queue) -> dict[str, Any]:
+    """A queue: how many of its jobs are in each state, how many have not ended, and what is paused."""
     return {
-        "name": name,
-        "counts": {state.value: counts.get(state, 0) for state in State},
-        "unfinished": sum(count for state, count in counts.items() if state not in ENDED),
+        "name": queue.name,
+        "counts": {state.value: queue[state] for state in State},
+        "unfinished": queue.unfinished,
+        "paused": pause_to_json(queue.paused) if queue.paused else None,
+        "paused_groups": [pause_to_json(pause) for pause in queue.paused_groups],
+    }
+
+
+def pause_to_json(pause: Pause) -> dict[str, Any]:
+    """What is paused, by whom, why and until when."""
+    return {
+        "queue": pause.queue,
+        "group": pause.group,
+        "type": pause.type,
+        "reason": pause.reason,
+        "by": pause.by,
+        "at": time_to_json(pause.at),
+        "until": time_to_json(pause.until),
     }
 
 

@@ -9,8 +9,10 @@ from aiohttp import web
 from jobd.domain.jobtype import JobType
 from jobd.domain.names import same_name
 from jobd.domain.options import NONE, from_record
+from jobd.domain.rendering import pause_to_json
 from jobd.errors import UnknownJobType
 from jobd.http.answer import answer, listed
+from jobd.http.fields import Fields
 from jobd.http.refusals import NotFound
 from jobd.http.service import SERVICE, Service
 from jobd.http.wire import type_body
@@ -36,6 +38,21 @@ async def show_type(request: web.Request) -> web.Response:
             raise NotFound(str(unknown)) from None
         return answer({**told, "payload_schema": None})
     return answer({**_installed(service, job_type), "payload_schema": job_type.payload_schema})
+
+
+async def pause(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Pauses a type in all queues."""
+    fields = Fields(body)
+    reason, by, until = fields.text("reason"), fields.text("by"), fields.until("until")
+    fields.check()
+    client = request.app[SERVICE].client
+    return answer(pause_to_json(await client.pause(type=request.match_info["type"], reason=reason, by=by, until=until)))
+
+
+async def resume(request: web.Request, body: dict[str, Any]) -> web.Response:
+    """Ends the pause of a type; fine if there was none."""
+    Fields(body).check()
+    return answer({"resumed": await request.app[SERVICE].client.resume(type=request.match_info["type"])})
 
 
 def _installed(service: Service, job_type: JobType[Any, Any]) -> dict[str, Any]:

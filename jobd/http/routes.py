@@ -82,8 +82,13 @@ ROUTES: tuple[Route, ...] = (
     post("/api/v1/jobs/{id}/retry", jobs.retry, needs=Permission.CONTROL, body=Body.OPTIONAL),
     get("/api/v1/queues", queues.list_queues),
     get("/api/v1/queues/{queue}", queues.show_queue),
+    post("/api/v1/queues/{queue}/pause", queues.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    post("/api/v1/queues/{queue}/resume", queues.resume, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    get("/api/v1/pauses", queues.list_pauses),
     get("/api/v1/types", job_types.list_types),
     get("/api/v1/types/{type}", job_types.show_type),
+    post("/api/v1/types/{type}/pause", job_types.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    post("/api/v1/types/{type}/resume", job_types.resume, needs=Permission.CONTROL, body=Body.OPTIONAL),
     get("/api/v1/workers", workers.list_workers),
 )
 

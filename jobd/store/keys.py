@@ -24,6 +24,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | lanes:<line> | zset | lane → rank | while work waits in it |
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
 | gated:<gate> | zset | "line lane", or "line " for all of it → since when it waits there (ms) | while it waits |
+| shut:<line> | zset | lane that waits before a gate → 0 | while it waits |
 | window:<gate> | zset | starts that count for a rate → when (ms) | the time of the rate |
 | held:<member> | zset | id → deadline (ms, or inf) of the delivery | while it holds jobs |
 | ended:<queue>:<letter> | zset | id → when it ended (ms) | as its jobs: bounded by count and age |
@@ -86,6 +87,9 @@ class Keys:
 
     def gated(self, gate: str) -> str:
         return f"{self.base}gated:{gate}"
+
+    def shut(self, line: str) -> str:
+        return f"{self.base}shut:{line}"
 
     def window(self, gate: str) -> str:
         return f"{self.base}window:{gate}"

@@ -114,17 +114,19 @@ async def _walk(store: Store, wanted: Filter, start: _Position) -> AsyncIterator
         for at in range(first_state, len(_ORDER)):
             state = _ORDER[at]
             if state in wanted.states:
-                async for places in _ids(shard, state, await _queues(shard, wanted.queue), rest):
+                async for places in _ids(shard, state, await _queues(shard, wanted.queue, state), rest):
                     yield shard, state, [(job_id, [number, at, *position]) for job_id, position in places]
             rest = []
         first_state = 0
 
 
-async def _queues(shard: Shard, queue: str | None) -> Sequence[str]:
+async def _queues(shard: Shard, queue: str | None, state: State) -> Sequence[str]:
+    """The queues that have jobs in a state."""
     if queue is not None:
         return [queue]
-    fields = await shard.link.command("HKEYS", shard.keys.fixed("counts"))
-    return sorted({field.decode().partition(":")[2] for field in fields})
+    fields = pairs(await shard.link.command("HGETALL", shard.keys.fixed("counts")))
+    there = [field.decode().partition(":") for field, count in fields if int(count)]
+    return sorted(name for letter, _, name in there if letter == LETTERS[state])
 
 
 def _ids(shard: Shard, state: State, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
@@ -155,14 +157,10 @@ async def _active(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:
 
 
 async def _waiting(shard: Shard, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
-    ready = [shard.keys.fixed(name) for name in ("ready", "ready_solo")]
-    lines = {line.decode() for key in ready for line in await shard.link.command("ZRANGE", key, 0, -1)}
     for queue in queues:
         if rest and queue < rest[0]:
             continue
         for part, line in enumerate((f"!{queue}", queue)):
-            if line not in lines:
-                continue
             for priority, lane in await _lanes(shard, line):
                 place = [queue, part, priority, lane]
                 if place < rest[:4]:
@@ -174,9 +172,12 @@ async def _waiting(shard: Shard, queues: Sequence[str], rest: _Position) -> Asyn
 
 
 async def _lanes(shard: Shard, line: str) -> list[tuple[int, str]]:
-    """The lanes of a line with their priorities, in an order that does not change by serving them."""
-    lanes = await shard.link.command("ZRANGE", shard.keys.lanes(line), 0, -1)
-    return sorted((int(lane.partition(b":")[0]), lane.decode()) for lane in lanes)
+    """The lanes of a line with their priorities, in an order that does not change by serving them; those of ordering
+    keys, which have none, come first."""
+    served = await shard.link.command("ZRANGE", shard.keys.lanes(line), 0, -1)
+    shut = await shard.link.command("ZRANGE", shard.keys.shut(line), 0, -1)
+    lanes = {lane.decode() for lane in (*served, *shut)}
+    return sorted((int(lane.partition(":")[0].replace("*", "0")), lane) for lane in lanes)
 
 
 async def _blocked(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:

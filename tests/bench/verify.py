@@ -28,7 +28,7 @@ def verify(stage: Stage, worker: Process, numbers: range, *, attempts: int = 1, 
 def _wait_settled(client: jobd.SyncClient, worker: Process) -> None:
     end = time.monotonic() + STALL_LIMIT_S
     while True:
-        counts = client.queues()["default"]
+        counts = client.queues()["default"].counts
         left = {state: count for state, count in counts.items() if count and state is not State.COMPLETED}
         if not left:
             return

@@ -15,11 +15,11 @@ def test_queues_are_listed_with_their_counts(cli: Cli, enqueue: Enqueue, client:
     enqueue("two")
     enqueue("later", delay="1h", queue="doors")
     client.cancel("two")
-    assert cli("queues").stdout == "doors\t0\t1\t0\t0\t0\t0\t0\nwalls\t1\t0\t0\t0\t0\t0\t1\n"
+    assert cli("queues").stdout == "doors\t0\t1\t0\t0\t0\t0\t0\t-\nwalls\t1\t0\t0\t0\t0\t0\t1\t-\n"
     assert cli("queues", "list", "-o", "table").stdout.splitlines() == [
-        "QUEUE  WAITING  DELAYED  BLOCKED  ACTIVE  COMPLETED  FAILED  CANCELLED",
-        "doors        0        1        0       0          0       0          0",
-        "walls        1        0        0       0          0       0          1",
+        "QUEUE  WAITING  DELAYED  BLOCKED  ACTIVE  COMPLETED  FAILED  CANCELLED  PAUSED",
+        "doors        0        1        0       0          0       0          0  -",
+        "walls        1        0        0       0          0       0          1  -",
     ]
     listed = cli.json("queues")
     assert isinstance(listed, dict)
@@ -63,3 +63,28 @@ def test_a_worker_whose_handlers_heed_no_stop_shows_how_many(
 
 def test_where_no_worker_runs_it_says_what_to_do(cli: Cli) -> None:
     assert cli("workers", "-o", "table").stderr == "no worker runs; start `jobd run`\n"
+
+
+@pytest.mark.requirement("3.1")
+def test_queues_groups_and_types_are_paused_and_resumed(cli: Cli, enqueue: Enqueue) -> None:
+    enqueue("one")
+    said = cli("queues", "pause", "walls", "--reason", "wet", "--by", "ada", "--until", "2100-01-01T00:00:00Z")
+    assert said.stdout == "queue walls\tada\t2100-01-01T00:00:00.000Z\twet\n"
+    cli("queues", "pause", "walls", "--group", "tenant 42")
+    cli("queues", "pause", "--type", "paint", "--until", "10m")
+    assert cli("queues").stdout == (
+        "walls\t1\t0\t0\t0\t0\t0\t0\twet, by ada, until 2100-01-01T00:00:00.000Z; 1 group\n"
+    )
+    assert [line.split("\t")[0] for line in cli("queues", "pauses").stdout.splitlines()] == [
+        "group tenant 42 of queue walls",
+        "queue walls",
+        "type paint",
+    ]
+    for words in (["walls"], ["walls", "--group", "tenant 42"], ["--type", "paint"]):
+        assert cli("queues", "resume", *words).exit_code == 0
+    assert cli("queues", "pauses", "-o", "table").stderr == "nothing is paused\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--type", "paint", "walls"], ["walls", "--until", "soon"]])
+def test_a_pause_that_names_nothing_or_both_is_a_usage_error(cli: Cli, words: list[str]) -> None:
+    assert cli("queues", "pause", *words).exit_code == 2

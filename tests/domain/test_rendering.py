@@ -8,6 +8,7 @@ from jobd.domain.backoff import Backoff
 from jobd.domain.job import Attempt, Job, LogLine, Progress
 from jobd.domain.options import make_options
 from jobd.domain.outcome import Ending
+from jobd.domain.queue import Queue
 from jobd.domain.rendering import error_to_json, job_to_json, log_line_to_json, queue_to_json, time_to_json
 from jobd.domain.state import State
 from jobd.errors import JobNotFound, PayloadError
@@ -88,7 +89,7 @@ def test_a_log_line_and_a_queue_read_with_these_names() -> None:
         "text": "begun",
         "fields": {"colour": "blue"},
     }
-    queue = queue_to_json("walls", {State.WAITING: 2, State.FAILED: 1})
+    queue = queue_to_json(Queue(name="walls", counts={State.WAITING: 2, State.FAILED: 1}))
     assert (queue["name"], queue["unfinished"], queue["counts"]["waiting"], queue["counts"]["active"]) == (
         "walls",
         2,

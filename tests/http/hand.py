@@ -32,6 +32,11 @@ class Hand:
         _, deliveries = await self.shard.turn(self.name, [], sequence=self._sequence, want=1, types=types)
         return deliveries[0]
 
+    async def take_all(self) -> list[Delivery]:
+        """All that may be taken, now active."""
+        self._sequence += 1
+        return (await self.shard.turn(self.name, [], sequence=self._sequence, want=100, types=",anything,"))[1]
+
     async def take_when_there(self) -> Delivery:
         """The next job, as soon as there is one."""
         while not any(states[State.WAITING] for states in (await self._store.counts()).values()):

@@ -108,3 +108,46 @@ async def test_workers_are_listed_with_what_they_hold(api: Api, hand: Hand) -> N
         "active": 1,
         "about": {"kind": "worker", "host": "here", "slots": 8},
     }
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_queue_a_group_and_a_type_are_paused_and_resumed(api: Api, hand: Hand) -> None:
+    await api.enqueue(queue="odd_ones")
+    until = "2100-01-01T00:00:00.000Z"
+    reply = await api.post("/api/v1/queues/odd-ones/pause", {"reason": "why", "by": "ada", "until": until})
+    assert reply.status == 200
+    assert {**reply.body, "at": None} == {
+        "queue": "odd-ones",
+        "group": None,
+        "type": None,
+        "reason": "why",
+        "by": "ada",
+        "at": None,
+        "until": until,
+    }
+    assert (await api.get("/api/v1/queues/odd_ones")).body["paused"] == reply.body
+    assert await hand.take_all() == []
+    await api.post("/api/v1/queues/odd_ones/pause", {"group": "g"})
+    await api.post("/api/v1/types/send_letter/pause", {"until": "1h"})
+    rows = (await api.get("/api/v1/pauses")).body["data"]
+    assert [(row["queue"], row["group"], row["type"]) for row in rows] == [
+        ("odd-ones", "g", None),
+        ("odd-ones", None, None),
+        (None, None, "send-letter"),
+    ]
+    assert (await api.post("/api/v1/queues/odd_ones/resume", {"group": "g"})).body == {"resumed": True}
+    assert (await api.post("/api/v1/queues/odd_ones/resume")).body == {"resumed": True}
+    assert (await api.post("/api/v1/queues/odd_ones/resume")).body == {"resumed": False}
+    assert (await api.post("/api/v1/types/send-letter/resume")).body == {"resumed": True}
+    assert (await api.get("/api/v1/pauses")).body["data"] == []
+    assert len(await hand.take_all()) == 1
+
+
+async def test_each_wrong_field_of_a_pause_is_named(api: Api) -> None:
+    reply = await api.post("/api/v1/queues/q/pause", {"reason": 1, "until": "soon", "untill": "1h"})
+    assert reply.status == 422
+    assert [(fault["pointer"], fault["code"]) for fault in reply.body["errors"]] == [
+        ("/reason", "invalid"),
+        ("/until", "invalid"),
+        ("/untill", "unknown_field"),
+    ]

@@ -115,6 +115,9 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
         await ask("POST", f"/api/v1/jobs/{job_id}/cancel", None, "/api/v1/jobs/{id}/cancel")
     await ask("POST", "/api/v1/jobs/from3/retry", None, "/api/v1/jobs/{id}/retry")
     for route in ALL:
+        if route.path.endswith(("/pause", "/resume")):
+            await ask("POST", filled(route.path, "anything"), None, route.path)
+    for route in ALL:
         if route.method == "GET":
             word = {"{queue}": "default", "{type}": "anything"}.get(route.path.rpartition("/")[2], "batched")
             await ask("GET", filled(route.path, word), None, route.path)

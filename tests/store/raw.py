@@ -75,6 +75,7 @@ class Raw:
     lanes: dict[str, dict[str, float]] = field(default_factory=dict)
     lane: dict[str, list[str]] = field(default_factory=dict)
     gated: dict[str, dict[str, float]] = field(default_factory=dict)
+    shut: dict[str, dict[str, float]] = field(default_factory=dict)
     holds: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     opens: dict[str, float] = field(default_factory=dict)
@@ -118,7 +119,7 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
             setattr(raw, kind, _texts(content))
         case "member":
             raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
-        case "lanes" | "held" | "ended" | "gated":
+        case "lanes" | "held" | "ended" | "gated" | "shut":
             getattr(raw, kind)[name] = _scores(content)
         case "lane" | "stage":
             getattr(raw, kind)[name] = [job_id.decode() for job_id in content]
@@ -223,6 +224,7 @@ def _check_lanes(raw: Raw) -> None:
     before_gates = [f"{line}:{lane}" for line, lane in words if lane]
     shut = {line for line, lane in words if not lane}
     assert sorted(indexed + before_gates) == sorted(raw.lane)
+    assert sorted(f"{line}:{lane}" for line, lanes in raw.shut.items() for lane in lanes) == sorted(before_gates)
     first = {line: min(lanes.values()) for line, lanes in raw.lanes.items() if line not in shut}
     assert first == raw.ready
 

@@ -175,6 +175,7 @@ def test_each_key_has_a_function_in_keys() -> None:
         keys.lane("q", "5:"): "lane:<line>:<lane>",
         keys.held("w"): "held:<member>",
         keys.gated("c/x"): "gated:<gate>",
+        keys.shut("q"): "shut:<line>",
         keys.window("r/x"): "window:<gate>",
         keys.ended("q", "c"): "ended:<queue>:<letter>",
         keys.logs("id"): "logs:<id>",

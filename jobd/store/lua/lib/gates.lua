@@ -6,7 +6,7 @@
 --   r=<key>:<n>/<ms>[/<burst>]    rate: n starts in any ms; with a burst: a bucket of that size which fills at this rate
 --   t=<type>                      a type that stands aside: rules limit or pause it, or a worker does not know it
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
--- in 'gated:<gate>' until there is room. A whole line waits so before the gate of its queue, 'q/<queue>'.
+-- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
 local gates, gate_order, freed, freed_order, any_pauses = {}, {}, {}, {}, nil
 
 local function gated_key(name)

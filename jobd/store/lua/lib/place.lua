@@ -9,6 +9,10 @@ local function lanes_key(line)
   return base .. 'lanes:' .. line
 end
 
+local function shut_key(line)
+  return base .. 'shut:' .. line
+end
+
 local function lane_key(line, lane)
   return base .. 'lane:' .. line .. ':' .. lane
 end
@@ -77,6 +81,7 @@ local function reopen(name, most)
       here.rank = rank(line, lane_priority(line, lane))
       here.gated = is_gated(line)
       redis.call('ZSCORE', lanes_key(line), lane)
+      touch(shut_key(line))
     end
     opened_order[#opened_order + 1] = here
     choose_idle(line)
@@ -96,7 +101,10 @@ end
 local function write_opened()
   for _, here in ipairs(opened_order) do
     redis.call('ZREM', gated_key(here.gate), here.word)
-    if here.lane ~= '' then redis.call('ZADD', lanes_key(here.line), here.rank, here.lane) end
+    if here.lane ~= '' then
+      redis.call('ZREM', shut_key(here.line), here.lane)
+      redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
+    end
     reindex(here.line)
   end
 end
@@ -129,6 +137,7 @@ local function place(line, priority, id, front, lane_words)
       here.turn = redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) and name
       here.rank = rank(line, priority)
       redis.call('ZSCORE', lanes_key(line), lane)
+      touch(shut_key(line))
     end
     places[key] = here
     place_order[#place_order + 1] = here
@@ -144,7 +153,10 @@ local function write_places()
     local reversed, n = {}, #here.front
     for i = 1, n do reversed[i] = here.front[n + 1 - i] end
     write_many('LPUSH', here.key, reversed)
-    if here.turn then redis.call('ZREM', gated_key(here.turn), here.line .. ' ' .. here.lane) end
+    if here.turn then
+      redis.call('ZREM', gated_key(here.turn), here.line .. ' ' .. here.lane)
+      redis.call('ZREM', shut_key(here.line), here.lane)
+    end
     if here.fill or here.turn then
       redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
       if not here.gated then

@@ -116,6 +116,7 @@ local function end_visits()
       end
       if visit.closed then
         touch(gated_key(visit.closed.name))
+        touch(shut_key(visit.line))
       else
         left_over = visit.line
         if not visit.priority then visit.rank = rank(visit.line, lane_priority(visit.line, visit.lane)) end
@@ -153,6 +154,7 @@ local function write_visits()
     elseif visit.closed then
       here.gone[#here.gone + 1] = visit.lane
       redis.call('ZADD', gated_key(visit.closed.name), 'NX', now, visit.line .. ' ' .. visit.lane)
+      redis.call('ZADD', shut_key(visit.line), 0, visit.lane)
     elseif visit.used > 0 then
       here.ranked[#here.ranked + 1] = visit.rank or rank(visit.line, visit.priority)
       here.ranked[#here.ranked + 1] = visit.lane
