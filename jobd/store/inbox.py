@@ -21,26 +21,32 @@ class Inbox:
     """Listens on a connection of its own."""
 
     def __init__(self, owner: Owner, key: str) -> None:
-        self._owner = owner.twin(most_connections=1)
+        self._owner = owner.twin()
         self._key = key
 
     async def hear(self) -> str | None:
         """The next word; None when none came for a while; LOOK when one may have been lost, as the line broke: time to
         look for oneself. Raises StoreError if the server refuses us."""
-        redis = None
+        wire = None
         try:
             async with asyncio.timeout(LISTEN_S + _PATIENCE_S):
-                redis = await self._owner.client()
-                reply = await redis.execute_command("BLPOP", self._key, LISTEN_S)
+                wire = await self._owner.wire()
+                reply = await wire.execute("BLPOP", self._key, LISTEN_S)
         except RedisError as error:
             if not passing(error):
                 raise translated(error, "the store") from error
             trouble: Exception = error
         except OSError as error:
             trouble = error
+        except asyncio.CancelledError:
+            if wire is not None:
+                wire.abort()
+            raise
         else:
             return reply[1].decode() if reply else None
-        await self._owner.heed(trouble, redis)
+        await self._owner.heed(trouble, wire)
+        if wire is not None:
+            wire.abort()  # a read for which nobody waits any more would take the next word
         await asyncio.sleep(_PAUSE_S)
         return LOOK
 

@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import (
     AskError,
     AuthenticationError,
@@ -35,6 +34,9 @@ from jobd.errors import ClientClosed, StoreDenied, StoreError, StoreFull, StoreU
 from jobd.store.scripts import Script, load
 from jobd.store.topology.node import COMMAND_TIMEOUT_S
 from jobd.store.topology.owner import Owner
+from jobd.store.topology.pipe import Argument as Argument
+from jobd.store.topology.pipe import packed
+from jobd.store.topology.wire import Wire
 
 PATIENCE_S = 10.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
@@ -51,8 +53,6 @@ _PASSING_WORDS = ("BUSY", "UNBLOCKED", "NOREPLICAS", "MISCONF")
 _SLOT_MOVES = "access a non local key"
 """what a server says of a script that met such a key half-way; all scripts do before their first write"""
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
-
-Argument = bytes | str | int | float
 
 
 class Link:
@@ -74,7 +74,7 @@ class Link:
         """The reply of a script. Raises StoreUnavailable when `patience_s` seconds went by without one, StoreFull,
         StoreRefused, or StoreError."""
         loaded = load(script)
-        return await self.insist(lambda redis: self._evaluate(redis, loaded, keys, arguments), patience_s, what=script)
+        return await self.insist(lambda wire: self._evaluate(wire, loaded, keys, arguments), patience_s, what=script)
 
     async def run_repeating(
         self,
@@ -88,9 +88,9 @@ class Link:
         loaded = load(script)
         sent = [first]
 
-        async def send(redis: Redis) -> Any:
+        async def send(wire: Wire) -> Any:
             arguments = sent.pop() if sent else again
-            return await self._evaluate(redis, loaded, keys, arguments)
+            return await self._evaluate(wire, loaded, keys, arguments)
 
         return await self.insist(send, patience_s, what=script)
 
@@ -103,17 +103,17 @@ class Link:
         """The replies of several scripts, sent in one trip, in order; each is a transition of its own."""
         loaded = [(load(script), keys, arguments) for script, keys, arguments in calls]
 
-        async def trip(redis: Redis) -> list[Any]:
-            pipeline = redis.pipeline(transaction=False)
-            for script, keys, arguments in loaded:
-                pipeline.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
-            replies = await pipeline.execute(raise_on_error=False)
+        words = b"".join(
+            packed("EVALSHA", script.sha, len(keys), *keys, *arguments) for script, keys, arguments in loaded
+        )
+
+        async def trip(wire: Wire) -> list[Any]:
+            replies = await wire.ask(words, len(loaded))
             for at, reply in enumerate(replies):
                 if isinstance(reply, NoScriptError):
                     # the scripts behind it ran or failed by themselves; each is safe to send again
-                    script, keys, arguments = loaded[at]
-                    replies[at] = await self._evaluate(redis, script, keys, arguments)
-                elif isinstance(reply, BaseException):
+                    replies[at] = await self._evaluate(wire, *loaded[at])
+                elif isinstance(reply, Exception):
                     raise reply
             return replies
 
@@ -122,29 +122,29 @@ class Link:
 
     async def command(self, *words: Argument, patience_s: float = PATIENCE_S) -> Any:
         """The reply of a plain command that is safe to send twice."""
-        return await self.insist(lambda redis: redis.execute_command(*words), patience_s, what=str(words[0]))
+        return await self.insist(lambda wire: wire.execute(*words), patience_s, what=str(words[0]))
 
-    async def insist(self, send: Callable[[Redis], Awaitable[Any]], patience_s: float, *, what: str) -> Any:
+    async def insist(self, send: Callable[[Wire], Awaitable[Any]], patience_s: float, *, what: str) -> Any:
         """The answer of `send`, called again until it comes or `patience_s` seconds have passed, each time with a
-        client for the server that owns the shard then. `what` names the command or script. Raises ClientClosed after
+        wire to the server that owns the shard then. `what` names the command or script. Raises ClientClosed after
         `close`: what is opened then is closed by nobody."""
         give_up = clock.monotonic() + patience_s
         pause = _FIRST_PAUSE_S
         while True:
             if self._closed:
                 raise ClientClosed("this client has been closed; make a new one")
-            redis = None
+            wire = None
             try:
                 async with asyncio.timeout(min(COMMAND_TIMEOUT_S, give_up - clock.monotonic())):
-                    redis = await self.owner.client()
-                    return await send(redis)
+                    wire = await self.owner.wire()
+                    return await send(wire)
             except RedisError as error:
                 if not passing(error):
                     raise translated(error, self._name) from error
                 trouble: Exception = error
             except OSError as error:
                 trouble = error
-            await self.owner.heed(trouble, redis)
+            await self.owner.heed(trouble, wire)
             if clock.monotonic() + pause > give_up:
                 said = (
                     f"{self._name} did not answer {what} within {patience_s:g} s ({str(trouble) or 'no answer came'})"
@@ -154,13 +154,11 @@ class Link:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    async def _evaluate(
-        self, redis: Redis, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]
-    ) -> Any:
+    async def _evaluate(self, wire: Wire, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
         try:
-            return await redis.execute_command("EVALSHA", script.sha, len(keys), *keys, *arguments)
+            return await wire.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await redis.execute_command("EVAL", script.source, len(keys), *keys, *arguments)
+            return await wire.execute("EVAL", script.source, len(keys), *keys, *arguments)
 
 
 def passing(error: Exception) -> bool:

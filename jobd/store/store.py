@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from jobd.store.topology.owner import Owner, topology_at
 from jobd.store_url import masked
 
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
+_VERSION = re.compile(r"^(redis|valkey)_version:(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,12 +75,13 @@ class Store:
         found = ""
         for shard in self.shards:
             try:
-                info = await shard.link.insist(lambda redis: redis.info("server"), PATIENCE_S, what="INFO")
+                said = await shard.link.command("INFO", "server")
             except StoreDenied:
                 continue  # a user without the right to ask; the scripts will say what they miss
-            kind = "valkey" if "valkey_version" in info else "redis"
-            found = f"{kind} {info[f'{kind}_version']}"
-            if tuple(int(part) for part in str(info[f"{kind}_version"]).split(".")[:2]) < OLDEST[kind]:
+            versions: dict[str, str] = dict(_VERSION.findall(said.decode()))
+            kind = "valkey" if "valkey" in versions else "redis"
+            found = f"{kind} {versions[kind]}"
+            if tuple(int(part) for part in versions[kind].split(".")[:2]) < OLDEST[kind]:
                 oldest = " or ".join(f"{name} {major}.{minor}" for name, (major, minor) in OLDEST.items())
                 raise StoreRefused(f"the server at {masked(self.url)} is {found}; jobd needs at least {oldest}")
         return found

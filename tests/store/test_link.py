@@ -118,6 +118,78 @@ async def test_more_callers_than_connections_wait_for_their_turn(hands: Hands, s
     assert await hands.counts() == {State.WAITING: 500}
 
 
+async def test_all_callers_share_one_connection(shard: Shard, session_server: RealServer) -> None:
+    with session_server.client() as outside:
+
+        def connections() -> int:
+            return len(outside.client_list(_type="normal"))
+
+        before = connections()
+        await asyncio.gather(*[shard.link.command("ECHO", str(n)) for n in range(300)])
+        assert connections() == before + 1
+
+
+async def test_who_gives_up_while_it_connects_does_not_end_it_for_the_others(shard: Shard) -> None:
+    calls = [asyncio.ensure_future(shard.link.command("ECHO", str(n))) for n in range(10)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    for call in calls[:5]:
+        call.cancel()
+    assert await asyncio.gather(*calls[5:]) == [str(n).encode() for n in range(5, 10)]
+
+
+@asynccontextmanager
+async def relay(server: RealServer, socket: Path) -> AsyncIterator[list[asyncio.Event]]:
+    """Passes on what is said on this socket; an event for each connection: it is set, and nothing gets through."""
+    cuts: list[asyncio.Event] = []
+    ends: list[asyncio.StreamWriter] = []
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, cut: asyncio.Event) -> None:
+        while data := await source.read(65_536):
+            if not cut.is_set():
+                sink.write(data)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cuts.append(cut := asyncio.Event())
+        there, back = await asyncio.open_unix_connection(server.socket)
+        ends.extend((writer, back))
+        await asyncio.gather(pump(reader, back, cut), pump(there, writer, cut))
+
+    async with await asyncio.start_unix_server(serve, socket):
+        yield cuts
+        for end in ends:
+            end.close()
+
+
+async def test_a_connection_whose_other_end_has_gone_silently_is_replaced(
+    session_server: RealServer, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobd.store.link.COMMAND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("jobd.store.topology.pipe.SILENT_S", 0.1)
+    async with relay(session_server, tmp_path / "s") as cuts, work_on(f"unix://{tmp_path}/s") as (_, hands):
+        assert await hands.put(new_job()) == [True]
+        cuts[0].set()
+        assert await asyncio.gather(*[hands.put(new_job()) for _ in range(20)]) == [[True]] * 20
+        assert len(cuts) == 2
+        assert await hands.counts() == {State.WAITING: 21}
+
+
+async def test_a_connection_on_which_one_caller_lost_patience_goes_on_for_the_others(
+    server_of_ones_own: RealServer,
+) -> None:
+    async with work_on(server_of_ones_own.url) as (store, hands):
+        await hands.put(new_job())
+        with server_of_ones_own.client() as outside:
+            name = outside.client_list(_type="normal")[0]["id"]
+            server_of_ones_own.freeze()
+            calling = asyncio.ensure_future(hands.put(new_job()))
+            with pytest.raises(StoreUnavailable):
+                await store.check(patience_s=0.2)
+            server_of_ones_own.thaw()
+            assert await calling == [True]
+            assert name in {client["id"] for client in outside.client_list(_type="normal")}
+
+
 async def test_a_call_that_was_given_up_leaves_no_reply_for_another(shard: Shard) -> None:
     dice = random.Random(1)
     for _ in range(30):
@@ -254,11 +326,11 @@ async def test_a_call_waits_for_a_server_that_is_busy_with_somebody_elses_script
         with server.client() as client:
             client.config_set("busy-reply-threshold", 1)
         stranger = Owner(topology_at(server.url), "x")
-        endless = asyncio.ensure_future((await stranger.client()).execute_command("EVAL", "while true do end", 0))
+        endless = asyncio.ensure_future((await stranger.wire()).execute("EVAL", "while true do end", 0))
         refused = ""
         while not refused:
             try:
-                await (await hands.shard.link.owner.client()).execute_command("GET", "x")
+                await (await hands.shard.link.owner.wire()).execute("GET", "x")
             except RedisError as error:
                 refused = str(error)
         assert refused.startswith("BUSY")

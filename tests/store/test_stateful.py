@@ -11,7 +11,6 @@ import pytest
 import uvloop
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from redis.asyncio import Redis
 
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
@@ -21,6 +20,7 @@ from jobd.store.scripts import Script
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
 from jobd.store.topology.owner import Owner
+from jobd.store.topology.wire import Wire
 from tests.real_server import RealServer
 from tests.store import model, raw
 from tests.store.hands import LEASE_MS, START_MS, Clock
@@ -56,16 +56,14 @@ class RecordingLink(Link):
 
     last: tuple[Script, Sequence[bytes], Sequence[Argument]] | None = None
 
-    async def _evaluate(
-        self, redis: Redis, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]
-    ) -> Any:
+    async def _evaluate(self, wire: Wire, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
         self.last = (script, keys, arguments)
-        return await super()._evaluate(redis, script, keys, arguments)
+        return await super()._evaluate(wire, script, keys, arguments)
 
     async def again(self) -> Any:
         """Sends it once more."""
         assert self.last is not None
-        return await super()._evaluate(await self.owner.client(), *self.last)
+        return await super()._evaluate(await self.owner.wire(), *self.last)
 
 
 class StoreMachine(RuleBasedStateMachine):

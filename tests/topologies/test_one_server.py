@@ -114,7 +114,7 @@ async def test_a_server_that_is_busy_with_somebody_elses_script(home: Household,
     before = errors(server, "BUSY")
     stranger = Owner(topology_at(server.url), "x")
     async with home.busy() as accepted:
-        endless = asyncio.ensure_future((await stranger.client()).execute_command("EVAL", "while true do end", 0))
+        endless = asyncio.ensure_future((await stranger.wire()).execute("EVAL", "while true do end", 0))
         # the server counts while it is busy, and says it when it is asked again
         await asyncio.sleep(0.5)
         with server.client() as client:

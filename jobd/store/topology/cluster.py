@@ -39,7 +39,7 @@ class Cluster(Topology):
         raise trouble
 
     async def _ask(self, address: Address, slot: int) -> Address | None:
-        ranges = await ask_once(self.open(address, most_connections=1), _slots)
+        ranges = await ask_once(self.open(address), _slots)
         found: Address | None = None
         nodes: dict[Address, None] = {}
         for first, last, *servers in ranges:

@@ -18,7 +18,7 @@ found out by it, and jobs are to be taken again within 5 s"""
 CONNECT_TIMEOUT_S = 3.0
 
 
-def open_node(url: StoreUrl, address: Address, *, most_connections: int = 64, as_sentinel: bool = False) -> Redis:
+def open_node(url: StoreUrl, address: Address, *, as_sentinel: bool = False) -> Redis:
     """A client for the server at `address`, which connects on first use. It never repeats a command by itself: only the
     caller knows what is safe to send twice. Who finds all connections taken waits for one. It has no time limit of its
     own: that of redis-py loses a cancellation now and then. Callers use asyncio.timeout."""
@@ -40,7 +40,7 @@ def open_node(url: StoreUrl, address: Address, *, most_connections: int = 64, as
     return Redis.from_pool(
         BlockingConnectionPool(
             connection_class=kind,
-            max_connections=most_connections,
+            max_connections=1,
             timeout=COMMAND_TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
             retry_on_error=[],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 
-from redis.asyncio import Redis
 from redis.crc import key_slot
 from redis.exceptions import (
     BusyLoadingError,
@@ -20,6 +19,7 @@ from jobd.store.topology.cluster import Cluster
 from jobd.store.topology.node import check_files
 from jobd.store.topology.sentinels import Sentinels
 from jobd.store.topology.topology import Standalone, Topology
+from jobd.store.topology.wire import Wire
 from jobd.store_url import Address, Kind, StoreUrl, masked
 
 _TOPOLOGIES: Mapping[Kind, Callable[[StoreUrl], Topology]] = {
@@ -44,20 +44,17 @@ def topology_at(url: str) -> Topology:
 
 
 class Owner:
-    """Gives a client for the server that owns one slot. Looks for that server when none is known or the known one is in
+    """Gives a wire to the server that owns one slot. Looks for that server when none is known or the known one is in
     doubt, so before each command at most."""
 
-    def __init__(
-        self, topology: Topology, key: str, *, most_connections: int = 64, beside: Owner | None = None
-    ) -> None:
+    def __init__(self, topology: Topology, key: str, *, beside: Owner | None = None) -> None:
         """`key` is any key in the slot. `beside` is another one for the same slot, which learns what this one meets."""
         self._topology = topology
         self._key = key
         self._slot = key_slot(key.encode())
-        self._most = most_connections
         self._beside = beside
         self._address: Address | None = None
-        self._client: Redis | None = None
+        self._wire: Wire | None = None
         self._in_doubt = True
         self._looking = asyncio.Lock()
 
@@ -66,23 +63,23 @@ class Owner:
         """Where it was found last."""
         return self._address
 
-    def twin(self, *, most_connections: int) -> Owner:
-        """Another one for the same slot, with connections of its own."""
-        return Owner(self._topology, self._key, most_connections=most_connections, beside=self)
+    def twin(self) -> Owner:
+        """Another one for the same slot, with a connection of its own."""
+        return Owner(self._topology, self._key, beside=self)
 
-    async def client(self) -> Redis:
-        """A client for the owner. Raises RedisError or OSError when it cannot be found at the moment."""
-        while self._client is None or self._in_doubt:
+    async def wire(self) -> Wire:
+        """A wire to the owner. Raises RedisError or OSError when it cannot be found at the moment."""
+        while self._wire is None or self._in_doubt:
             async with self._looking:  # one looks for all
-                if self._client is None or self._in_doubt:
+                if self._wire is None or self._in_doubt:
                     found = await self._topology.owner(self._slot, doubted=self._address)
                     await self._turn_to(found)
                     self._in_doubt = False
-        return self._client
+        return self._wire
 
-    async def heed(self, error: Exception, client: Redis | None) -> None:
-        """Learns from a command that failed at `client`."""
-        if client is not self._client or client is None:
+    async def heed(self, error: Exception, wire: Wire | None) -> None:
+        """Learns from a command that failed on `wire`."""
+        if wire is not self._wire or wire is None:
             return  # it speaks of one that is left already
         if isinstance(error, MovedError):
             # it says who owns the slot now; without a host, the one where we asked
@@ -92,29 +89,29 @@ class Owner:
         elif not isinstance(error, ResponseError) or isinstance(error, _NO_MASTER) or "UNBLOCKED" in str(error):
             # it is gone, silent, or no master: another one may be
             if not isinstance(error, BusyLoadingError):
-                await self._distrust()
+                self._distrust()
             self._in_doubt = True
 
-    async def _distrust(self) -> None:
-        """Connections that wait unused may be as dead as the one that failed."""
+    def _distrust(self) -> None:
+        """A connection that waits unused may be as dead as the one that failed."""
         self._in_doubt = True
-        if self._client is not None:
-            await self._client.connection_pool.disconnect(inuse_connections=False)
+        if self._wire is not None:
+            self._wire.doubt()
         if self._beside is not None:
-            await self._beside._distrust()
+            self._beside._distrust()
 
     async def close(self) -> None:
         """Closes its connections."""
-        client, self._client = self._client, None
+        wire, self._wire = self._wire, None
         self._in_doubt = True
-        if client is not None:
-            await client.aclose()
+        if wire is not None:
+            await wire.close()
 
     async def _turn_to(self, address: Address) -> None:
-        if self._client is not None and address == self._address:
+        if self._wire is not None and address == self._address:
             return
-        former, self._client = self._client, self._topology.open(address, most_connections=self._most)
+        former, self._wire = self._wire, Wire(self._topology.open(address))
         self._address = address
         if former is not None:
             # whoever still waits for an answer of the former owner asks the new one
-            await former.connection_pool.disconnect(inuse_connections=True)
+            await former.close()

@@ -55,7 +55,7 @@ class Sentinels(Topology):
 
     async def _ask(self, address: Address) -> tuple[int, Address]:
         """The number of failovers that one Sentinel has seen, and the master after the last of them."""
-        sentinel = open_node(self.url, address, most_connections=1, as_sentinel=True)
+        sentinel = open_node(self.url, address, as_sentinel=True)
         return await ask_once(sentinel, self._question)
 
     async def _question(self, sentinel: Redis) -> tuple[int, Address]:

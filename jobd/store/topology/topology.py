@@ -29,9 +29,9 @@ class Topology(ABC):
         """The server that owns a slot; `doubted` is the one that has just failed as such. Raises RedisError or OSError
         when nobody can say it at the moment."""
 
-    def open(self, address: Address, *, most_connections: int = 64) -> Redis:
+    def open(self, address: Address) -> Redis:
         """A client for one of its servers."""
-        return open_node(self.url, address, most_connections=most_connections)
+        return open_node(self.url, address)
 
 
 class Standalone(Topology):
