@@ -19,6 +19,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | holds | hash | gate → how many hold a place, or whose turn it is (an id) | while held |
 | rates | hash | gate with a bucket → when that is full again (us) | one field a rate key in use |
 | pauses | hash | gate → until when nobody passes (ms) | until then |
+| gated_gates | set | gates that anything waits before | while it does |
 | opens | zset | gate → when it opens by itself (ms) | until then |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
 | lanes:<line> | zset | lane → rank | while work waits in it |
@@ -60,6 +61,7 @@ FIXED = frozenset(
         "rates",
         "pauses",
         "opens",
+        "gated_gates",
     }
 )
 

@@ -76,6 +76,7 @@ class Raw:
     lane: dict[str, list[str]] = field(default_factory=dict)
     gated: dict[str, dict[str, float]] = field(default_factory=dict)
     shut: dict[str, dict[str, float]] = field(default_factory=dict)
+    gated_gates: set[str] = field(default_factory=set)
     holds: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     opens: dict[str, float] = field(default_factory=dict)
@@ -125,6 +126,8 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
             getattr(raw, kind)[name] = [job_id.decode() for job_id in content]
         case "idle":
             raw.idle[name] = {member.decode() for member in content}
+        case "gated_gates":
+            raw.gated_gates = {gate.decode() for gate in content}
         case "runs" | "gone" | "inbox" | "window" | "rates" | "pauses":
             pass
         case _:
@@ -222,6 +225,7 @@ def _check_lanes(raw: Raw) -> None:
     indexed = [f"{line}:{lane}" for line, lanes in raw.lanes.items() for lane in lanes]
     words = [word.split(" ") for waiting in raw.gated.values() for word in waiting]
     before_gates = [f"{line}:{lane}" for line, lane in words if lane]
+    assert raw.gated_gates == set(raw.gated)
     shut = {line for line, lane in words if not lane}
     assert sorted(indexed + before_gates) == sorted(raw.lane)
     assert sorted(f"{line}:{lane}" for line, lanes in raw.shut.items() for lane in lanes) == sorted(before_gates)

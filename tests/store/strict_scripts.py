@@ -16,8 +16,8 @@ _WATCH = """
 local redis = (function()
   local real, seen, wrote = redis, {}, false
   local reads = {}
-  for word in string.gmatch([[EXISTS GET HEXISTS HGET HLEN HMGET LINDEX LLEN LRANGE SISMEMBER SRANDMEMBER ZCARD ZCOUNT
-    ZMSCORE ZRANGE ZRANGEBYSCORE ZSCORE]], '%S+') do reads[word] = true end
+  for word in string.gmatch([[EXISTS GET HEXISTS HGET HLEN HMGET LINDEX LLEN LRANGE SISMEMBER SMISMEMBER SRANDMEMBER
+    ZCARD ZCOUNT ZMSCORE ZRANGE ZRANGEBYSCORE ZSCORE]], '%S+') do reads[word] = true end
   for _, key in ipairs(KEYS) do seen[key] = true end
   local function watch(command, key)
     if string.sub(key, 1, #ARGV[2]) ~= ARGV[2] then error('not a key of this shard: ' .. key) end

@@ -1,7 +1,7 @@
 #!lua
 -- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
 -- the server has no memory for them.
--- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses rates opens
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates rates opens
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       then as in intake.lua
 -- Returns: {'ok', positions of the jobs that existed already …}, or {'expired', '1' if this is a repeat}

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
--- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses opens
+-- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
@@ -138,7 +138,7 @@ if found > 0 then
 end
 write_passed()
 for _, line in ipairs(shut) do
-  redis.call('ZADD', gated_key(queue_gate_name(line)), 'NX', now, line .. ' ')
+  write_gated(queue_gate_name(line), line, '')
   redis.call('ZREM', ready_of(line), line)
 end
 write_visits()

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses rates opens
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses gated_gates rates opens
 -- ARGV: batch
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
 -- Moves: blocked → waiting, delayed, gone

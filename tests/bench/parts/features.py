@@ -30,6 +30,11 @@ PLAIN = Feature("plain", "none")
 FEATURES = (
     Feature("priorities", "ten priorities", option="priorities"),
     Feature("delays", "delays, all due at one moment", option="delays"),
+    Feature("groups", "10 fair groups", option="groups"),
+    Feature("many-groups", "100 000 fair groups", option="many-groups"),
+    Feature("keys", "10 concurrency keys of 20 each", option="keys"),
+    Feature("many-keys", "100 000 concurrency keys of 1 each", option="many-keys"),
+    Feature("orders", "100 000 ordering keys", option="orders"),
     Feature("retries", "a retry for each job, counted in attempts", job_type="bench-retry", attempts=2),
 )
 

@@ -69,6 +69,11 @@ FEATURES: dict[str, Callable[[int], dict[str, Any]]] = {
     "plain": lambda number: {},
     "priorities": lambda number: {"priority": number % 10 + 1},
     "delays": lambda number: _due(),
+    "groups": lambda number: {"group": f"tenant-{number % 10}"},
+    "many-groups": lambda number: {"group": f"tenant-{number % 100_000}"},
+    "keys": lambda number: {"concurrency_key": f"account-{number % 10}", "concurrency": 20},
+    "many-keys": lambda number: {"concurrency_key": f"account-{number % 100_000}"},
+    "orders": lambda number: {"ordering_key": f"order-{number % 100_000}"},
     "spread": lambda number: {"delay": number % 3_600 + 60},
 }
 """what options the job of this number has"""

@@ -55,12 +55,30 @@ local function opens_at(here)
   return math.ceil(full_at / 1000)
 end
 
+-- Reads at once who holds places at these gates, and whose turn it is there.
+local function read_held(some)
+  local names, unread = {}, {}
+  for _, here in ipairs(some) do
+    if here.held == nil and (here.limit or here.is_order) then
+      here.held = 0
+      names[#names + 1], unread[#unread + 1] = here.name, here
+    end
+  end
+  for from = 1, #names, 1000 do
+    local to = math.min(from + 999, #names)
+    for i, held in ipairs(redis.call('HMGET', holds_key, unpack(names, from, to))) do
+      local here = unread[from + i - 1]
+      if here.is_order then here.owner = held or nil else here.held = tonumber(held or 0) end
+    end
+  end
+end
+
 -- How many more jobs it lets through.
 local function room_at(here)
   if here.room then return here.room end
   local room = math.huge
   if here.limit then
-    here.held = tonumber(redis.call('HGET', holds_key, here.name) or 0)
+    read_held({ here })
     room = here.limit - here.held
   end
   if here.rate then
@@ -91,10 +109,7 @@ end
 
 local function order_gate(queue, key)
   local here = gate('o/' .. plain(queue) .. '/' .. key)
-  if not here.is_order then
-    here.is_order, here.room = true, 1
-    here.owner = redis.call('HGET', holds_key, here.name) or nil
-  end
+  here.is_order, here.room = true, here.room or 1
   return here
 end
 
@@ -154,7 +169,7 @@ local function pass(gates_here, id)
   return table.concat(words, ' ')
 end
 
--- Reads: a job leaves what it took up: places at once, its turn in an order only when it ends. Returns what it keeps.
+-- A job leaves what it took up: places at once, its turn in an order only when it ends. Returns what it keeps.
 local function let_go(holds, id, ends)
   if holds == '' then return '' end
   local kept = {}
@@ -165,12 +180,12 @@ local function let_go(holds, id, ends)
     else
       local here = freed[name]
       if not here then
-        here = { name = name, count = 0, is_order = kind == 'o/' }
-        here.now = redis.call('HGET', holds_key, name)
+        here = { name = name, count = 0, is_order = kind == 'o/', leavers = {} }
         freed[name] = here
         freed_order[#freed_order + 1] = here
       end
-      if not here.is_order or here.now == id then here.count = here.count + 1 end
+      here.count = here.count + 1
+      here.leavers[id] = true
     end
   end
   return table.concat(kept, ' ')
@@ -182,6 +197,21 @@ local function holds_of(spec, run)
   local queue, _, key = spec_place(spec)
   local turn = string.match(key, 'o=([^;]*)')
   return turn and 'o/' .. plain(queue) .. '/' .. turn or ''
+end
+
+-- Reads who holds what was let go of, and which of these gates anything waits before.
+local function read_freed()
+  for from = 1, #freed_order, 1000 do
+    local to, names = math.min(from + 999, #freed_order), {}
+    for i = from, to do names[#names + 1] = freed_order[i].name end
+    local held = redis.call('HMGET', holds_key, unpack(names))
+    local waited_for = redis.call('SMISMEMBER', gated_gates_key, unpack(names))
+    for i = from, to do
+      local here, at = freed_order[i], i - from + 1
+      here.now, here.waited_for = held[at], waited_for[at] == 1
+      if here.is_order and not here.leavers[here.now or ''] then here.count = 0 end
+    end
+  end
 end
 
 -- Writes: what was let go of.

@@ -69,6 +69,7 @@ end
 -- Reads: lets lanes that wait before a gate be served again, those that have waited longest first, `most` of them.
 local function reopen(name, most)
   if opened[name] or most < 1 then return end
+  touch(gated_gates_key)
   local waiting = redis.call('ZRANGE', gated_key(name), 0, math.min(most, 100) - 1)
   if #waiting == 0 then return end
   opened[name] = true
@@ -88,6 +89,13 @@ local function reopen(name, most)
   end
 end
 
+-- Writes: a lane, or a line, waits before a gate.
+local function write_gated(name, line, lane)
+  redis.call('ZADD', gated_key(name), 'NX', now, line .. ' ' .. lane)
+  redis.call('SADD', gated_gates_key, name)
+  if lane ~= '' then redis.call('ZADD', shut_key(line), 0, lane) end
+end
+
 -- Writes: the first lane of a line decides when it is served.
 local function reindex(line)
   local first = redis.call('ZRANGE', lanes_key(line), 0, 0, 'WITHSCORES')
@@ -101,6 +109,7 @@ end
 local function write_opened()
   for _, here in ipairs(opened_order) do
     redis.call('ZREM', gated_key(here.gate), here.word)
+    if redis.call('EXISTS', gated_key(here.gate)) == 0 then redis.call('SREM', gated_gates_key, here.gate) end
     if here.lane ~= '' then
       redis.call('ZREM', shut_key(here.line), here.lane)
       redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
@@ -111,7 +120,10 @@ end
 
 -- Reads: what was let go of makes room for what waits.
 local function reopen_freed(queues)
-  for _, here in ipairs(freed_order) do reopen(here.name, here.count) end
+  read_freed()
+  for _, here in ipairs(freed_order) do
+    if here.waited_for then reopen(here.name, here.count) end
+  end
   for queue in pairs(queues) do
     local rule = queue_rule(queue)
     if rule and rule.concurrency then reopen('q/' .. plain(queue), 2) end
@@ -156,6 +168,7 @@ local function write_places()
     if here.turn then
       redis.call('ZREM', gated_key(here.turn), here.line .. ' ' .. here.lane)
       redis.call('ZREM', shut_key(here.line), here.lane)
+      if redis.call('EXISTS', gated_key(here.turn)) == 0 then redis.call('SREM', gated_gates_key, here.turn) end
     end
     if here.fill or here.turn then
       redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)

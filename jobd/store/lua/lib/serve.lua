@@ -20,6 +20,7 @@ local function visit_of(line, lane)
   visit.gates, visit.weight = gates_of(queue_of(line), key)
   local its_queue = queue_gate(queue_of(line))
   if its_queue then visit.gates[#visit.gates + 1] = its_queue end
+  visit.is_ordered = not visit.priority
   visits[#visits + 1] = visit
   return visit
 end
@@ -29,7 +30,7 @@ local function share(visit, per_weight)
   if visit.used >= visit.length then return 0 end
   local most = math.min(per_weight * visit.weight, visit.length - visit.used, CHUNK)
   if #visit.gates == 0 then return most end
-  local first = redis.call('LINDEX', visit.list, visit.used)
+  local first = visit.is_ordered and redis.call('LINDEX', visit.list, visit.used) or nil
   local room, closed = room_of(visit.gates, first)
   if room == 0 then visit.closed = closed end
   return math.min(most, room)
@@ -58,6 +59,11 @@ end
 local function serve(line, lanes)
   local open, stride = {}, 1
   for _, lane in ipairs(lanes) do open[#open + 1] = visit_of(line, lane) end
+  local all = {}
+  for _, visit in ipairs(open) do
+    for _, here in ipairs(visit.gates) do all[#all + 1] = here end
+  end
+  read_held(all)
   while #open > 0 and not enough() do
     local weights, ids, owners, before = 0, {}, {}, #taken.ids
     for _, visit in ipairs(open) do weights = weights + visit.weight end
@@ -123,11 +129,20 @@ local function end_visits()
       end
     end
   end
+  local roomy, names = {}, {}
   for _, here in ipairs(gate_order) do
     if not here.is_order and here.room and here.room > 0 and here.room < math.huge then
+      roomy[#roomy + 1], names[#names + 1] = here, here.name
+    end
+  end
+  local waited_for = #names > 0 and redis.call('SMISMEMBER', gated_gates_key, unpack(names)) or {}
+  for i, here in ipairs(roomy) do
+    if waited_for[i] == 1 then
       reopen(here.name, here.room)
       if opened[here.name] then left_over = opened_order[#opened_order].line end
     end
+  end
+  for _, here in ipairs(gate_order) do
     if here.paused_until then
       open_at(here.name, here.paused_until)
     elseif here.rate and here.room == 0 and here.free == here.taken then
@@ -148,13 +163,12 @@ local function write_visits()
     end
     if visit.used > 0 then redis.call('LTRIM', visit.list, visit.used, -1) end
     if visit.closed and string.sub(visit.closed.name, 1, 2) == 'q/' then
-      redis.call('ZADD', gated_key(visit.closed.name), 'NX', now, visit.line .. ' ')
+      write_gated(visit.closed.name, visit.line, '')
     elseif visit.used >= visit.length then
       here.gone[#here.gone + 1] = visit.lane
     elseif visit.closed then
       here.gone[#here.gone + 1] = visit.lane
-      redis.call('ZADD', gated_key(visit.closed.name), 'NX', now, visit.line .. ' ' .. visit.lane)
-      redis.call('ZADD', shut_key(visit.line), 0, visit.lane)
+      write_gated(visit.closed.name, visit.line, visit.lane)
     elseif visit.used > 0 then
       here.ranked[#here.ranked + 1] = visit.rank or rank(visit.line, visit.priority)
       here.ranked[#here.ranked + 1] = visit.lane
