@@ -17,6 +17,7 @@ from jobd.domain.job import Job, LogLine
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, JobNotFound, StoreDenied, StoreError, StoreRefused
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
+from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
 from jobd.store.keys import Keys, shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
@@ -50,6 +51,7 @@ class Store:
 
     def __init__(self, shards: Sequence[Shard], url: str) -> None:
         self.shards = tuple(shards)
+        self._gatherings = {shard: Gathering(shard) for shard in self.shards}
         self.url = url
 
     @classmethod
@@ -114,6 +116,8 @@ class Store:
     async def _enqueue(self, shard: Shard, jobs: Sequence[NewJob], patience_s: float) -> list[bool]:
         if not jobs:
             return []
+        if len(jobs) == 1 and patience_s == PATIENCE_S:
+            return [await self._gatherings[shard].enqueue(jobs[0])]
         if len(jobs) <= BATCH and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
             return await shard.enqueue(jobs, patience_s=patience_s)
         first: dict[str, int] = {}

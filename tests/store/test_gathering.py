@@ -1,0 +1,102 @@
+"""Single enqueues that come at the same time: they share trips, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from jobd.domain.delivery import NewJob
+from jobd.domain.state import State
+from jobd.errors import EnqueueExpired, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jobd.store.gathering import Gathering
+from jobd.store.link import PATIENCE_S
+from jobd.store.shard import Shard
+from jobd.store.store import Store
+from tests.real_server import RealServer
+from tests.store.hands import Clock, Hands, new_job
+
+
+class FussyShard(Shard):
+    """A shard that takes none of those in whose company a certain job comes."""
+
+    def __init__(self, shard: Shard, unwanted: str, refusal: StoreError) -> None:
+        super().__init__(shard.link)
+        self.unwanted = unwanted
+        self.refusal = refusal
+        self.trips: list[int] = []
+
+    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+        self.trips.append(len(jobs))
+        if any(job.id == self.unwanted for job in jobs):
+            raise self.refusal
+        return await super().enqueue(jobs, patience_s=patience_s)
+
+
+async def test_many_share_few_trips_and_all_are_taken_in(
+    store: Store, hands: Hands, session_server: RealServer
+) -> None:
+    def calls() -> int:
+        with session_server.client() as client:
+            return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    await hands.put(new_job("first"))
+    before = calls()
+    assert await asyncio.gather(*[store.enqueue([new_job()]) for _ in range(700)]) == [[True]] * 700
+    assert calls() - before <= 5
+    assert await hands.counts() == {State.WAITING: 701}
+
+
+async def test_each_hears_whether_his_own_was_made(store: Store, hands: Hands) -> None:
+    await hands.put(new_job("there"))
+    names = ["a", "b", "c", "there", "d", "a", "b", "there"]
+    made = await asyncio.gather(*[store.enqueue([new_job(name)]) for name in names])
+    assert made == [[True], [True], [True], [False], [True], [False], [False], [False]]
+    assert await hands.counts() == {State.WAITING: 5}
+
+
+async def test_who_gives_up_before_his_job_is_sent_leaves_nothing(store: Store, hands: Hands) -> None:
+    calls = [asyncio.ensure_future(store.enqueue([new_job(f"j{number}")])) for number in range(20)]
+    await asyncio.sleep(0)
+    for call in calls[10:]:
+        call.cancel()
+    assert await asyncio.gather(*calls[:10]) == [[True]] * 10
+    assert await hands.states("j0", "j9", "j10", "j19") == [State.WAITING, State.WAITING, None, None]
+    assert await store.enqueue([new_job("after")]) == [True]
+
+
+async def test_a_job_that_is_refused_is_refused_alone(shard: Shard, hands: Hands) -> None:
+    gathering = Gathering(fussy := FussyShard(shard, "j7", StoreRefused("not this one")))
+    calls = [gathering.enqueue(new_job(f"j{number}")) for number in range(10)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(answers.pop(7), StoreRefused)
+    assert answers == [True] * 9
+    assert fussy.trips == [1, 1, 8, *[1] * 8]
+    assert await hands.counts() == {State.WAITING: 9}
+
+
+@pytest.mark.parametrize("doubt", [StoreUnavailable("no answer"), EnqueueExpired("too late")])
+async def test_what_may_have_been_taken_in_is_not_sent_as_if_for_the_first_time(
+    shard: Shard, doubt: StoreError
+) -> None:
+    gathering = Gathering(fussy := FussyShard(shard, "j7", doubt))
+    calls = [gathering.enqueue(new_job(f"j{number}")) for number in range(10)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [bool] * 2 + [type(doubt)] * 8
+    assert len({id(answer) for answer in answers[2:]}) == 8
+    assert str(answers[9]) == str(doubt)
+    assert fussy.trips == [1, 1, 8]
+
+
+async def test_a_full_store_refuses_each(server_of_ones_own: RealServer) -> None:
+    store = Store.at(server_of_ones_own.url)
+    hands = Hands(store.shards[0], Clock(store.shards[0]))
+    await hands.join()
+    with server_of_ones_own.client() as client:
+        client.config_set("maxmemory", 1)
+        answers = await asyncio.gather(*[store.enqueue([new_job()]) for _ in range(30)], return_exceptions=True)
+        assert {type(answer) for answer in answers} == {StoreFull}
+        client.config_set("maxmemory", 0)
+    assert await asyncio.gather(*[store.enqueue([new_job()]) for _ in range(30)]) == [[True]] * 30
+    await store.close()
