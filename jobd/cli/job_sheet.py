@@ -25,7 +25,7 @@ _ATTEMPT_COLUMNS = (
     Column("STARTED"),
     Column("TOOK", right=True),
     Column("WORKER"),
-    Column("NOTE", may_be_cut=True),
+    Column("NOTE", below=4),
 )
 LOG_COLUMNS = (Column("TIME"), Column("ATTEMPT", right=True), Column("LEVEL"), Column("TEXT"))
 _LEVEL_COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}

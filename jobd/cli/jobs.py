@@ -17,7 +17,7 @@ from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text, status_cell
 from jobd.cli.table import Cell, Column
 from jobd.domain.rendering import job_to_json, list_to_json, log_line_to_json, page_to_json
-from jobd.domain.state import ENDED
+from jobd.domain.state import ENDED, State
 from jobd.errors import JobdError, StateConflict, StoreError
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("ID"),
-    Column("TYPE"),
-    Column("QUEUE"),
+    Column("TYPE", least=10),
+    Column("QUEUE", least=10),
     Column("STATUS"),
-    Column("ATTEMPT", right=True),
-    Column("PRIORITY", right=True),
-    Column("CREATED"),
-    Column("NOTE", may_be_cut=True),
+    Column("ATTEMPT", right=True, spare=2),
+    Column("PRIORITY", right=True, spare=3),
+    Column("CREATED", spare=1),
+    Column("NOTE", below=2),
 )
 
 
@@ -245,5 +245,5 @@ def _row(screen: Screen, job: Job) -> list[Cell]:
         Cell(f"{job.attempt}/{job.max_attempts}"),
         Cell(str(job.priority)),
         screen.time(job.created_at),
-        Cell(summary(job, screen)),
+        Cell(summary(job, screen), minor=job.status is State.COMPLETED),
     ]

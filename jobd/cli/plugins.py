@@ -25,10 +25,10 @@ _COLUMNS = (
     Column("PACKAGE"),
     Column("VERSION"),
     Column("STATE"),
-    Column("JOB TYPES"),
-    Column("HOOKS", may_be_cut=True),
-    Column("COMMANDS"),
-    Column("ERROR", may_be_cut=True),
+    Column("JOB TYPES", below=100),
+    Column("HOOKS", spare=1, below=100),
+    Column("COMMANDS", below=100),
+    Column("ERROR", below=100),
 )
 
 
@@ -81,9 +81,6 @@ def list_plugins(place: Place, screen: Screen) -> None:
         screen.json(list_to_json([_json(row) for row in rows]))
     else:
         screen.rows(_COLUMNS, [_cells(row) for row in rows], none="no plugin is installed")
-        if screen.form == "table":  # where its column may be cut
-            for error in (error for row in rows for error in row.errors):
-                screen.note(f"\n{error}")
     if any(row.errors for row in rows):
         raise click.exceptions.Exit(1)
 

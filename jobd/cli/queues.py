@@ -58,7 +58,7 @@ def list_queues(place: Place, screen: Screen) -> None:
     if screen.is_json:
         return screen.json(list_to_json([queue_to_json(queue) for queue in found.values()]))
     counts = [Column(state.value.upper(), right=True) for state in _SHOWN]
-    columns = [Column("QUEUE"), *counts, Column("PAUSED", may_be_cut=True)]
+    columns = [Column("QUEUE"), *counts, Column("PAUSED", below=2)]
     rows = [
         [
             Cell(queue.name),
@@ -160,7 +160,7 @@ def _which(names: tuple[str, ...], group: str | None, job_type: str | None) -> l
     return [{"queue": name, "group": group} for name in names]
 
 
-_PAUSES = (Column("PAUSED"), Column("BY"), Column("UNTIL"), Column("REASON", may_be_cut=True))
+_PAUSES = (Column("PAUSED"), Column("BY"), Column("UNTIL"), Column("REASON", below=3))
 
 
 def _pause_row(pause: Pause) -> list[Cell]:

@@ -20,7 +20,10 @@ Data goes to standard output, all else (notes, errors) to standard error.
   --output tsv     a row a line, its cells separated by tabs, without a head, nothing cut; the default elsewhere
   --output json    the field names of the HTTP API, which stay; the columns of tables may change
 
-Ids are never cut. Times in tsv and JSON are RFC 3339 in UTC, and durations whole milliseconds in fields named …_ms.
+Where the terminal is too narrow, notes go below their rows, columns that say nothing or matter least are left out, and
+names lose their ends (…); tsv and json have all. Ids are never cut.
+
+Times in tsv and JSON are RFC 3339 in UTC, and durations whole milliseconds in fields named …_ms.
 With --output json an error is a problem object (RFC 9457) on standard error.
 
 Colours are off where NO_COLOR is set, TERM is dumb, or the output is no terminal; FORCE_COLOR turns them on."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("ID"),
-    Column("HOST"),
-    Column("PID", right=True),
-    Column("QUEUES", may_be_cut=True),
+    Column("HOST", spare=1),
+    Column("PID", right=True, spare=2),
+    Column("QUEUES", least=8),
     Column("JOBS", right=True),
     Column("SINCE"),
     Column("STATE"),

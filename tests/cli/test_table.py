@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 import pytest
 
-from jobd.cli.table import Cell, Column, aligned, columns_of, harmless, tab_separated
+from jobd.cli.table import Cell, Column, aligned, columns_of, elided, harmless, tab_separated
 
-COLUMNS = (Column("ID"), Column("ATTEMPT", right=True), Column("NOTE", may_be_cut=True))
+COLUMNS = (Column("ID"), Column("ATTEMPT", right=True), Column("NOTE", below=2))
 ROWS = (
     (Cell("01KAMWZY9SVJ3Y4S5QKZ8J6T2N"), Cell("1/4"), Cell("ValueError: the wall is wet, come back tomorrow")),
     (Cell("order-1"), Cell("10/12", colour="red"), Cell("")),
@@ -22,11 +22,89 @@ def test_columns_stand_in_line_and_numbers_at_the_right() -> None:
     ]
 
 
-def test_a_narrow_terminal_cuts_notes_and_never_ids() -> None:
-    lines = list(aligned(COLUMNS, ROWS, width=60))
-    assert lines[1] == "01KAMWZY9SVJ3Y4S5QKZ8J6T2N      1/4  ValueError: the wall i…"
-    assert max(map(len, lines)) == 60
-    assert "01KAMWZY9SVJ3Y4S5QKZ8J6T2N" in list(aligned(COLUMNS, ROWS, width=10))[1]
+def test_what_has_no_room_in_its_row_stands_below_it() -> None:
+    assert list(aligned(COLUMNS, [*ROWS, (Cell("order-2"), Cell("2/4"), Cell("dry"))], width=64)) == [
+        "ID                          ATTEMPT  NOTE",
+        "01KAMWZY9SVJ3Y4S5QKZ8J6T2N      1/4",
+        "    ValueError: the wall is wet, come back tomorrow",
+        "order-1                       10/12",
+        "order-2                         2/4  dry",
+    ]
+
+
+def test_it_takes_no_more_lines_there_than_it_may_and_shows_where_it_was_cut() -> None:
+    lines = list(aligned(COLUMNS, [(Cell("order-1"), Cell("1/4"), Cell("word " * 40))], width=40))
+    assert lines == [
+        "ID       ATTEMPT",
+        "order-1      1/4",
+        "    word word word word word word word",
+        "    word word word word word word word…",
+    ]
+
+
+def test_what_is_minor_gets_no_line_of_its_own() -> None:
+    (_, *lines) = aligned(COLUMNS, [(Cell("order-1"), Cell("1/4"), Cell("took 7ms " * 9, minor=True))], width=40)
+    assert lines == ["order-1      1/4"]
+
+
+def test_below_their_rows_several_columns_are_told_apart() -> None:
+    columns = (Column("NAME"), Column("JOB TYPES", below=9), Column("ERROR", below=9))
+    (_, *lines) = aligned(columns, [(Cell("walls"), Cell("paint " * 9), Cell("the door is shut " * 4))], width=40)
+    assert lines == [
+        "walls",
+        "    job types: paint paint paint paint",
+        "    paint paint paint paint paint",
+        "    error: the door is shut the door is",
+        "    shut the door is shut the door is",
+        "    shut",
+    ]
+
+
+def test_a_column_without_anything_in_it_is_not_shown() -> None:
+    assert list(aligned(COLUMNS, [(Cell("order-1"), Cell("1/4"), Cell(""))])) == [
+        "ID       ATTEMPT",
+        "order-1      1/4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("width", "head"),
+    [
+        (60, "QUEUE    WAITING  BLOCKED  ACTIVE  FAILED"),
+        (40, "QUEUE    WAITING  BLOCKED  ACTIVE"),
+        (31, "QUEUE    WAITING  ACTIVE"),
+        (23, "QUEUE    WAITING"),
+        (15, "QUEUE   WAITING"),
+        (13, "QUE…  WAITING"),
+        (5, "Q…  WAITING"),
+    ],
+)
+def test_a_narrow_terminal_loses_what_says_nothing_then_what_is_spare_then_the_ends_of_names(
+    width: int, head: str
+) -> None:
+    columns = (
+        Column("QUEUE", least=2),
+        Column("WAITING", right=True),
+        Column("BLOCKED", right=True),
+        Column("ACTIVE", right=True, spare=1),
+        Column("FAILED", right=True),
+    )
+    row = [Cell("default"), Cell("7"), Cell("0"), Cell("3"), Cell("0")]
+    lines = list(aligned(columns, [row], width=width))
+    assert lines[0] == head
+    assert len(lines[1]) == len(head)
+
+
+def test_ids_are_never_cut() -> None:
+    for width in range(80):
+        assert "01KAMWZY9SVJ3Y4S5QKZ8J6T2N" in list(aligned(COLUMNS, ROWS, width=width))[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "left"), [("日本語", 5, "日本…"), ("abc", 3, "abc"), ("abc", 1, "…"), ("a", 0, "")]
+)
+def test_a_cut_is_shown(text: str, size: int, left: str) -> None:
+    assert elided(text, size) == left
 
 
 def test_colours_do_not_shift_columns() -> None:
