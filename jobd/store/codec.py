@@ -150,6 +150,12 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
     return Job(**(known | _unpack_run(run, result, progress)))
 
 
+def is_cancel_asked(run: bytes, fence: int) -> bool:
+    """By its run record: is this delivery of a job, as long as it stands, to be cancelled?"""
+    _, letter, flags, _, _, _, its_fence, *_ = _RUN.unpack_from(run)
+    return bool(flags & _CANCEL_ASKED and its_fence == fence and _STATE_OF_BYTE[letter] is State.ACTIVE)
+
+
 def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
     _, letter, flags, _, attempt, deliveries, _, started, finished, due, holder_size, queue_size = _RUN.unpack_from(run)
     state = _STATE_OF_BYTE[letter]

@@ -15,6 +15,7 @@ _PATIENCE_S = 1.0
 """how much longer its answer may take: a line that died without a word costs no more than both"""
 _PAUSE_S = 0.2
 LOOK = "look"
+"""the word that stands for others that were lost: the line broke, or the inbox was full (lua/lib/wake.lua)"""
 
 
 class Inbox:

@@ -15,7 +15,7 @@ from jobd.domain.job import Job
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
-from jobd.store.codec import LETTERS, STATES, pack_facts, unpack_delivery, unpack_job
+from jobd.store.codec import LETTERS, STATES, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
 from jobd.store.scripts import load
@@ -296,6 +296,14 @@ class Shard:
         """For each: 'missing', 'cancelled', 'asked' (it runs, its worker is told), or the state it has ended in."""
         replies = await self._run("cancel", self.retention.failed, pack_facts(facts), *ids)
         return [_word(reply) for reply in replies]
+
+    async def asked_to_end(
+        self, deliveries: Sequence[tuple[str, int]], *, patience_s: float = PATIENCE_S
+    ) -> list[tuple[str, int]]:
+        """Of these deliveries, each an id and a fence, those that are to be cancelled."""
+        ids = [job_id for job_id, _ in deliveries]
+        runs = await self.link.command("HMGET", self.keys.fixed("runs"), *ids, patience_s=patience_s) if ids else []
+        return [key for key, run in zip(deliveries, runs, strict=True) if run and is_cancel_asked(run, key[1])]
 
     async def retry(self, ids: Sequence[str]) -> list[str]:
         """For each: 'missing', 'waiting' (made so now), or the state it is in and stays in."""

@@ -19,6 +19,8 @@ from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.roles.worker import stuck
 from jobd.roles.worker.engine import Engine
+from jobd.store.scripts import load
+from tests.real_server import RealServer
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.working import working
 
@@ -379,3 +381,37 @@ async def test_a_handler_that_swallows_its_stop_ends_at_an_interrupt_as_it_was_t
         await swallowed.wait()
     job = await client.get(handle.id)
     assert (job.status, job.attempts[0].outcome) == (State.FAILED, Ending.TIMED_OUT)
+
+
+async def test_a_word_to_cancel_that_was_lost_with_its_connection_is_made_up_for(
+    parts: Parts, session_server: RealServer
+) -> None:
+    begun = asyncio.Event()
+
+    @jobd.job("patient")
+    async def patient() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with working(parts, patient) as client:
+        handle = await client.enqueue(patient, {})
+        await begun.wait()
+        (member,) = await client.workers()
+        script, keys = load("cancel"), parts.shard.keys
+        words = ["", keys.base, 1_000, b"", handle.id]
+        inbox = keys.inbox(member.id)
+        with session_server.client() as outside:
+
+            def listeners() -> list[str]:
+                return [line["id"] for line in outside.client_list() if line["cmd"] == "blpop"]
+
+            await until(lambda: len(listeners()) == 3)  # the worker, the scheduler, the monitor
+            # the word is left and gets lost, and so do the connections on which it might have come
+            lost = outside.pipeline(transaction=True)
+            lost.eval(script.source, len(script.keys), *keys.all_fixed(script.keys), *words)
+            lost.delete(inbox)
+            for listener in listeners():
+                lost.client_kill_filter(_id=listener)
+            asked, deleted, *_ = lost.execute()
+        assert (asked, deleted) == ([b"asked"], 1)
+        assert (await client.wait(handle.id, PATIENCE_S)).status == State.CANCELLED

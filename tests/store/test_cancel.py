@@ -86,7 +86,10 @@ async def test_the_inbox_of_a_worker_that_does_not_listen_is_bounded(hands: Hand
     batch = await hands.active(*[new_job() for _ in range(400)])
     for _ in range(4):
         await shard.cancel(ids(batch), {})
-    assert len(await hands.words("w1")) == 1_000
+    words = await hands.words("w1")
+    assert len(words) == 1_000
+    assert words[-2].startswith("cancel ")
+    assert words[-1] == "look"  # so that it looks at the records of what it runs
 
 
 async def test_ended_jobs_stay_as_they_are(hands: Hands, shard: Shard) -> None:
@@ -119,3 +122,14 @@ async def test_cancelled_jobs_are_kept_by_count(hands: Hands, shard: Shard, cloc
         await shard.cancel([name], {})
     assert await hands.states(*"abc") == [None, None, State.CANCELLED]
     assert await hands.counts() == {State.CANCELLED: 1}
+
+
+async def test_the_records_tell_which_deliveries_are_to_be_cancelled(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    asked, other, over = await hands.active(new_job("asked"), new_job("other"), new_job("over"))
+    await shard.cancel(["asked", "over"], {})
+    await shard.settle("w1", [done(over)])
+    mine = [(item.id, item.fence) for item in (asked, other, over)]
+    assert await shard.asked_to_end([*mine, ("unknown", 1)]) == [("asked", asked.fence)]
+    assert await shard.asked_to_end([("asked", asked.fence - 1)]) == []
+    assert await shard.asked_to_end([]) == []

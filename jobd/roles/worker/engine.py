@@ -28,6 +28,7 @@ from jobd.roles.worker.runner import Key, Runner
 from jobd.roles.worker.slots import Slots
 from jobd.roles.worker.stuck import StuckHandlers
 from jobd.services import Services
+from jobd.store.inbox import LOOK
 from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 
 _PAUSE_S = 0.5
@@ -35,6 +36,7 @@ _OBEY_S = 0.3
 """how long a handler that is interrupted may take to end before its job is given back all the same"""
 _TELL_S = 5.0
 """how long it tries to tell the store what it gives back"""
+_LOOK_PATIENCE_S = 1.0
 _MOST_EARLY = 1_000
 _INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")
 _CANCELLED = Outcome(Ending.CANCELLED)
@@ -96,7 +98,7 @@ class Engine(Actor):
             self._early: set[Key] = set()
             self._due = asyncio.Event()
             self._sequence = self.ran = 0
-            self._in_turn = self._interrupted = self._fetch_pays = self._leaving = False
+            self._in_turn = self._interrupted = self._fetch_pays = self._leaving = self._missed = False
             await self._client.store.tell_types(
                 {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
             )
@@ -209,6 +211,8 @@ class Engine(Actor):
         while True:
             await self._due.wait()
             self._due.clear()
+            if self._missed:
+                await self._look_for_cancels()
             want = max(0, self._slots.free) if self._taking else 0
             if not self._outbox and not (self._look or (want and self._fetch_pays)):
                 continue
@@ -311,21 +315,39 @@ class Engine(Actor):
     def _hear(self, word: str | None) -> None:
         match (word or "").split():
             case ["cancel", job_id, fence]:
-                key = job_id, int(fence)
-                running = self._runner.running.get(key)
-                if running is not None:
-                    running.stop(_CANCELLED, sync_too=False)
-                else:
-                    # it may overtake the delivery that it is about
-                    if len(self._early) >= _MOST_EARLY:
-                        self._early.clear()
-                    self._early.add(key)
+                self._cancel((job_id, int(fence)))
+            case [word] if word == LOOK:
+                self._missed = True
+                self._look_again()
             case []:
                 if self._slots.busy == 0 and not self._outbox:
                     self._on_idle()
                 self._look_again()
             case _:
                 self._look_again()
+
+    def _cancel(self, key: Key) -> None:
+        running = self._runner.running.get(key)
+        if running is not None:
+            running.stop(_CANCELLED, sync_too=False)
+        else:
+            # it may overtake the delivery that it is about
+            if len(self._early) >= _MOST_EARLY:
+                self._early.clear()
+            self._early.add(key)
+
+    async def _look_for_cancels(self) -> None:
+        """Words were lost, and a word to cancel comes only once: the records of what it has in hand tell too."""
+        mine = [*self._runner.running, *((job.id, job.fence) for job in self._slots.to_come)]
+        try:
+            asked = await self._shard.asked_to_end(mine, patience_s=_LOOK_PATIENCE_S)
+        except StoreError as error:
+            self._log.warning("it is unknown which jobs are to be cancelled; asking again", error=str(error))
+            self._look_again()
+            return
+        self._missed = False
+        for key in asked:
+            self._cancel(key)
 
     def _look_again(self) -> None:
         self._look = True

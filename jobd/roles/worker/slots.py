@@ -36,6 +36,11 @@ class Slots:
         """How many more jobs it can take."""
         return self.size - self.busy
 
+    @property
+    def to_come(self) -> Iterable[Delivery]:
+        """Those handed in whose turn has not come."""
+        return self._work
+
     def open(self) -> None:
         """Starts the slots."""
         self._tasks = [asyncio.create_task(self._slot(), name=f"slot {number}") for number in range(self.size)]

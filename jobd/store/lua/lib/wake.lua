@@ -50,10 +50,11 @@ local function choose_idle(line, purpose, fit)
   end
 end
 
--- Writes a word into an inbox that nobody may be listening to.
+-- Writes a word into an inbox that nobody may be listening to. The last one that has room stands for those that have none.
 local function leave_word(member, word)
   local inbox = inbox_key(member)
-  if redis.call('LLEN', inbox) < LONGEST_INBOX then redis.call('RPUSH', inbox, word) end
+  local room = LONGEST_INBOX - redis.call('LLEN', inbox)
+  if room > 0 then redis.call('RPUSH', inbox, room > 1 and word or 'look') end
 end
 
 local function write_wakes()
