@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -64,7 +65,7 @@ def _repeat(bench: Bench, findings: Findings, repetition: int, repetitions: int)
 
 
 def _report(given: argparse.Namespace, findings: Findings) -> None:
-    said = about(given)
+    said = about(given, findings)
     print(page(said, findings))
     if given.json:
         given.json.write_text(json.dumps({"about": said, "figures": findings.figures}, indent=1))
@@ -136,15 +137,18 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def about(given: argparse.Namespace) -> str:
+def about(given: argparse.Namespace, findings: Findings) -> str:
     """When, where and how."""
     server = find_server_binary()
-    return (
-        f"jobd {jobd.__version__}, {time.strftime('%Y-%m-%d')}, Python {platform.python_version()}, "
-        f"{server.product} {'.'.join(map(str, server.version))} on a unix socket, {os.cpu_count()} cores; "
-        f"{given.jobs:,} jobs with payloads of 100 bytes, fsync {given.fsync}, medians of {given.repeat}"
-        f"{', backlogs of 1 000 000' if given.full else ''}"
-    )
+    words = [f"jobd {jobd.__version__}", time.strftime("%Y-%m-%d"), f"Python {platform.python_version()}"]
+    if any(contender.language == "node" for contender in findings.contenders):
+        node = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=30)
+        words.append(f"Node {node.stdout.strip().removeprefix('v')}")
+    words.append(f"{server.product} {'.'.join(map(str, server.version))} on a unix socket, {os.cpu_count()} cores")
+    words.append(f"{given.jobs:,} jobs a drain, fsync {given.fsync}, medians of {given.repeat}")
+    if given.full:
+        words.append("backlogs of 1 000 000")
+    return ", ".join(words)
 
 
 def _say(text: str) -> None:

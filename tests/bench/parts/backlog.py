@@ -46,7 +46,9 @@ def _delayed(bench: Bench, contender: Contender) -> Figures:
         stage.fill(due, environment={"BENCH_FEATURE": "delays", "BENCH_DUE": str(time.time() + SOON_S)})
         with stage.worker() as worker:
             stage.wait(worker, due)
-        return {"delayed_due": stage.rate(due), "delayed_slowest": slowest_ms(stage)}
+            slowest = slowest_ms(stage)
+            verify(stage, worker, range(due), delayed=jobs)
+        return {"delayed_due": stage.rate(due), "delayed_slowest": slowest}
 
 
 def slowest_ms(stage: Stage) -> float:

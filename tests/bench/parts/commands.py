@@ -12,6 +12,7 @@ from typing import Self
 from tests.bench.contender import Contender
 from tests.bench.parts.part import Bench, Figures, Part, Row, queues
 from tests.bench.stage import Stage
+from tests.bench.verify import verify
 
 JOBS = 2_000
 WARM = 50
@@ -69,6 +70,7 @@ def _commands(bench: Bench, contender: Contender) -> Figures:
             running = monitor.counted()
             time.sleep(IDLE_S)
             idle = monitor.counted()
+            verify(stage, worker, range(jobs))
     return {
         "enqueue_commands": enqueuing[0] / one,
         "enqueue_scripted": enqueuing[1] / one,

@@ -13,6 +13,7 @@ from tests.bench.contender import Contender
 from tests.bench.parts.drain import size
 from tests.bench.parts.part import Bench, Figures, Part, Row, only_jobd, queues
 from tests.bench.process import Process
+from tests.bench.verify import verify
 
 WARM = 20
 FULL = 2_000_000
@@ -52,6 +53,7 @@ def _footprint(bench: Bench, contender: Contender) -> Figures:
         figures["rss_after"] = resident_mb(_tree(worker))
         if contender.kind == "jobd":
             figures["child_after"] = resident_mb(_children(worker))
+        verify(stage, worker, range(WARM + jobs))
     return figures
 
 

@@ -6,6 +6,7 @@ import statistics
 
 from tests.bench.contender import Contender
 from tests.bench.parts.part import Bench, Figures, Part, Row
+from tests.bench.verify import verify
 
 WARM = 20
 
@@ -17,6 +18,7 @@ def _latency(bench: Bench, contender: Contender) -> Figures:
         stage.wait(worker, WARM)  # it is up, and idle again
         stage.produce("paced", bench.probes, first=WARM)
         stage.wait(worker, jobs)
+        verify(stage, worker, range(jobs))
         delays = stage.tally.delays_ms(WARM)
     hundredths = statistics.quantiles(delays, n=100)
     return {"start_p50": hundredths[49], "start_p99": hundredths[98]}
