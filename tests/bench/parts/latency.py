@@ -12,14 +12,14 @@ WARM = 20
 
 
 def _latency(bench: Bench, contender: Contender) -> Figures:
-    jobs = WARM + bench.probes
+    first, jobs = 2 * WARM, 2 * WARM + bench.probes
     with bench.stage(contender, jobs) as stage, stage.worker() as worker:
         stage.produce("paced", WARM)
         stage.wait(worker, WARM)  # it is up, and idle again
-        stage.produce("paced", bench.probes, first=WARM)
+        stage.produce("paced", WARM + bench.probes, first=WARM, warm=WARM)
         stage.wait(worker, jobs)
         verify(stage, worker, range(jobs))
-        delays = stage.tally.delays_ms(WARM)
+        delays = stage.tally.delays_ms(first)
     hundredths = statistics.quantiles(delays, n=100)
     return {"start_p50": hundredths[49], "start_p99": hundredths[98]}
 
