@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -51,16 +51,19 @@ class HandWorker:
 
     def take(self, *types: str) -> Delivery:
         """The next waiting job of these types, which is active from now on."""
-
-        async def fetch() -> list[Delivery]:
-            self._sequence += 1
-            _, batch = await self._shard.turn(
-                self.name, [], sequence=self._sequence, want=1, types=f",{','.join(types)},"
-            )
-            return batch
-
-        (delivery,) = self._thread.run(fetch)
+        (delivery,) = self._thread.run(self._fetch, 1, types)
         return delivery
+
+    def take_all(self, *types: str) -> list[Delivery]:
+        """All jobs of these types that may be taken now."""
+        return self._thread.run(self._fetch, 100, types)
+
+    async def _fetch(self, want: int, types: Sequence[str]) -> list[Delivery]:
+        self._sequence += 1
+        _, batch = await self._shard.turn(
+            self.name, [], sequence=self._sequence, want=want, types=f",{','.join(types)},"
+        )
+        return batch
 
     def complete(self, delivery: Delivery, result: object = None) -> None:
         """The job returns `result`."""

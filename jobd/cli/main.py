@@ -21,11 +21,12 @@ _ENTRIES: Mapping[str, Entry] = {
     "enqueue": Entry("jobd.cli.enqueue", "enqueue", "Enqueue a job."),
     "jobs": Entry("jobd.cli.jobs", "jobs", "List, show, cancel and retry jobs."),
     "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and resume queues."),
+    "limits": Entry("jobd.cli.limits", "limits", "See and change what limits queues, groups, types and keys."),
     "workers": Entry("jobd.cli.workers", "workers", "See the worker processes."),
     "plugins": Entry("jobd.cli.plugins", "plugins", "See the installed plugins."),
     "help": Entry("jobd.cli.topics", "help_", "Explain a command or a topic."),
 }
-_ALIASES = {"job": "jobs", "queue": "queues", "worker": "workers", "plugin": "plugins"}
+_ALIASES = {"job": "jobs", "queue": "queues", "limit": "limits", "worker": "workers", "plugin": "plugins"}
 
 
 class Jobd(LazyGroup):

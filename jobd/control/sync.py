@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobd.domain.duration import Duration
 
 if TYPE_CHECKING:
-    from jobd.control.queues import QueueControl
+    from jobd.client import Client
+    from jobd.domain.limits import Limits
     from jobd.domain.queue import Pause, Queue
     from jobd.loop_thread import Runner
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 class SyncQueueControl:
     """The twin of QueueControl."""
 
-    _client: QueueControl
+    _client: Client
     _run: Runner
 
     def queues(self) -> dict[str, Queue]:
@@ -44,3 +45,28 @@ class SyncQueueControl:
     def resume(self, queue: str | None = None, *, group: str | None = None, type: str | None = None) -> bool:
         """See Client.resume."""
         return self._run(partial(self._client.resume, queue, group=group, type=type))
+
+
+class SyncLimitControl:
+    """The twin of LimitControl."""
+
+    _client: Client
+    _run: Runner
+
+    def limits(self) -> list[Limits]:
+        """See Client.limits."""
+        return self._run(self._client.limits)
+
+    def set_limits(
+        self,
+        *,
+        queue: str | None = None,
+        group: str | None = None,
+        type: str | None = None,
+        key: str | None = None,
+        rate_key: str | None = None,
+        **limits: Any,
+    ) -> Limits:
+        """See Client.set_limits."""
+        named = {"queue": queue, "group": group, "type": type, "key": key, "rate_key": rate_key}
+        return self._run(partial(self._client.set_limits, **named, **limits))

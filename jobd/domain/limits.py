@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -78,12 +78,26 @@ LIMITS: Mapping[str, Limit] = dict(
         _limit(
             "ageing",
             duration(least=1_000),
-            "what waits that long is served as if its priority were one higher, again and again",
+            "what waits that long rises by one priority, again and again",
             Scope.QUEUE,
             field="ageing_ms",
         ),
     ]
 )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What limits a queue, a group, a type or a key. Names of queues and types are in the form in which `_` and `-` are
+    the same."""
+
+    scope: Scope
+    names: tuple[str, ...]
+    """of a group: its queue and its own; else one"""
+    holds: dict[str, Any]
+    """what holds, in the words of the API: {"concurrency": 5, "rate": {"count": 100, "per_ms": 60000}}"""
+    set: dict[str, Any] = field(default_factory=dict)
+    """of that, what was set at run time; the rest is from the configuration"""
 
 
 def gate_of(scope: Scope, *names: str) -> str:

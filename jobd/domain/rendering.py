@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jobd.domain.job import Attempt, Job, LogLine, Progress
+from jobd.domain.limits import Limits
 from jobd.domain.options import ROWS, Options
 from jobd.domain.queue import Pause, Queue
 from jobd.domain.state import State
@@ -123,6 +124,17 @@ def pause_to_json(pause: Pause) -> dict[str, Any]:
         "by": pause.by,
         "at": time_to_json(pause.at),
         "until": time_to_json(pause.until),
+    }
+
+
+def limits_to_json(limits: Limits) -> dict[str, Any]:
+    """What limits a queue, a group, a type or a key."""
+    target = {"group": ("queue", "group"), "rate": ("rate_key",)}.get(limits.scope, (limits.scope.value,))
+    return {
+        "scope": limits.scope.value,
+        **dict(zip(target, limits.names, strict=True)),
+        "limits": limits.holds,
+        "set": sorted(limits.set),
     }
 
 

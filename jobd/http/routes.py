@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from jobd.http import health, index, job_types, jobs, listing, queues, workers
+from jobd.http import health, index, job_types, jobs, limits, listing, queues, workers
 from jobd.http.body import read_object
 from jobd.http.expectation import expect_body
 
@@ -65,6 +65,15 @@ def post(path: str, taker: Taker, *, needs: Permission, body: Body, gives: tuple
     return Route("POST", path, handler, needs, body, gives)
 
 
+def patch(path: str, taker: Taker, *, needs: Permission) -> Route:
+    """A route that changes some of what it names."""
+
+    async def handler(request: web.Request) -> web.Response:
+        return await taker(request, await read_object(request, required=True))
+
+    return Route("PATCH", path, handler, needs, Body.REQUIRED, (200,))
+
+
 ROUTES: tuple[Route, ...] = (
     get("/", index.show_index),
     get("/livez", health.livez, needs=Permission.NONE),
@@ -85,6 +94,8 @@ ROUTES: tuple[Route, ...] = (
     post("/api/v1/queues/{queue}/pause", queues.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),
     post("/api/v1/queues/{queue}/resume", queues.resume, needs=Permission.CONTROL, body=Body.OPTIONAL),
     get("/api/v1/pauses", queues.list_pauses),
+    get("/api/v1/limits", limits.list_limits),
+    patch("/api/v1/limits", limits.set_limits, needs=Permission.CONTROL),
     get("/api/v1/types", job_types.list_types),
     get("/api/v1/types/{type}", job_types.show_type),
     post("/api/v1/types/{type}/pause", job_types.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),

@@ -62,6 +62,10 @@ class Api:
         said = {name.replace("_", "-"): text for name, text in headers.items()}
         return await self.ask("POST", path, data, {**(JSON if data is not None else {}), **said})
 
+    async def patch(self, path: str, value: Any) -> Reply:
+        """Sends a JSON value that changes something."""
+        return await self.ask("PATCH", path, orjson.dumps(value), JSON)
+
     async def stream(self, path: str, chunks: Iterable[bytes]) -> Reply:
         """Posts a body whose length is not told beforehand."""
 

@@ -151,3 +151,36 @@ async def test_each_wrong_field_of_a_pause_is_named(api: Api) -> None:
         ("/until", "invalid"),
         ("/untill", "unknown_field"),
     ]
+
+
+async def test_limits_are_set_and_taken_back(api: Api, hand: Hand) -> None:
+    for _ in range(3):
+        await api.enqueue(queue="a")
+    limits = (await api.patch("/api/v1/limits", {"queue": "a", "concurrency": 1, "ageing_ms": 60_000})).body
+    assert limits == {
+        "scope": "queue",
+        "queue": "a",
+        "limits": {"concurrency": 1, "ageing_ms": 60_000},
+        "set": ["ageing_ms", "concurrency"],
+    }
+    assert (await api.get("/api/v1/limits")).body["data"] == [limits]
+    assert len(await hand.take_all()) == 1
+    await api.patch("/api/v1/limits", {"queue": "a", "concurrency": None})
+    assert len(await hand.take_all()) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"queue": "a", "concurrency": 0}, "/concurrency"),
+        ({"queue": "a", "rate": "often"}, "/rate"),
+        ({"queue": "a", "sped": 1}, ""),
+        ({"queue": "a"}, ""),
+        ({"concurrency": 1}, ""),
+        ({"queue": "a", "type": "b", "concurrency": 1}, ""),
+    ],
+)
+async def test_a_wrong_limit_is_refused_by_name(api: Api, body: dict[str, object], pointer: str) -> None:
+    answer = await api.patch("/api/v1/limits", body)
+    assert (answer.status, answer.body["errors"][0]["pointer"]) == (422, pointer)
+    assert (await api.get("/api/v1/limits")).body["data"] == []
