@@ -7,6 +7,7 @@ from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
+from jobd.control.jobs import JobControl
 from jobd.control.limits import LimitControl
 from jobd.control.queues import QueueControl
 from jobd.domain.levels import Levels
@@ -32,7 +33,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(QueueControl, LimitControl):
+class Client(JobControl, QueueControl, LimitControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobd import clock
 from jobd.catalog import Catalog, unknown_type
@@ -19,11 +19,13 @@ from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.payload import encode_json
 from jobd.domain.plain_json import from_json
 from jobd.errors import InvalidRequest, OptionError, PayloadError
-from jobd.store.codec import pack_head
+from jobd.store.codec import Spec, pack_head
 
 if TYPE_CHECKING:
     from jobd.store.store import Store
 
+UNCHANGED: Final = object()
+"""the payload that stays as it is"""
 LARGEST_PAYLOAD = 1_048_576
 _NAMED = (JobType, str)
 _TYPES_FRESH_S = 10.0
@@ -50,6 +52,14 @@ class Planned:
     new_job: NewJob
     type_name: str
     job_type: JobType[Any, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What a job has become, or another was made of it."""
+
+    options: Options
+    spec: bytes
 
 
 @dataclass(slots=True)
@@ -94,7 +104,7 @@ class Intake:
         options, head = self._head(kind, request.options, payload)
         queue = options.queue or ""
         if request.id is None:
-            job_id = new_id(clock.now_ms(), clock.random_bits, self._store.shard_for(queue))
+            job_id = self.new_job_id(queue)
         elif looks_made(check_chosen_id(request.id)):
             raise OptionError(f"id {request.id!r}: ids of this shape are made by jobd; choose one that looks different")
         else:
@@ -121,6 +131,30 @@ class Intake:
         # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own
         backoff = own.backoff if kind.job_type is not None else own.backoff or kind.options.backoff
         return replace(self._levels.resolve(own, kind.options), backoff=backoff)
+
+    async def change(self, spec: Spec, changes: Options, data: object = UNCHANGED, *, origin: str = "") -> Changed:
+        """What a job becomes by these options and this payload, checked as `plan` does. Keys that its type makes of
+        fields of the payload are made anew with a new payload. Raises PayloadError, OptionError."""
+        kind = await self._kind_of(Request(spec.type, options=Options(queue=spec.options.queue)))
+        payload, own = spec.payload, changes.over(spec.options)
+        if data is not UNCHANGED:
+            payload = _encoded(kind, data)
+            if kind.keyed_by_fields:
+                made = {key: None for key in fields_in(kind.options) if getattr(changes, key) is None}
+                own = replace(own, **made).over(filled(kind.options, from_json(payload) or {}))
+        head = pack_head(
+            spec.type,
+            own,
+            lane_key=lane_key(own, spec.type),
+            front=bool(own.front),
+            unique="" if origin else spec.unique,
+            origin=origin or spec.origin,
+        )
+        return Changed(own, head + payload)
+
+    def new_job_id(self, queue: str) -> str:
+        """An id for a job in this queue."""
+        return new_id(clock.now_ms(), clock.random_bits, self._store.shard_for(queue))
 
     async def _kind_of(self, request: Request) -> _Kind:
         wanted = request.type

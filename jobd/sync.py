@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from jobd.client import Client
-from jobd.control.sync import SyncLimitControl, SyncQueueControl
+from jobd.control.sync import SyncJobControl, SyncLimitControl, SyncQueueControl
 from jobd.loop_thread import LoopThread, Runner
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class SyncJobHandle(Generic[R]):
         return self._run(self._handle.retry)
 
 
-class SyncClient(SyncQueueControl, SyncLimitControl):
+class SyncClient(SyncJobControl, SyncQueueControl, SyncLimitControl):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""
 

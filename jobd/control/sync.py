@@ -4,15 +4,51 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from jobd.control.jobs import KEEP
 from jobd.domain.duration import Duration
 
 if TYPE_CHECKING:
     from jobd.client import Client
+    from jobd.domain.job import Job
+    from jobd.domain.keywords import JobOptions
     from jobd.domain.limits import Limits
     from jobd.domain.queue import Pause, Queue
     from jobd.loop_thread import Runner
+
+
+class SyncJobControl:
+    """The twin of JobControl."""
+
+    _client: Client
+    _run: Runner
+
+    def promote(self, job_id: str) -> Job:
+        """See Client.promote."""
+        return self._run(self._client.promote, job_id)
+
+    def reschedule(self, job_id: str, *, run_at: datetime | None = None, delay: Duration | None = None) -> Job:
+        """See Client.reschedule."""
+        return self._run(partial(self._client.reschedule, job_id, run_at=run_at, delay=delay))
+
+    def change(self, job_id: str, *, data: object = KEEP, **options: Unpack[JobOptions]) -> Job:
+        """See Client.change."""
+        return self._run(partial(self._client.change, job_id, data=data, **options))
+
+    def move(self, job_id: str, to: str, *, reason: str | None = None, **options: Unpack[JobOptions]) -> Job:
+        """See Client.move."""
+        return self._run(partial(self._client.move, job_id, to, reason=reason, **options))
+
+    def duplicate(
+        self, job_id: str, *, data: object = KEEP, id: str | None = None, **options: Unpack[JobOptions]
+    ) -> Job:
+        """See Client.duplicate."""
+        return self._run(partial(self._client.duplicate, job_id, data=data, id=id, **options))
+
+    def remove(self, job_id: str) -> None:
+        """See Client.remove."""
+        self._run(self._client.remove, job_id)
 
 
 class SyncQueueControl:

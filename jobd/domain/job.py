@@ -107,6 +107,10 @@ class Job:
     """why it was cancelled, or was to be, or why it waits again"""
     cancel_requested: bool = False
     """somebody asked to cancel it while it ran, and it has not been cancelled: not yet, or it came to another end"""
+    origin: str | None = None
+    """the id of the job that it was made from, moved or duplicated"""
+    moved_to: str | None = None
+    """the id of the job that was made in its place in another queue"""
     attempts: tuple[Attempt, ...] = field(default=())
     """what is kept of its attempts, the oldest first"""
 

@@ -44,6 +44,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "error": dict(job.error) if job.error else None,
         "reason": job.reason,
         "cancel_requested": job.cancel_requested,
+        "origin": job.origin,
+        "moved_to": job.moved_to,
         "worker": job.worker,
         "created_at": time_to_json(job.created_at),
         "run_at": time_to_json(job.run_at),

@@ -38,7 +38,7 @@ MOVES: dict[State | None, dict[str, State]] = {
     },
     State.BLOCKED: {"release": State.WAITING, "release later": State.DELAYED, "cancel": State.CANCELLED},
     State.DELAYED: {"promote": State.WAITING, "cancel": State.CANCELLED},
-    State.WAITING: {"fetch": State.ACTIVE, "cancel": State.CANCELLED},
+    State.WAITING: {"fetch": State.ACTIVE, "reschedule": State.DELAYED, "cancel": State.CANCELLED},
     State.ACTIVE: {
         "return": State.COMPLETED,
         "fail": State.FAILED,
@@ -47,7 +47,7 @@ MOVES: dict[State | None, dict[str, State]] = {
         "lost, drained": State.WAITING,
     },
     State.COMPLETED: {"retry by hand": State.WAITING},
-    State.FAILED: {"retry by hand": State.WAITING},
+    State.FAILED: {"retry by hand": State.WAITING, "move": State.CANCELLED},
     State.CANCELLED: {"retry by hand": State.WAITING},
 }
 """state → move → state; None is "not yet a job"."""

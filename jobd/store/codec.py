@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -46,12 +46,14 @@ _KEYED, _FRONT = 1, 2
 _SUSPECT, _CANCEL_ASKED, _HOLDS = 1, 2, 16
 
 
-def pack_head(job_type: str, options: Options, *, lane_key: str = "", unique: str = "", front: bool = False) -> bytes:
+def pack_head(
+    job_type: str, options: Options, *, lane_key: str = "", unique: str = "", front: bool = False, origin: str = ""
+) -> bytes:
     """What comes before the payload in a spec, and is the same for all jobs of one type with the same options.
     `options` are complete; `lane_key` names the gates that the job passes (lua/lib/gates.lua), `unique` what makes it
-    unique, and `front` puts it before the others of its lane. Raises OptionError if tags and metadata are too large, or
-    the timeout too long."""
-    queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options)
+    unique, `front` puts it before the others of its lane, and `origin` is the id of the job it was made from. Raises
+    OptionError if tags and metadata are too large, or the timeout too long."""
+    queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options, origin)
     if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
         raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
     keys = f"{lane_key} {unique}".rstrip().encode() if lane_key or unique else b""
@@ -68,8 +70,10 @@ def pack_head(job_type: str, options: Options, *, lane_key: str = "", unique: st
     return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", more))
 
 
-def _pack_more(options: Options) -> bytes:
+def _pack_more(options: Options, origin: str) -> bytes:
     more = {name: value for name, value in options.to_record(IN_HEAD).items() if value}
+    if origin:
+        more["origin"] = origin
     if not more:
         return b""
     try:
@@ -117,6 +121,49 @@ def own_options(packed: bytes) -> Options:
     return from_record(orjson.loads(packed)) if packed else NONE
 
 
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What a job is, whatever becomes of it."""
+
+    type: str
+    options: Options
+    """all that it has"""
+    payload: bytes
+    unique: str
+    """what makes it unique, as its record has it"""
+    origin: str
+    """the id of the job it was made from, if it was"""
+
+
+def unpack_spec(spec: bytes) -> Spec:
+    """What a record says that `pack_head` and a payload made."""
+    version, _, marks, _, priority, most, timeout, more_size, queue_size, type_size = _SPEC.unpack_from(spec)
+    if version != VERSION:
+        raise _newer(version)
+    type_at = 24 + queue_size
+    more_at = keys_at = type_at + type_size
+    lane_key = unique = ""
+    if marks & _KEYED:
+        more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
+        lane_key, _, unique = spec[keys_at + 2 : more_at].decode().partition(" ")
+    packed = spec[more_at : more_at + more_size]
+    in_head: dict[str, Any] = {
+        "queue": spec[24:type_at].decode(),
+        "priority": priority,
+        "max_attempts": most,
+        "timeout_ms": timeout,
+        "front": True if marks & _FRONT else None,
+        **read_lane_key(lane_key),
+    }
+    return Spec(
+        spec[type_at:keys_at].decode(),
+        replace(own_options(packed), **in_head),
+        spec[more_at + more_size :],
+        unique,
+        orjson.loads(packed).get("origin", "") if packed else "",
+    )
+
+
 def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
     """A job as it reads back."""
     version, created, marks, _, priority, most, timeout, more_size, queue_size, type_size = _SPEC.unpack_from(spec)
@@ -129,7 +176,8 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
         said |= read_lane_key(spec[keys_at + 2 : more_at].decode().partition(" ")[0])
     payload_at = more_at + more_size
-    more = own_options(spec[more_at:payload_at])
+    packed = spec[more_at:payload_at]
+    more = own_options(packed)
     if said:
         more = replace(more, **said)
     planned = more.run_at_ms or created + (more.delay_ms or 0)
@@ -144,6 +192,7 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
         "options": more,
         "created_at": moment(created),
         "run_at": moment(max(planned, created)),
+        "origin": orjson.loads(packed).get("origin") if b'"origin"' in packed else None,
     }
     if not run:
         return Job(**known, status=State.WAITING, attempt=0, deliveries=0)
@@ -193,6 +242,7 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         "error": tried[-1].get("error") if tried and unlucky else None,
         "reason": _reason(history) if unlucky or asked else None,
         "cancel_requested": asked,
+        "moved_to": next((line["moved_to"] for line in reversed(history) if "moved_to" in line), None),
         "attempts": tuple(attempts),
     }
     if due:

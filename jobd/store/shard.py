@@ -3,7 +3,7 @@ is safe. Nobody outside this folder can tell that it is Redis."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,13 +15,15 @@ from jobd.domain.job import Job
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
-from jobd.store.codec import LETTERS, STATES, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
+from jobd.store.codec import LETTERS, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
+from jobd.store.edits import Edits
+from jobd.store.intake_words import BATCH as BATCH
+from jobd.store.intake_words import grouped, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
+from jobd.store.retention import Retention as Retention
 from jobd.store.scripts import load
 
-BATCH = 500
-"""jobs in one script: about 5 ms of the server's time at most"""
 BATCH_BYTES = 8 * 1024 * 1024
 """bytes of jobs in one script, unless one job alone has more; a line of 25 Mbit/s carries them in time"""
 ENQUEUE_DEADLINE_S = 60.0
@@ -29,17 +31,6 @@ TIME_HOLDS_S = 60.0
 """how long the store's time is reckoned by this host's monotonic clock before it is asked for again"""
 DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How many ended jobs a queue keeps, and for how long."""
-
-    completed: int = 10_000
-    failed: int = 10_000
-    """failed ones, and as many cancelled ones"""
-    completed_ms: int = 24 * 3_600_000
-    failed_ms: int = 30 * 24 * 3_600_000
 
 
 @dataclass(slots=True)
@@ -56,7 +47,7 @@ class Settlement:
     """what the handler enqueued through its context"""
 
 
-class Shard:
+class Shard(Edits):
     """One shard of the store."""
 
     def __init__(
@@ -82,7 +73,7 @@ class Shard:
         if len(once) < len(jobs):
             made = dict(zip(once, await self.enqueue(list(once.values()), patience_s=patience_s), strict=True))
             return [made.pop(job.id, False) for job in jobs]
-        order, arguments = _grouped([("", job) for job in jobs])
+        order, arguments = grouped([("", job) for job in jobs])
         created = [True] * len(jobs)
         for position in await self._enqueue(arguments, "", patience_s):
             created[order[position - 1]] = False
@@ -91,7 +82,7 @@ class Shard:
     async def stage(self, batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
         """Takes in up to 500 jobs of a larger batch, blocked until the batch is committed. For each: does it stand in
         this batch now (False: its id existed already, outside of it)?"""
-        order, arguments = _grouped([("", job) for job in jobs])
+        order, arguments = grouped([("", job) for job in jobs])
         created = [True] * len(jobs)
         for position in await self._enqueue(arguments, batch, patience_s):
             created[order[position - 1]] = False
@@ -215,7 +206,7 @@ class Shard:
                 others += (item.job_id, item.fence, *_verdict(item.verdict), pack_facts(item.facts))
                 uncompleted.append(index)
         retention = self.retention
-        _, groups = _grouped(children)
+        _, groups = grouped(children)
         arguments: list[Argument] = [
             *self._head(),
             holder,
@@ -295,7 +286,7 @@ class Shard:
     async def cancel(self, ids: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
         """For each: 'missing', 'cancelled', 'asked' (it runs, its worker is told), or the state it has ended in."""
         replies = await self._run("cancel", self.retention.failed, pack_facts(facts), *ids)
-        return [_word(reply) for reply in replies]
+        return [word(reply) for reply in replies]
 
     async def asked_to_end(
         self, deliveries: Sequence[tuple[str, int]], *, patience_s: float = PATIENCE_S
@@ -311,7 +302,7 @@ class Shard:
         replies = await self.link.run_repeating(
             "retry", self._keys("retry"), [*self._head(), "", *ids], [*self._head(), sent_ms, *ids], PATIENCE_S
         )
-        return [_word(reply) for reply in replies]
+        return [word(reply) for reply in replies]
 
     async def get(self, ids: Sequence[str]) -> list[Job | None]:
         """The jobs of these ids, each as it was at one moment; None for those that are not there."""
@@ -350,25 +341,6 @@ class Shard:
         return await self.link.run(script, self._keys(script), [*self._head(), *arguments], patience_s=patience_s)
 
 
-def _grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:
-    """The arguments of lua/lib/intake.lua, and for each position in them the index of the job."""
-    groups: dict[tuple[str, str, int, str], list[int]] = {}
-    listed = list(jobs)
-    for index, (parent, job) in enumerate(listed):
-        groups.setdefault((parent, job.queue, job.priority, job.due), []).append(index)
-    arguments: list[Argument] = [sum(-(-len(indices) // BATCH) for indices in groups.values())]
-    order: list[int] = []
-    for (parent, queue, priority, due), indices in groups.items():
-        for at in range(0, len(indices), BATCH):
-            some = indices[at : at + BATCH]
-            arguments += (parent, queue, priority, due, len(some))
-            for index in some:
-                job = listed[index][1]
-                arguments += (job.id, job.spec)
-        order += indices
-    return order, arguments
-
-
 def _portions(settlements: Sequence[Settlement]) -> list[Sequence[Settlement]]:
     """The settlements in portions of what one script may move, children included; at least one portion."""
     if len(settlements) + sum(len(item.children) for item in settlements) <= BATCH:
@@ -396,11 +368,6 @@ def _verdict(verdict: Verdict) -> tuple[str, str]:
     marks += "l" if verdict.holds_rate else ""
     due = str(verdict.until_ms) if verdict.until_ms else f"+{verdict.delay_ms}"
     return LETTERS[verdict.state] + marks, due
-
-
-def _word(reply: bytes) -> str:
-    word = reply.decode()
-    return STATES[word].value if word in STATES else word
 
 
 def _monotonic_us() -> int:

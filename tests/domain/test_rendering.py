@@ -59,6 +59,8 @@ def test_a_job_reads_back_with_these_names() -> None:
         "error": {"type": "ValueError", "message": "wet"},
         "reason": None,
         "cancel_requested": False,
+        "origin": None,
+        "moved_to": None,
         "worker": None,
         "created_at": TEXT,
         "run_at": TEXT,

@@ -48,6 +48,8 @@ async def test_a_job_reads_back_with_the_names_of_the_contract(api: Api) -> None
         "error": None,
         "reason": None,
         "cancel_requested": False,
+        "origin": None,
+        "moved_to": None,
         "worker": None,
         "deliveries": 0,
         "started_at": None,

@@ -447,6 +447,58 @@ class Model:
         self._retire(ending)
         return [answers[job_id] for job_id in ids]
 
+    def change(self, job_id: str, order: Order | None, due: str) -> str:
+        """`order` is what it is to be, `due` when it may run: '', 'now' or '+ms'."""
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "missing"
+        if job.state not in (WAITING, DELAYED, BLOCKED):
+            return job.state
+        was = job.state
+        when = None if due == "" else self.now if due == "now" else self.now + int(due[1:])
+        if when is not None and job.state != BLOCKED:
+            job.state = DELAYED if when > self.now else WAITING
+        if when is not None and not (was == job.state == WAITING):
+            job.due = when
+        elsewhere = order is not None and order.priority != job.order.priority
+        job.order = order or job.order
+        if was == WAITING and (elsewhere or job.state == DELAYED):
+            self.muddled.add(job_id)
+        if job.state == WAITING and (was == DELAYED or elsewhere):
+            self._line_up(job, first=job.deliveries > 0)
+        return "done"
+
+    def move(self, job_id: str, order: Order) -> str:
+        job = self.jobs.get(job_id)
+        if job is None:
+            return "missing"
+        if job.state in (ACTIVE, COMPLETED, CANCELLED):
+            return job.state
+        if job.state == WAITING:
+            self.muddled.add(job_id)
+        job.state = CANCELLED
+        self._make(order)
+        self._retire([job])
+        return "moved"
+
+    def delete(self, ids: Sequence[str], states: Collection[str]) -> list[str]:
+        answers: dict[str, str] = {}
+        for job_id in ids:
+            job = self.jobs.get(job_id)
+            if job_id in answers:
+                continue
+            if job is None:
+                lately = self.now - self.removed_at.get(job_id, -math.inf) < 120_000
+                answers[job_id] = "gone" if lately else "missing"
+            elif job.state == ACTIVE or job.state not in states:
+                answers[job_id] = job.state
+            else:
+                if job.state == WAITING:
+                    self.muddled.add(job_id)
+                self._remove(job)
+                answers[job_id] = "gone"
+        return [answers[job_id] for job_id in ids]
+
     def retry(self, ids: Sequence[str], *, since: int | None = None) -> list[str]:
         answers: dict[str, str] = {}
         for job_id in ids:

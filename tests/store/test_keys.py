@@ -9,7 +9,7 @@ import pytest
 
 import jobd.store
 from jobd.domain.settle import Verdict
-from jobd.domain.state import ENDED, MOVES, State
+from jobd.domain.state import ENDED, MOVES, UNSTARTED, State
 from jobd.errors import StoreError
 from jobd.store import keys as documented
 from jobd.store import link, scripts
@@ -258,9 +258,10 @@ def test_a_script_uses_no_command_whose_cost_grows_without_bound(name: str) -> N
 
 @pytest.mark.parametrize("name", scripts.names())
 def test_the_moves_of_a_script_are_moves_of_the_table(name: str) -> None:
-    """Beside those, a job is gone when its retention ends, and goes from hand to hand while it is active."""
+    """Beside those, a job is gone when its retention ends or somebody removes it, and goes from hand to hand while it
+    is active."""
     allowed: set[tuple[str, str]] = {(start or "–", end) for start, ways in MOVES.items() for end in ways.values()}
-    allowed |= {(state, "gone") for state in (*ENDED, State.BLOCKED)} | {(State.ACTIVE, State.ACTIVE)}
+    allowed |= {(state, "gone") for state in (*ENDED, *UNSTARTED)} | {(State.ACTIVE, State.ACTIVE)}
     moves = {
         (start, end)
         for way in head(name).get("Moves", "").split("; ")

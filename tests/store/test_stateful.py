@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -15,9 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
 from jobd.store import keys as documented
+from jobd.store.edits import Change, Move
 from jobd.store.link import Argument, Link
+from jobd.store.retention import Retention
 from jobd.store.scripts import Script
-from jobd.store.shard import Retention, Shard
+from jobd.store.shard import Shard
 from jobd.store.store import Store
 from jobd.store.topology.owner import Owner
 from jobd.store.topology.wire import Wire
@@ -87,6 +90,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.lives: dict[str, int] = {}
         """a member that starts again does so under a new id"""
         self.sent: list[tuple[int, list[Order]]] = []
+        self.moved = 0
 
     def teardown(self) -> None:
         self.runner.run(self.store.close())
@@ -391,6 +395,37 @@ class StoreMachine(RuleBasedStateMachine):
         answer = self.run(self.shard._run("retry", since, *ids))
         letters = {"w": "waiting", "d": "delayed", "b": "blocked", "a": "active"}
         assert [letters.get(word.decode(), word.decode()) for word in answer] == self.model.retry(ids, since=since)
+
+    @rule(
+        job_id=st.sampled_from(IDS),
+        priority=st.sampled_from([None, 1, 5, 10]),
+        payload=st.sampled_from([None, b"2"]),
+        due=st.sampled_from(["", "", "now", "+50", "+3000"]),
+    )
+    def change(self, job_id: str, priority: int | None, payload: bytes | None, due: str) -> None:
+        job = self.model.jobs.get(job_id)
+        order = job.order if job else Order(job_id)
+        wanted = replace(order, priority=priority or order.priority, payload=payload or order.payload)
+        change = Change(job_id, bytes(9) + packed(order).spec, packed(wanted).spec, due)
+        assert self.run(self.shard.change([change])) == [self.model.change(job_id, wanted, due)]
+
+    @rule(job_id=st.sampled_from(IDS), queue=st.sampled_from("ab"), due=st.sampled_from(["", "+50"]))
+    def move(self, job_id: str, queue: str, due: str) -> None:
+        job = self.model.jobs.get(job_id)
+        order = job.order if job else Order(job_id)
+        self.moved += 1
+        wanted = replace(order, id=f"moved-{self.moved}", queue=queue, due=due)
+        move = Move(job_id, bytes(9) + packed(order).spec, packed(wanted))
+        assert self.run(self.shard.move([move], {"reason": "why"})) == [self.model.move(job_id, wanted)]
+
+    @rule(ids=some_ids, states=st.sets(st.sampled_from(list(State))))
+    def delete(self, ids: list[str], states: set[State]) -> None:
+        answer = self.run(self.shard.delete(ids, states))
+        expected = self.model.delete(ids, {state.value for state in states})
+        # what was removed is remembered for two to three minutes
+        assert [word.replace("gone", "missing") for word in answer] == [
+            word.replace("gone", "missing") for word in expected
+        ]
 
     @rule(
         queue=st.sampled_from("ab"),

@@ -1,0 +1,36 @@
+"""The words between Python and the scripts: how new jobs are told to them, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jobd.domain.delivery import NewJob
+from jobd.store.codec import STATES
+from jobd.store.link import Argument
+
+BATCH = 500
+"""jobs in one script: about 5 ms of the server's time at most"""
+
+
+def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:
+    """The arguments of lua/lib/intake.lua, and for each position in them the index of the job."""
+    groups: dict[tuple[str, str, int, str], list[int]] = {}
+    listed = list(jobs)
+    for index, (parent, job) in enumerate(listed):
+        groups.setdefault((parent, job.queue, job.priority, job.due), []).append(index)
+    arguments: list[Argument] = [sum(-(-len(indices) // BATCH) for indices in groups.values())]
+    order: list[int] = []
+    for (parent, queue, priority, due), indices in groups.items():
+        for at in range(0, len(indices), BATCH):
+            some = indices[at : at + BATCH]
+            arguments += (parent, queue, priority, due, len(some))
+            for index in some:
+                job = listed[index][1]
+                arguments += (job.id, job.spec)
+        order += indices
+    return order, arguments
+
+
+def word(reply: bytes) -> str:
+    said = reply.decode()
+    return STATES[said].value if said in STATES else said

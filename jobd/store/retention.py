@@ -1,0 +1,16 @@
+"""What is kept of ended jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How many ended jobs a queue keeps, and for how long."""
+
+    completed: int = 10_000
+    failed: int = 10_000
+    """failed ones, and as many cancelled ones"""
+    completed_ms: int = 24 * 3_600_000
+    failed_ms: int = 30 * 24 * 3_600_000
