@@ -146,9 +146,7 @@ class Link:
                 trouble = error
             await self.owner.heed(trouble, wire)
             if clock.monotonic() + pause > give_up:
-                said = (
-                    f"{self._name} did not answer {what} within {patience_s:g} s ({str(trouble) or 'no answer came'})"
-                )
+                said = f"{self._name} did not answer {what} within {patience_s:g} s ({_told(trouble)})"
                 doubt = "" if what in READS else "; it is unknown whether it took effect, and safe to ask again"
                 raise StoreUnavailable(said + doubt) from trouble
             await asyncio.sleep(pause)
@@ -183,6 +181,13 @@ def translated(error: Exception, name: str) -> StoreError:
     if fault := _distrust(error):
         return StoreDenied(f"{name}: no TLS connection comes about: {fault}")
     return StoreError(f"{name} answered with an error: {error}")
+
+
+def _told(trouble: Exception) -> str:
+    """What is in the way, in a few words."""
+    if isinstance(trouble, AskError | TryAgainError) or _SLOT_MOVES in str(trouble):
+        return "the slot of this shard is on its way to another node of the cluster"
+    return str(trouble) or "no answer came"
 
 
 def _distrust(error: BaseException) -> str:

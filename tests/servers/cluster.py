@@ -63,12 +63,18 @@ class ClusterFleet:
         return max(named, key=named.count)
 
     def replica_of(self, master: TcpServer) -> TcpServer:
-        """Its replica that is in touch with it."""
-        for node in self.running:
-            role = self.ask(node, "ROLE")
-            if role[0] == b"slave" and role[2] == master.port and role[3] == b"connected":
-                return node
-        raise LookupError(f"{master.place} has no replica")
+        """Its replica, once it has all that the master has."""
+        found: list[TcpServer] = []
+
+        def connected() -> bool:
+            for node in self.running:
+                role = self.ask(node, "ROLE")
+                if role[0] == b"slave" and role[2] == master.port and role[3] == b"connected":
+                    found.append(node)
+            return bool(found)
+
+        wait(connected)
+        return found[0]
 
     def others(self, *known: TcpServer) -> list[TcpServer]:
         """The masters that are not among these."""
@@ -124,10 +130,15 @@ class ClusterFleet:
                 return next(node for node in self.nodes if node.port == master[1])
         return None
 
+    def info(self, node: TcpServer) -> dict[str, str]:
+        """What a node says of the cluster."""
+        with node.client() as client:
+            facts: Any = client.execute_command("CLUSTER INFO")
+        return dict(facts)
+
     def _knows_all(self, node: TcpServer) -> bool:
-        state = self.ask(node, "CLUSTER", "INFO")
-        text = state if isinstance(state, dict) else dict(line.split(":") for line in state.decode().split())
-        return bool(text["cluster_state"] == "ok" and text["cluster_known_nodes"] == "6")
+        facts = self.info(node)
+        return facts["cluster_state"] == "ok" and facts["cluster_known_nodes"] == "6"
 
     def _whole(self) -> bool:
         if not all(self._knows_all(node) for node in self.nodes):

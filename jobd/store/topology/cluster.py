@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from jobd.store.topology.topology import Topology, ask_once
+from jobd.store.topology.topology import Topology
 from jobd.store_url import Address, StoreUrl
 
 
@@ -39,7 +36,7 @@ class Cluster(Topology):
         raise trouble
 
     async def _ask(self, address: Address, slot: int) -> Address | None:
-        ranges = await ask_once(self.open(address), _slots)
+        (ranges,) = await self.node(address).answers(("CLUSTER", "SLOTS"))
         found: Address | None = None
         nodes: dict[Address, None] = {}
         for first, last, *servers in ranges:
@@ -56,11 +53,6 @@ class Cluster(Topology):
         if address in self._nodes:
             self._nodes.remove(address)
             self._nodes.append(address)
-
-
-async def _slots(node: Redis) -> Any:
-    # not `execute_command("CLUSTER SLOTS")`, which redis-py gives another shape
-    return await node.execute_command("CLUSTER", "SLOTS")
 
 
 def _text(host: bytes | None) -> str:

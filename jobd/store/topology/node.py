@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio import Connection, SSLConnection, UnixDomainSocketConnection
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
@@ -16,43 +18,55 @@ COMMAND_TIMEOUT_S = 3.0
 """how long one sending of a command may take, beside what it blocks on purpose: a line that died without a word is
 found out by it, and jobs are to be taken again within 5 s"""
 CONNECT_TIMEOUT_S = 3.0
+LOOK_UP_S = 1.0
+"""how long one server may take to say who the master is"""
 
 
-def open_node(url: StoreUrl, address: Address, *, as_sentinel: bool = False) -> Redis:
-    """A client for the server at `address`, which connects on first use. It never repeats a command by itself: only the
-    caller knows what is safe to send twice. Who finds all connections taken waits for one. It has no time limit of its
-    own: that of redis-py loses a cancellation now and then. Callers use asyncio.timeout."""
-    options: dict[str, Any] = {
-        "username": url.sentinel_username if as_sentinel else url.username,
-        "password": url.sentinel_password if as_sentinel else url.password,
-        "db": 0 if as_sentinel else url.database,
-        "protocol": url.protocol,
-    }
-    kind: type[Connection | UnixDomainSocketConnection] = Connection
-    if url.kind == "socket":
-        kind = UnixDomainSocketConnection
-        options["path"] = address.host
-    else:
-        options |= {"host": address.host, "port": address.port}
-        if url.tls is not None:
-            kind = SSLConnection
-            options |= _tls(url.tls)
-    return Redis.from_pool(
-        BlockingConnectionPool(
-            connection_class=kind,
-            max_connections=1,
-            timeout=COMMAND_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_error=[],
-            socket_timeout=None,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            health_check_interval=0,
-            client_name=None if as_sentinel else "jobd",
-            driver_info=None,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            **options,
-        )
-    )
+class Node:
+    """One server, or one Sentinel."""
+
+    def __init__(self, url: StoreUrl, address: Address, *, is_sentinel: bool = False) -> None:
+        self.address = address
+        self._kind: type[AbstractConnection]
+        self._options: dict[str, Any] = {
+            "username": url.sentinel_username if is_sentinel else url.username,
+            "password": url.sentinel_password if is_sentinel else url.password,
+            "db": 0 if is_sentinel else url.database,
+            "protocol": url.protocol,
+            "client_name": None if is_sentinel else "jobd",
+            "driver_info": None,
+            "retry": Retry(NoBackoff(), 0),
+            "retry_on_error": [],
+            "socket_timeout": None,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "health_check_interval": 0,
+            "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        }
+        if url.kind == "socket":
+            self._kind = UnixDomainSocketConnection
+            self._options["path"] = address.host
+            return
+        self._kind = Connection if url.tls is None else SSLConnection
+        self._options |= {"host": address.host, "port": address.port} | _tls(url.tls)
+
+    def connection(self) -> AbstractConnection:
+        """A connection that is not open yet and belongs to the caller alone. It has no time limit of its own for
+        commands: that of redis-py loses a cancellation now and then."""
+        return self._kind(**self._options)
+
+    async def answers(self, *questions: tuple[str, ...]) -> list[Any]:
+        """What it answers to some commands, on a connection for these alone. Raises RedisError or OSError when it has
+        no answer within a second."""
+        connection = self.connection()
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                await connection.connect()
+                for words in questions:
+                    await connection.send_command(*words)
+                return [await connection.read_response() for _ in questions]
+        finally:
+            # at once, as whoever asked may have been told elsewhere and broken off
+            await connection.disconnect(nowait=True)
 
 
 def check_files(tls: Tls) -> None:
@@ -70,7 +84,9 @@ def _load(context: ssl.SSLContext, path: str, key: str | None) -> None:
     context.load_cert_chain(path, key)
 
 
-def _tls(tls: Tls) -> dict[str, Any]:
+def _tls(tls: Tls | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
     return {
         "ssl_ca_certs": tls.ca,
         "ssl_certfile": tls.cert,

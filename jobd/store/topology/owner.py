@@ -110,7 +110,7 @@ class Owner:
     async def _turn_to(self, address: Address) -> None:
         if self._wire is not None and address == self._address:
             return
-        former, self._wire = self._wire, Wire(self._topology.open(address))
+        former, self._wire = self._wire, Wire(self._topology.node(address))
         self._address = address
         if former is not None:
             # whoever still waits for an answer of the former owner asks the new one

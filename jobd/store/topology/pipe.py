@@ -12,13 +12,12 @@ from collections import deque
 from typing import Any, Self
 
 import hiredis
-from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse
 
 from jobd import clock
-from jobd.store.topology.node import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S
+from jobd.store.topology.node import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, Node
 
 Argument = bytes | str | int | float
 
@@ -58,9 +57,9 @@ class Pipe(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     @classmethod
-    async def to(cls, redis: Redis) -> Self:
-        """A connection of its own to the server that this client means. Raises RedisError, OSError."""
-        connection = redis.connection_pool.make_connection()
+    async def to(cls, node: Node) -> Self:
+        """A connection of its own to a server. Raises RedisError, OSError."""
+        connection = node.connection()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await connection.connect()

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from jobd.errors import StoreRefused
-from jobd.store.topology.node import open_node
-from jobd.store.topology.topology import Topology, ask_once
+from jobd.store.topology.node import Node
+from jobd.store.topology.topology import Topology
 from jobd.store_url import Address
 
 
@@ -55,13 +53,11 @@ class Sentinels(Topology):
 
     async def _ask(self, address: Address) -> tuple[int, Address]:
         """The number of failovers that one Sentinel has seen, and the master after the last of them."""
-        sentinel = open_node(self.url, address, as_sentinel=True)
-        return await ask_once(sentinel, self._question)
-
-    async def _question(self, sentinel: Redis) -> tuple[int, Address]:
-        facts: Any = await sentinel.execute_command("SENTINEL", "MASTER", self.url.service)
-        place: Any = await sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.url.service)
+        service = self.url.service
+        facts, place = await Node(self.url, address, is_sentinel=True).answers(
+            ("SENTINEL", "MASTER", service), ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
+        )
         if not place:
-            raise RedisConnectionError(f"{self.url.service} has no master at the moment")
+            raise RedisConnectionError(f"{service} has no master at the moment")
         words = facts if isinstance(facts, dict) else dict(zip(facts[::2], facts[1::2], strict=True))
         return int(words[b"config-epoch"]), Address(place[0].decode(), int(place[1]))

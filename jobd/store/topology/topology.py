@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
-from redis.asyncio import Redis
-
-from jobd.store.topology.node import open_node
+from jobd.store.topology.node import Node
 from jobd.store_url import Address, StoreUrl
-
-LOOK_UP_S = 1.0
-"""how long one server may take to say who the master is"""
-
-T = TypeVar("T")
 
 
 class Topology(ABC):
@@ -29,9 +19,9 @@ class Topology(ABC):
         """The server that owns a slot; `doubted` is the one that has just failed as such. Raises RedisError or OSError
         when nobody can say it at the moment."""
 
-    def open(self, address: Address) -> Redis:
-        """A client for one of its servers."""
-        return open_node(self.url, address)
+    def node(self, address: Address) -> Node:
+        """One of its servers."""
+        return Node(self.url, address)
 
 
 class Standalone(Topology):
@@ -40,12 +30,3 @@ class Standalone(Topology):
     async def owner(self, slot: int, *, doubted: Address | None = None) -> Address:
         """Always the same."""
         return self.url.addresses[0]
-
-
-async def ask_once(node: Redis, question: Callable[[Redis], Awaitable[T]]) -> T:
-    """The answer of a server that is not to be talked to again. Raises RedisError or OSError if it has none."""
-    try:
-        async with asyncio.timeout(LOOK_UP_S):
-            return await question(node)
-    finally:
-        await node.aclose()

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from jobd.store.topology.node import Node
 from jobd.store.topology.pipe import Argument, Pipe, packed
 
 
 class Wire:
     """All that is said to one server goes over one connection, whoever says it."""
 
-    def __init__(self, redis: Redis) -> None:
-        """`redis` knows how to connect."""
-        self._redis = redis
+    def __init__(self, node: Node) -> None:
+        self._node = node
         self._pipe: Pipe | None = None
         self._connecting: asyncio.Task[Pipe] | None = None
 
@@ -57,13 +56,12 @@ class Wire:
             await asyncio.wait((self._connecting,))
         if self._pipe is not None:
             await self._pipe.close()
-        await self._redis.aclose()
 
     async def _connect(self) -> Pipe:
         if self._pipe is not None:
             await self._pipe.close()
         try:
-            self._pipe = await Pipe.to(self._redis)
+            self._pipe = await Pipe.to(self._node)
         except asyncio.CancelledError:
             # not a cancellation of those who wait
             raise RedisConnectionError("the connection was closed") from None

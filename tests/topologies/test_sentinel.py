@@ -1,0 +1,102 @@
+"""Sentinels and the two servers that they watch: the master changes, and the same jobd goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from jobd.errors import StoreRefused, StoreUnavailable
+from jobd.store.store import Store
+from tests.acceptance.program import Program
+from tests.servers.sentinels import SentinelFleet
+from tests.topologies.household import Household, household, program_on
+
+pytestmark = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def fleet(server_binary: Path) -> Iterator[SentinelFleet]:
+    with SentinelFleet(server_binary, "appendonly yes") as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def program(fleet: SentinelFleet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    with program_on(fleet.url, tmp_path_factory.mktemp("sentinel")) as program:
+        yield program
+
+
+@pytest.fixture
+async def home(fleet: SentinelFleet, program: Program) -> AsyncIterator[Household]:
+    fleet.mend()
+    async with household(fleet.url, program) as home:
+        yield home
+
+
+async def test_the_master_is_killed(home: Household, fleet: SentinelFleet) -> None:
+    former = fleet.master
+    async with home.busy() as accepted:
+        former.stop()
+        taken_over = len(accepted)
+        await asyncio.to_thread(fleet.wait_failover, former)
+        await home.takes_jobs()
+        after = accepted[taken_over:]
+    assert fleet.master is not former
+    # what the replica had not been told yet is lost, and durability="replica" would have said so
+    await home.all_ran(after)
+
+
+async def test_the_master_is_frozen_and_comes_back_as_it_was(home: Household, fleet: SentinelFleet) -> None:
+    former = fleet.master
+    async with home.busy():
+        former.freeze()
+        await asyncio.to_thread(fleet.wait_failover, former)
+        await home.takes_jobs()
+        former.thaw()  # it takes itself for the master until the Sentinels tell it
+        await home.takes_jobs()
+    await asyncio.to_thread(fleet.mend)
+    await home.takes_jobs()
+
+
+async def test_the_master_is_changed_for_maintenance(home: Household, fleet: SentinelFleet) -> None:
+    former = fleet.master
+    async with home.busy() as accepted:
+        fleet.fail_over()
+        await asyncio.to_thread(fleet.wait_failover, former)
+        begun = len(accepted)
+        await home.takes_jobs()
+        after = accepted[begun:]
+    await home.all_ran(after)
+
+
+async def test_one_sentinel_is_enough_to_find_the_master(home: Household, fleet: SentinelFleet) -> None:
+    master = fleet.master
+    fleet.sentinels[0].stop()
+    fleet.sentinels[1].freeze()
+    try:
+        newcomer = Store.at(fleet.url)
+        await newcomer.check()
+        assert newcomer.shards[0].link.owner.address is not None
+        assert newcomer.shards[0].link.owner.address.port == master.port
+        await newcomer.close()
+        await home.takes_jobs()
+    finally:
+        fleet.sentinels[1].thaw()
+        fleet.sentinels[0].start()
+
+
+async def test_a_service_that_nobody_watches_is_said_at_once(fleet: SentinelFleet) -> None:
+    store = Store.at(fleet.url.replace("/jobs/", "/jibs/"))
+    with pytest.raises(StoreRefused, match="watch no service 'jibs'"):
+        await store.check()
+    await store.close()
+
+
+async def test_sentinels_that_are_all_away_cost_no_more_than_the_callers_patience() -> None:
+    store = Store.at("redis+sentinel://127.0.0.1:1,127.0.0.1:2/jobs")
+    with pytest.raises(StoreUnavailable):
+        await store.check(patience_s=0.5)
+    await store.close()
