@@ -228,7 +228,8 @@ class House:
     def _about(self, concurrency: int | None = None) -> dict[str, Any]:
         """What workers tell of themselves."""
         worker = self.settings.worker
-        return {"concurrency": concurrency or worker.concurrency, "queues": worker.queues}
+        types = sorted(job_type.name for job_type in self.catalog.types.values())
+        return {"concurrency": concurrency or worker.concurrency, "queues": worker.queues, "types": types}
 
     def _engine(self, store: Store, client: Client, keeper: LeaseKeeper) -> Engine:
         worker = self.settings.worker

@@ -17,6 +17,7 @@ from jobd.domain.state import State, parse_states
 from jobd.endings import Endings
 from jobd.errors import JobCancelled, JobFailed, StateConflict
 from jobd.handle import JobHandle
+from jobd.takers import Takers
 
 # what only some questions need is imported where they are asked: commands that look are to answer at once
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jobd.domain.job import Job, LogLine
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions
+    from jobd.domain.queue import Queue
     from jobd.intake import Intake, Planned, Request
     from jobd.settings import Settings
     from jobd.store.queries import Filter, Page
@@ -63,6 +65,7 @@ class Client(JobControl, QueueControl, LimitControl):
         """what holds where neither a job nor its type says anything"""
         self._intake: Intake | None = None
         self._endings = Endings(store)
+        self._takers = Takers(store)
 
     async def __aenter__(self) -> Self:
         return self
@@ -259,6 +262,14 @@ class Client(JobControl, QueueControl, LimitControl):
             found = self.catalog.find(type_name)
             type_name = found.name if found else same_name(type_name)
         return Filter(states=states, queue=queue, type=type_name, created_after=after, created_before=before)
+
+    async def hint(self, job: Job) -> str | None:
+        """Why no worker takes this waiting job; None if one will, or if it does not wait."""
+        return await self._takers.hint(job)
+
+    async def queue_hints(self, queues: Iterable[Queue]) -> dict[str, str]:
+        """For those of the queues in which jobs wait that no worker takes: why, by the name of the queue."""
+        return await self._takers.queue_hints(queues)
 
     async def workers(self) -> list[Member]:
         """The worker processes that have joined and not left."""

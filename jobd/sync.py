@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jobd.domain.job import Job, LogLine
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions
+    from jobd.domain.queue import Queue
     from jobd.domain.state import State
     from jobd.handle import JobHandle
     from jobd.intake import Request
@@ -195,6 +196,14 @@ class SyncClient(SyncJobControl, SyncQueueControl, SyncLimitControl):
         return self._run(self._client.retry, job_id)
 
     # --- many ----------------------------------------------------------------------------------------------------
+
+    def hint(self, job: Job) -> str | None:
+        """See Client.hint."""
+        return self._run(self._client.hint, job)
+
+    def queue_hints(self, queues: Iterable[Queue]) -> dict[str, str]:
+        """See Client.queue_hints."""
+        return self._run(self._client.queue_hints, queues)
 
     def workers(self) -> list[Member]:
         """See Client.workers."""

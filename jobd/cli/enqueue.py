@@ -63,14 +63,20 @@ def enqueue(
         handle = (await client.enqueue_requests([Request(job_type, payload, options, job_id)]))[0]
         if not handle.created:
             screen.note(f"a job with the id {handle.id} existed already; no other was made")
+        job = await handle.get()
+        hint = await client.hint(job)
         if not waits:
             if screen.is_json:
-                return screen.json(job_to_json(await handle.get()))
+                return screen.json({**job_to_json(job), "hint": hint})
             screen.line(handle.id)
             if screen.on_terminal:
                 screen.note(f"{handle.type} waits in queue {handle.queue}; `jobd jobs show {handle.id}` follows it")
+        else:
+            screen.note(f"{handle.type} {handle.id}")
+        if hint and (waits or screen.on_terminal):
+            screen.note(hint)
+        if not waits:
             return None
-        screen.note(f"{handle.type} {handle.id}")
         result = await client.result(handle.id, wait_timeout)
         if screen.is_json:
             return screen.json(job_to_json(await handle.get()))

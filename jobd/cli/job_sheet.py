@@ -31,12 +31,14 @@ LOG_COLUMNS = (Column("TIME"), Column("ATTEMPT", right=True), Column("LEVEL"), C
 _LEVEL_COLOURS = {"warning": "yellow", "error": "red", "debug": "dim"}
 
 
-def show_job(screen: Screen, job: Job, lines: Sequence[LogLine]) -> None:
-    """All about a job."""
+def show_job(screen: Screen, job: Job, lines: Sequence[LogLine], hint: str | None = None) -> None:
+    """All about a job; `hint` says why nobody takes it."""
     status = screen.painted(job.status.value, STATUS_COLOURS[job.status])
     screen.styled(f"{screen.painted(job.id, 'head')}  {status}")
     for name, text in _facts(screen, job):
         screen.line(f"  {name:<10} {text}")
+    if hint:
+        screen.line(f"  {'waits':<10} {hint}", "yellow")
     _section(screen, "Data", json_text(job.data))
     if job.status is State.COMPLETED:
         _section(screen, "Result", json_text(job.result))

@@ -116,9 +116,11 @@ def show(place: Place, screen: Screen, job_id: str) -> None:
 
     async def conversation(client: Client) -> None:
         job, lines = await client.get(job_id), await client.logs(job_id)
+        hint = await client.hint(job)
         if screen.is_json:
-            return screen.json({**job_to_json(job), "logs": [log_line_to_json(line) for line in lines]})
-        return show_job(screen, job, lines)
+            told = [log_line_to_json(line) for line in lines]
+            return screen.json({**job_to_json(job), "hint": hint, "logs": told})
+        return show_job(screen, job, lines, hint)
 
     place.ask(conversation)
 

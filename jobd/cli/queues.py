@@ -54,16 +54,22 @@ Examples:
 @asks_store
 def list_queues(place: Place, screen: Screen) -> None:
     """List the queues, with how many of their jobs are in each state."""
-    found = place.ask(lambda client: client.queues())
+
+    async def conversation(client: Client) -> tuple[dict[str, Queue], dict[str, str]]:
+        found = await client.queues()
+        return found, await client.queue_hints(found.values())
+
+    found, hints = place.ask(conversation)
     if screen.is_json:
-        return screen.json(list_to_json([queue_to_json(queue) for queue in found.values()]))
+        return screen.json(list_to_json([queue_to_json(queue, hints.get(name)) for name, queue in found.items()]))
     counts = [Column(state.value.upper(), right=True) for state in _SHOWN]
-    columns = [Column("QUEUE"), *counts, Column("PAUSED", below=2)]
+    columns = [Column("QUEUE"), *counts, Column("PAUSED", below=2), Column("HINT", below=4)]
     rows = [
         [
             Cell(queue.name),
             *(Cell(str(queue[state]), colour=_colour(state, queue[state])) for state in _SHOWN),
             _paused(queue),
+            Cell(hints.get(queue.name, ""), colour="yellow"),
         ]
         for queue in found.values()
     ]
@@ -178,7 +184,7 @@ def _paused(queue: Queue) -> Cell:
     if queue.paused_groups:
         count = len(queue.paused_groups)
         words.append("1 group" if count == 1 else f"{count} groups")
-    return Cell("; ".join(words) or "-", colour="red" if words else None)
+    return Cell("; ".join(words), colour="red")
 
 
 def _colour(state: State, count: int) -> str | None:

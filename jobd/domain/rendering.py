@@ -105,14 +105,16 @@ def log_line_to_json(line: LogLine) -> dict[str, Any]:
     }
 
 
-def queue_to_json(queue: Queue) -> dict[str, Any]:
-    """A queue: how many of its jobs are in each state, how many have not ended, and what is paused."""
+def queue_to_json(queue: Queue, hint: str | None = None) -> dict[str, Any]:
+    """A queue: how many of its jobs are in each state, how many have not ended, what is paused, and a hint why nobody
+    takes some of those that wait."""
     return {
         "name": queue.name,
         "counts": {state.value: queue[state] for state in State},
         "unfinished": queue.unfinished,
         "paused": pause_to_json(queue.paused) if queue.paused else None,
         "paused_groups": [pause_to_json(pause) for pause in queue.paused_groups],
+        "hint": hint,
     }
 
 

@@ -33,11 +33,11 @@ async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
     headers = {"Location": f"/api/v1/jobs/{handle.id}"}
     status = 201 if handle.created else 200
     try:
-        job = await _after_wish(request, handle.id, headers)
+        body = await _with_hint(request, await _after_wish(request, handle.id, headers))
     except (JobNotFound, StoreError):
         # it was taken in, and whoever hears an error would send it again
-        return answer(handle_body(handle), status, headers)
-    return answer(job_to_json(job), status, headers)
+        body = handle_body(handle)
+    return answer(body, status, headers)
 
 
 async def create_many(request: web.Request, body: dict[str, Any]) -> web.Response:
@@ -52,7 +52,7 @@ async def show(request: web.Request) -> web.Response:
     """A job, whole."""
     headers: dict[str, str] = {}
     job = await _after_wish(request, _id_of(request), headers)
-    return answer(job_to_json(job), headers=headers)
+    return answer(await _with_hint(request, job), headers=headers)
 
 
 async def show_status(request: web.Request) -> web.Response:
@@ -99,7 +99,7 @@ async def cancel(request: web.Request, body: dict[str, Any]) -> web.Response:
 async def retry(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Runs an ended job again."""
     _refuse_fields(body)
-    return answer(job_to_json(await client_of(request).retry(_id_of(request))))
+    return answer(await _with_hint(request, await client_of(request).retry(_id_of(request))))
 
 
 def _id_of(request: web.Request) -> str:
@@ -112,6 +112,11 @@ def _id_of(request: web.Request) -> str:
 
 async def _job(request: web.Request) -> Job:
     return await client_of(request).get(_id_of(request))
+
+
+async def _with_hint(request: web.Request, job: Job) -> dict[str, Any]:
+    """The job, and why nobody takes it if it waits in vain."""
+    return {**job_to_json(job), "hint": await client_of(request).hint(job)}
 
 
 async def _after_wish(request: web.Request, job_id: str, headers: dict[str, str]) -> Job:

@@ -18,17 +18,21 @@ from jobd.http.service import client_of
 
 async def list_queues(request: web.Request) -> web.Response:
     """All queues that ever had a job."""
-    queues = await client_of(request).queues()
-    return answer(listed([queue_to_json(queue) for queue in queues.values()]))
+    client = client_of(request)
+    queues = await client.queues()
+    hints = await client.queue_hints(queues.values())
+    return answer(listed([queue_to_json(queue, hints.get(name)) for name, queue in queues.items()]))
 
 
 async def show_queue(request: web.Request) -> web.Response:
     """One queue."""
-    queues = await client_of(request).queues()
+    client = client_of(request)
+    queues = await client.queues()
     name = _nearest(request.match_info["queue"], queues)
     if name not in queues:
         raise NotFound(f"no queue {name!r} has had a job yet")
-    return answer(queue_to_json(queues[name]))
+    hints = await client.queue_hints([queues[name]])
+    return answer(queue_to_json(queues[name], hints.get(name)))
 
 
 async def pause(request: web.Request, body: dict[str, Any]) -> web.Response:

@@ -12,6 +12,7 @@ import jobd
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from tests.acceptance.program import PATIENCE_S
+from tests.acceptance.until import until
 
 
 @pytest.mark.requirement("1.1")
@@ -102,3 +103,16 @@ async def test_sync_and_async_jobs_run_side_by_side(client: jobd.Client) -> None
     handles = [await client.enqueue(noop_sync if number % 2 else noop, Note(text=str(number))) for number in range(100)]
     ended = [await client.wait(handle.id, PATIENCE_S) for handle in handles]
     assert [job.status for job in ended] == [State.COMPLETED] * 100
+
+
+async def test_a_job_of_a_type_that_no_worker_knows_says_so(client: jobd.Client) -> None:
+    handle = await client.enqueue("nobody-knows-this", {}, queue="no-plugin")
+    hint = "no worker that runs knows the type nobody-knows-this; install the plugin where workers run, and start them"
+    assert str(await client.hint(await handle.get())).startswith(hint)
+
+    async def told_of_the_queue() -> bool:
+        hints = await client.queue_hints((await client.queues()).values())
+        return hints.get("no-plugin", "").startswith(hint)
+
+    await until(told_of_the_queue)
+    await handle.cancel()

@@ -136,6 +136,7 @@ def test_show_as_json_is_the_job_of_the_api_with_its_log(
     assert isinstance(shown, dict)
     (line,) = shown.pop("logs")
     assert (line["level"], line["text"], line["attempt"], line["fields"]) == ("info", "begun", 1, {})
+    assert shown.pop("hint") is None
     assert shown == orjson.loads(orjson.dumps(job_to_json(client.get("wall-1"))))
     assert (shown["status"], shown["result"], shown["attempts"][0]["outcome"]) == (
         "completed",

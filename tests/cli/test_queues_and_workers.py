@@ -10,20 +10,30 @@ from tests.hand_worker import HandWorker
 
 
 @pytest.mark.requirement("3.1")
+@pytest.mark.usefixtures("worker")
 def test_queues_are_listed_with_their_counts(cli: Cli, enqueue: Enqueue, client: SyncClient) -> None:
     enqueue("one")
     enqueue("two")
     enqueue("later", delay="1h", queue="doors")
     client.cancel("two")
-    assert cli("queues").stdout == "doors\t0\t1\t0\t0\t0\t0\t0\t-\nwalls\t1\t0\t0\t0\t0\t0\t1\t-\n"
+    assert cli("queues").stdout == "doors\t0\t1\t0\t0\t0\t0\t0\t\t\nwalls\t1\t0\t0\t0\t0\t0\t1\t\t\n"
     assert cli("queues", "list", "-o", "table").stdout.splitlines() == [
-        "QUEUE  WAITING  DELAYED  BLOCKED  ACTIVE  COMPLETED  FAILED  CANCELLED  PAUSED",
-        "doors        0        1        0       0          0       0          0  -",
-        "walls        1        0        0       0          0       0          1  -",
+        "QUEUE  WAITING  DELAYED  BLOCKED  ACTIVE  COMPLETED  FAILED  CANCELLED",
+        "doors        0        1        0       0          0       0          0",
+        "walls        1        0        0       0          0       0          1",
     ]
     listed = cli.json("queues")
     assert isinstance(listed, dict)
     assert [(queue["name"], queue["counts"]["waiting"]) for queue in listed["data"]] == [("doors", 0), ("walls", 1)]
+
+
+def test_jobs_that_nobody_takes_are_told_with_the_reason(cli: Cli, enqueue: Enqueue) -> None:
+    job_id = enqueue("one")
+    assert cli("queues").stdout.endswith("\tno worker runs; start `jobd run`\n")
+    assert "  waits      no worker runs; start `jobd run`\n" in cli("jobs", "show", job_id).stdout
+    shown = cli.json("jobs", "show", job_id)
+    assert isinstance(shown, dict)
+    assert shown["hint"] == "no worker runs; start `jobd run`"
 
 
 def test_a_store_without_jobs_has_no_queues(cli: Cli) -> None:
@@ -66,6 +76,7 @@ def test_where_no_worker_runs_it_says_what_to_do(cli: Cli) -> None:
 
 
 @pytest.mark.requirement("3.1")
+@pytest.mark.usefixtures("worker")
 def test_queues_groups_and_types_are_paused_and_resumed(cli: Cli, enqueue: Enqueue) -> None:
     enqueue("one")
     said = cli("queues", "pause", "walls", "--reason", "wet", "--by", "ada", "--until", "2100-01-01T00:00:00Z")
@@ -73,7 +84,7 @@ def test_queues_groups_and_types_are_paused_and_resumed(cli: Cli, enqueue: Enque
     cli("queues", "pause", "walls", "--group", "tenant 42")
     cli("queues", "pause", "--type", "paint", "--until", "10m")
     assert cli("queues").stdout == (
-        "walls\t1\t0\t0\t0\t0\t0\t0\twet, by ada, until 2100-01-01T00:00:00.000Z; 1 group\n"
+        "walls\t1\t0\t0\t0\t0\t0\t0\twet, by ada, until 2100-01-01T00:00:00.000Z; 1 group\t\n"
     )
     assert [line.split("\t")[0] for line in cli("queues", "pauses").stdout.splitlines()] == [
         "group tenant 42 of queue walls",

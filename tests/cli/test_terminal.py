@@ -47,12 +47,20 @@ def test_colours_can_be_asked_for_where_there_is_no_terminal(cli: Cli, failed: s
     assert "\x1b" not in cli.process("jobs", "show", failed).stdout
 
 
+@pytest.mark.usefixtures("worker")
 def test_after_an_enqueue_people_are_told_how_to_follow_the_job(cli: Cli) -> None:
     with Terminal("enqueue", "paint", "--queue", "walls", "--id", "wall-1", environment=cli.environment) as terminal:
         assert terminal.end() == 0
     assert terminal.shown == "wall-1\npaint waits in queue walls; `jobd jobs show wall-1` follows it\n"
 
 
+def test_who_enqueues_what_nobody_takes_is_told(cli: Cli) -> None:
+    with Terminal("enqueue", "paint", "--queue", "walls", "--id", "wall-1", environment=cli.environment) as terminal:
+        assert terminal.end() == 0
+    assert terminal.shown.endswith("\nno worker runs; start `jobd run`\n")
+
+
+@pytest.mark.usefixtures("worker")
 def test_ctrl_c_ends_a_wait_quietly(cli: Cli) -> None:
     words = ("enqueue", "paint", "--queue", "walls", "--id", "wall-1", "--wait")
     with Terminal(*words, environment=cli.environment) as terminal:

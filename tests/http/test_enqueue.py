@@ -47,6 +47,7 @@ async def test_a_job_reads_back_with_the_names_of_the_contract(api: Api) -> None
         "result": None,
         "error": None,
         "reason": None,
+        "hint": "no worker runs; start `jobd run`",
         "cancel_requested": False,
         "origin": None,
         "moved_to": None,

@@ -23,6 +23,13 @@ async def test_queues_are_listed_with_their_counts(api: Api, hand: Hand) -> None
     assert sum(queue["counts"]["active"] for queue in body["data"]) == 1
 
 
+async def test_a_queue_whose_jobs_nobody_takes_says_why(api: Api) -> None:
+    await api.enqueue(queue="a")
+
+    for body in ((await api.get("/api/v1/queues")).body["data"][0], (await api.get("/api/v1/queues/a")).body):
+        assert body["hint"] == "no worker runs; start `jobd run`"
+
+
 @pytest.mark.parametrize("name", ["odd_ones", "odd-ones", "ODD-ones"])
 async def test_a_queue_is_found_whichever_dash_is_used(api: Api, name: str) -> None:
     await api.enqueue(queue="odd_ones")
