@@ -20,6 +20,7 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.errors import JobdError, SettingsError
 from jobd.reach import retention_of
+from jobd.roles.checked_store import CheckedStore
 from jobd.roles.declared_limits import DeclaredLimits
 from jobd.roles.embedded import Embedded
 from jobd.roles.leases import Leases
@@ -27,7 +28,6 @@ from jobd.roles.membership import Membership
 from jobd.roles.pruner import Pruner
 from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
-from jobd.roles.shared_store import SharedStore
 from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.crew import Crew
 from jobd.roles.worker.engine import Engine
@@ -135,6 +135,7 @@ class House:
         self.embedded: EmbeddedServer | None = None
         self.client: Client | None = None
         self.api: HttpServer | None = None
+        self.store: CheckedStore | None = None
         self._last_tick = clock.monotonic()
         self._ticking: asyncio.Task[None] | None = None
 
@@ -160,8 +161,8 @@ class House:
 
         keeper = LeaseKeeper(url, settings.prefix, settings.worker.lease, on_suspects=suspects_wait)
         yield Leases(keeper)
-        if self.embedded is None:
-            yield SharedStore(store)
+        self.store = CheckedStore(store)
+        yield self.store
         yield DeclaredLimits(store, settings.rules)
         if "api" in self.roles:
             yield self._api(client)

@@ -7,10 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import jobd
-from jobd.store_url import masked
+from jobd.store_url import StoreUrl, masked
 
 if TYPE_CHECKING:
     from jobd.app import House
+
+_AT_FAILOVER = "; at a failover, what the new master had not been told"
 
 
 def welcome(house: House) -> None:
@@ -25,9 +27,21 @@ def welcome(house: House) -> None:
         lines.append(f"  store      {whose}, data in {settings.data_dir}")
     else:
         lines.append(f"  store      {masked(settings.redis_url or '')}")
+    if house.store is not None and house.store.durability is not None:
+        kept, lease_s = house.store.durability, settings.worker.lease / 1_000
+        lines.append(f"  kept       {kept.words}")
+        lines.append(f"  loss       {kept.loss}{_AT_FAILOVER if _fails_over(settings.redis_url) else ''}")
+        lines.append(f"  eviction   {kept.eviction}")
+        lines.append(
+            f"  recovery   the lease is {lease_s:g} s: jobs of a dead worker run again within {lease_s + 10:g} s"
+        )
     names = sorted(job_type.name for job_type in house.catalog.types.values())
     lines.append(f"  job types  {', '.join(names) or 'none: install a plugin'}")
     lines.append(f"  Ctrl-C stops; running jobs get {settings.worker.grace / 1_000:g} s to end")
     with suppress(OSError):  # that nobody can read it is no reason to stop
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()
+
+
+def _fails_over(url: str | None) -> bool:
+    return url is not None and StoreUrl.parse(url).kind in ("sentinel", "cluster")

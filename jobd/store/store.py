@@ -17,6 +17,7 @@ from jobd.domain.job import Job, LogLine
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, JobNotFound, StoreDenied, StoreError, StoreRefused
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
+from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
 from jobd.store.keys import Keys, shard_of_queue
@@ -87,6 +88,11 @@ class Store:
                 oldest = " or ".join(f"{name} {major}.{minor}" for name, (major, minor) in OLDEST.items())
                 raise StoreRefused(f"the server at {masked(self.url)} is {found}; jobd needs at least {oldest}")
         return found
+
+    async def durability(self) -> Durability:
+        """What its servers keep when they go down. Raises StoreRefused where one would throw away jobs when it is full,
+        StoreUnavailable."""
+        return await durability_of(shard.link for shard in self.shards)
 
     def shard_for(self, queue: str) -> int:
         """The number of the shard that a queue lives in."""

@@ -47,6 +47,10 @@ async def test_a_second_jobd_joins_and_takes_over_when_the_first_one_ends(
         Program(tmp_path, *words, environment=calm, name="second") as second,
     ):
         assert first.line("store").startswith("its own server")
+        assert first.line("kept") == "a file, on disk before the answer (appendfsync always)"
+        assert first.line("loss") == "nothing, when the server or the machine goes down"
+        assert first.line("eviction") == "noeviction"
+        assert first.line("recovery").startswith("the lease is 3 s: ")
         assert second.line("store").startswith("the server of another jobd")
         assert servers(data) == [first.server()]
         url = running_url(data)
