@@ -9,7 +9,8 @@ from jobd.domain.outcome import Ending, Outcome
 from jobd.domain.state import State
 
 POISON_CRASHES = 3
-"""crashes while alone in a process after which a job is poison"""
+"""crashes in a row while alone in a process after which a job is poison: an attempt that comes to an orderly end, and
+is retried or snoozed, begins the count anew"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Membership:
         self._number = number
         self._kind = kind
         self._lines = tuple(lines)
-        self._lease_ms = lease_ms
+        self.lease_ms = lease_ms
         self._keeper = keeper
         self._lives = lives
         self._about = dict(about or {})
@@ -59,7 +59,7 @@ class Membership:
         self.id = f"{self._kind}-{host}-{os.getpid()}-{random}"
         if self._ear is not None:
             self._ear.cancel()
-        await self.shard.join(self.id, lease_ms=self._lease_ms, lines=self._lines, about=self._facts())
+        await self.shard.join(self.id, lease_ms=self.lease_ms, lines=self._lines, about=self._facts())
         if self._keeper is not None:
 
             def tell() -> None:

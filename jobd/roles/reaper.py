@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from anyio import create_task_group
 
-from jobd import log
+from jobd import clock, log
 from jobd.actors.actor import Report
 from jobd.actors.message_actor import MessageActor
 from jobd.actors.timer import Tick, Timer
@@ -37,6 +37,8 @@ class Reaper(MessageActor[Tick]):
         self._shard = membership.shard
         self._verdicts = verdicts
         self._log = log.get("monitor")
+        self._cut_off_until = 0.0
+        """until then, by the monotonic clock, who is silent may only be cut off from the store, as this monitor was"""
         self.timers = (Timer(self.tell, _LOST, interval=LOOK_S), Timer(self.tell, _STAGES, interval=STAGES_S))
 
     @asynccontextmanager
@@ -79,6 +81,7 @@ class Reaper(MessageActor[Tick]):
                 lost, start, more = await self._shard.take_over(self._membership.id, start=start)
             except LeaseLost:
                 await self._membership.join()
+                self._cut_off_until = clock.monotonic() + self._membership.lease_ms / 1_000
                 return settled
             if lost:
                 await self._shard.settle(self._membership.id, [self._settlement(item) for item in lost])
@@ -93,7 +96,7 @@ class Reaper(MessageActor[Tick]):
 
     def _settlement(self, lost: Lost) -> Settlement:
         delivery = lost.delivery
-        outcome = outcome_of(lost)
+        outcome = outcome_of(lost, silence_is_death=clock.monotonic() >= self._cut_off_until)
         if outcome.ending is Ending.TIMED_OUT:
             outcome = self._verdicts.ruled(delivery, outcome, TimedOut(outcome.reason))
         verdict = self._verdicts.on(delivery, outcome)
@@ -109,20 +112,28 @@ class Reaper(MessageActor[Tick]):
         if verdict.poison:
             facts["error"] = {
                 "type": "Poison",
-                "message": f"it took down its process {delivery.crashes + 1} times while nothing else ran there",
+                "message": f"it took down its process {delivery.crashes + 1} times while nothing else ran there; the "
+                "attempts say how",
             }
         elif outcome.error:
             facts["error"] = outcome.error
         return Settlement(delivery.id, delivery.fence, verdict, facts=facts)
 
 
-def outcome_of(lost: Lost) -> Outcome:
-    """What happened to a delivery that was taken over."""
+def outcome_of(lost: Lost, *, silence_is_death: bool) -> Outcome:
+    """What happened to a delivery that was taken over.
+
+    It has taken its process down while alone there if somebody saw that, or if a holder for suspects fell silent until
+    its lease ran out. The latter is how it looks when a job takes its supervisor down too, with all the memory of the
+    machine, say. Also a power cut looks like that, or a broken network; but a job is poison only after three such
+    deaths in a row, each with this job and no other in hand. `silence_is_death` is False where silence proves nothing,
+    for the monitor was cut off itself.
+    """
     if lost.overdue:
         message = f"it ran for more than {lost.delivery.timeout_ms / 1_000:g} s and its worker did not end it"
         return Outcome(Ending.TIMED_OUT, error={"type": "TimeoutError", "message": message}, reason=message)
     if lost.cause == LEFT:
         return Outcome(Ending.INTERRUPTED, reason="its worker stopped before it was done")
-    alone = lost.holder_was_solo and lost.neighbours == 1 and lost.cause != ""
+    alone = lost.holder_was_solo and lost.neighbours == 1 and (lost.cause != "" or silence_is_death)
     reason = f"its worker is gone: {lost.cause}" if lost.cause else "its worker was not heard of in time"
     return Outcome(Ending.LOST, reason=reason, alone=alone)

@@ -347,6 +347,8 @@ class Model:
         if not verdict.spent:
             job.attempt -= 1
         job.crashes += verdict.crashed
+        if state == DELAYED and not verdict.suspect:
+            job.crashes = 0
         job.suspect = verdict.suspect or (job.suspect and state != DELAYED)
         if job.cancel_asked and state in (WAITING, DELAYED):
             state = CANCELLED

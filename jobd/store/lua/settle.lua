@@ -85,7 +85,7 @@ for j = 1, others do
       run.flags = bit.bor(run.flags, SUSPECT)
     elseif state == 'd' then
       -- its attempt came to an orderly end, in a process of its own if it was a suspect: it is none any more
-      run.flags = bit.band(run.flags, bit.bnot(SUSPECT))
+      run.flags, run.crashes = bit.band(run.flags, bit.bnot(SUSPECT)), 0
     end
     if string.find(marks, 'l', 1, true) and not hold_rate(redis.call('HGET', jobs_key, id), due_of(due)) then
       state = 'd'

@@ -1,0 +1,100 @@
+"""The monitor's verdict on jobs whose holder fell silent."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobd.domain.levels import Levels
+from jobd.domain.outcome import Ending
+from jobd.domain.state import State
+from jobd.roles.membership import Membership
+from jobd.roles.reaper import Reaper
+from jobd.roles.verdicts import Verdicts
+from tests.roles.parts import Parts
+from tests.store.hands import LEASE_MS, LOST, Clock, Hands, ended, new_job, retried
+
+
+class Death:
+    """Holders of the job "a" that die without a word, and the monitor that finds them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.shard = parts.shard
+        self.clock = Clock(parts.shard)
+        self.hands = Hands(parts.shard, self.clock)
+        self.membership = Membership(parts.store, 0, kind="monitor", lines=["@monitor"], lease_ms=LEASE_MS)
+        self.reaper = Reaper(self.membership, Verdicts(parts.catalog, Levels()), report=parts.report)
+        self._deaths = 0
+
+    async def begin(self) -> None:
+        """A suspect waits."""
+        await self.membership.join()
+        await self.hands.join("w1")
+        (delivery,) = await self.hands.active(new_job("a"), member="w1")
+        await self.shard.settle("w1", [ended(delivery, LOST, "lost")])
+
+    async def take(self, *lines: str) -> str:
+        """Somebody serves these lines, and has the job."""
+        self._deaths += 1
+        member = await self.hands.join(f"dies-{self._deaths}", *lines)
+        assert [job.id for job in await self.hands.fetch(member)] == ["a"]
+        return member
+
+    async def of_one_for_suspects(self) -> State:
+        """The state of the job after its holder, which had nothing else, was silent for too long."""
+        await self.take("!*")
+        await self._time_passes()
+        assert await self.reaper.settle_lost() == 1
+        return (await self.hands.job("a")).status
+
+    async def _time_passes(self) -> None:
+        for _ in range(2):
+            self.clock.forward(LEASE_MS // 2 + 1)
+            await self.shard.renew([self.membership.id], LEASE_MS, patience_s=1)
+
+
+@pytest.fixture
+async def death(parts: Parts) -> Death:
+    death = Death(parts)
+    await death.begin()
+    return death
+
+
+async def test_the_third_process_in_a_row_that_falls_silent_over_a_job_alone_makes_it_poison(death: Death) -> None:
+    states = [await death.of_one_for_suspects() for _ in range(3)]
+    assert states == [State.WAITING, State.WAITING, State.FAILED]
+    job = await death.hands.job("a")
+    assert (job.error or {})["type"] == "Poison"
+    assert job.attempts[-1].reason == "its worker was not heard of in time"
+    assert {attempt.outcome for attempt in job.attempts} == {Ending.LOST}
+
+
+async def test_an_orderly_end_in_between_begins_the_count_anew(death: Death) -> None:
+    for _ in range(2):
+        assert await death.of_one_for_suspects() is State.WAITING
+    member = await death.hands.join("lives", "!*")
+    (delivery,) = await death.hands.fetch(member)
+    await death.shard.settle(member, [retried(delivery, 1)])
+    death.clock.forward(1)
+    await death.shard.promote()
+    # it is no suspect now; it becomes one again among others
+    others = await death.take("*")
+    await death.shard.leave(others, "killed by SIGKILL")
+    await death.reaper.settle_lost()
+    assert [await death.of_one_for_suspects() for _ in range(3)] == [State.WAITING, State.WAITING, State.FAILED]
+
+
+async def test_silence_proves_nothing_to_a_monitor_that_was_cut_off_itself(death: Death) -> None:
+    for _ in range(5):
+        await death.take("!*")
+        death.clock.forward(LEASE_MS + 1)  # for all of them
+        assert await death.reaper.settle_lost() == 0  # it joins again
+        assert await death.reaper.settle_lost() == 1
+    assert (await death.hands.job("a")).status is State.WAITING
+
+
+async def test_who_left_in_order_is_not_blamed(death: Death) -> None:
+    for _ in range(5):
+        member = await death.take("!*")
+        await death.shard.leave(member, "it left")
+        assert await death.reaper.settle_lost() == 1
+    assert (await death.hands.job("a")).status is State.WAITING
