@@ -169,7 +169,8 @@ class House:
         report = supervisor_report
         if "monitor" in self.roles:
             verdicts = Verdicts(self.catalog, client.levels)
-            yield Reaper(self._membership(store, "monitor", ["@monitor"], keeper), verdicts, report=report)
+            membership = self._membership(store, "monitor", ["@monitor"], keeper)
+            yield Reaper(membership, verdicts, report=report, on_settled=client.observers.settled)
             yield Pruner(store, report=report)
         if "worker" in self.roles:
             if settings.worker.processes == 0:

@@ -17,6 +17,7 @@ from jobd.domain.state import State, parse_states
 from jobd.endings import Endings
 from jobd.errors import JobCancelled, JobFailed, StateConflict
 from jobd.handle import JobHandle
+from jobd.observers import Observers
 from jobd.takers import Takers
 
 # what only some questions need is imported where they are asked: commands that look are to answer at once
@@ -60,6 +61,8 @@ class Client(JobControl, QueueControl, LimitControl):
             store = reach(url, settings)
         self.store = store
         self._catalog = catalog
+        self.observers = Observers(store, catalog)
+        """tells plugins of the endings that this client and those who share it make"""
         self._without = settings.without if settings else ()
         self.levels = settings.levels if settings else Levels()
         """what holds where neither a job nor its type says anything"""
@@ -79,6 +82,7 @@ class Client(JobControl, QueueControl, LimitControl):
         """Closes its connections. Whoever asks anything of it after that, or waits for a result, gets
         ClientClosed."""
         await self._endings.close()
+        await self.observers.drain()
         await self.store.close()
 
     @property
@@ -88,7 +92,7 @@ class Client(JobControl, QueueControl, LimitControl):
         if self._catalog is None:
             from jobd.catalog import Catalog
 
-            self._catalog = Catalog.of_installed(without=self._without)
+            self._catalog = self.observers.catalog = Catalog.of_installed(without=self._without)
         return self._catalog
 
     @property
@@ -226,10 +230,15 @@ class Client(JobControl, QueueControl, LimitControl):
         """Cancels a job. One that has not started is cancelled at once; for a running one its worker is told, which
         stops it (`cancel_requested` is then true until it has). Cancelling a cancelled job changes nothing.
         Raises JobNotFound, and StateConflict if it has completed or failed."""
+        began_us = await self.store.shards_of(job_id)[0].now_us() if self.observers.wanted else 0
         word = await self.store.cancel(job_id, {"reason": reason or "cancelled on request"})
         if word in (State.COMPLETED, State.FAILED):
             raise StateConflict(f"job {job_id} is {word} already; only a job that has not ended can be cancelled")
-        return await self.get(job_id)
+        job = await self.get(job_id)
+        ended_ms = round(job.finished_at.timestamp() * 1_000) if job.finished_at else 0
+        if began_us and ended_ms >= began_us // 1_000 and job.status is State.CANCELLED:
+            self.observers.tell(job)  # it was this call that ended it
+        return job
 
     async def retry(self, job_id: str) -> Job:
         """Runs a job that has failed, completed or been cancelled again, with all its attempts; those it had stay in

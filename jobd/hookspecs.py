@@ -48,5 +48,16 @@ def jobd_services() -> Mapping[type | str, Callable[..., Any]]:  # type: ignore[
 
 @hookspec
 def jobd_job_settled(job: Job) -> None:
-    """A job has ended: completed, failed or cancelled, as its value says. Called in the worker that settled it, after
-    the store took the verdict. It may observe and not block; an error in it is logged and changes nothing."""
+    """A job has ended: completed, failed or cancelled, as its value says.
+
+    Told, a moment after the store took the verdict, in the process that ended it: the worker that ran it, the monitor
+    that took it over (lost for good, out of time, poison), or the client that cancelled it before it ran (the API, or a
+    program of yours that has loaded the plugins, as an enqueue does). Each ending is told once, in one process only.
+
+    Not told: what nobody can read any more because its retention was over at once; jobs that somebody has retried in
+    between, or moved to another queue, where they go on; and, of each process, the endings of its last moments if it
+    dies or cannot tell them within 2 s, and the oldest of more than 10 000 that wait to be told. Who must know of each
+    ending looks into the store.
+
+    It may observe and not block: it is called in the event loop. An error in it is logged and changes nothing.
+    """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from anyio import create_task_group
@@ -31,11 +31,20 @@ _LOST, _STAGES = Tick("lost"), Tick("stages")
 class Reaper(MessageActor[Tick]):
     """Takes over what is lost, settles it as lost, and takes staged batches further whose producer is gone."""
 
-    def __init__(self, membership: Membership, verdicts: Verdicts, *, report: Report) -> None:
+    def __init__(
+        self,
+        membership: Membership,
+        verdicts: Verdicts,
+        *,
+        report: Report,
+        on_settled: Callable[[Sequence[Settlement], Sequence[int]], None] = lambda settlements, answers: None,
+    ) -> None:
+        """`on_settled` is told what it settled and what the store answered."""
         super().__init__("reaper", report=report)
         self._membership = membership
         self._shard = membership.shard
         self._verdicts = verdicts
+        self._on_settled = on_settled
         self._log = log.get("monitor")
         self._cut_off_until = 0.0
         """until then, by the monotonic clock, who is silent may only be cut off from the store, as this monitor was"""
@@ -84,7 +93,9 @@ class Reaper(MessageActor[Tick]):
                 self._cut_off_until = clock.monotonic() + self._membership.lease_ms / 1_000
                 return settled
             if lost:
-                await self._shard.settle(self._membership.id, [self._settlement(item) for item in lost])
+                settlements = [self._settlement(item) for item in lost]
+                answers = await self._shard.settle(self._membership.id, settlements)
+                self._on_settled(settlements, answers)
                 settled += len(lost)
         return settled
 

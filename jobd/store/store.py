@@ -152,6 +152,15 @@ class Store:
                 return job
         raise not_found(job_id)
 
+    async def get_many(self, job_ids: Sequence[str]) -> list[Job]:
+        """Those of these jobs that are there."""
+        found: dict[str, Job] = {}
+        for shard in self.shards:
+            wanted = [job_id for job_id in job_ids if job_id not in found and shard in self.shards_of(job_id)]
+            if wanted:
+                found |= {job.id: job for job in await shard.get(wanted) if job is not None}
+        return list(found.values())
+
     async def logs(self, job_id: str) -> list[LogLine]:
         """The log lines of a job, the oldest first; the last 1 000 are kept."""
         for shard in self.shards_of(job_id):

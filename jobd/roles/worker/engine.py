@@ -19,8 +19,7 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.names import same_name
 from jobd.domain.outcome import Ending, Outcome
 from jobd.domain.settle import COMPLETED
-from jobd.domain.state import ENDED
-from jobd.errors import JobNotFound, LeaseLost, StoreError
+from jobd.errors import LeaseLost, StoreError
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.verdicts import Verdicts
@@ -259,8 +258,7 @@ class Engine(Actor):
         if self._outbox or (self._fetch_pays and self._slots.free and self._taking):
             self._due.set()
         self._settled.set()
-        if self._catalog.watches_endings:
-            await self._tell_plugins(settlements, answers)
+        self._client.observers.settled(settlements, answers)
 
     def _next_batch(self) -> list[Settlement]:
         outbox = self._outbox
@@ -282,16 +280,6 @@ class Engine(Actor):
             for item, answer in zip(settlements, answers, strict=True):
                 if answer == 0:
                     self._log.warning("a job was settled by somebody else", job=item.job_id, fence=item.fence)
-
-    async def _tell_plugins(self, settlements: list[Settlement], answers: list[int]) -> None:
-        for item, answer in zip(settlements, answers, strict=True):
-            if answer and item.verdict.state in ENDED:
-                try:
-                    self._catalog.settled(await self._client.get(item.job_id))
-                except JobNotFound:
-                    continue  # its retention was over at once
-                except Exception as error:  # noqa: BLE001  observers change nothing
-                    self._log.error("jobd_job_settled failed", job=item.job_id, error=repr(error))
 
     async def _wait_settled(self) -> None:
         while self._outbox or self._in_turn:
