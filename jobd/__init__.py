@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobd.domain.jobtype import JobType
     from jobd.domain.rate import Rate
     from jobd.domain.signals import Cancel, Fail, RateLimited, Retry, Snooze
+    from jobd.domain.unique import Unique
     from jobd.errors import (
         JobCancelled,
         JobdError,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ResultTimeout,
         StateConflict,
         StoreUnavailable,
+        UniqueConflict,
         UnknownJobType,
     )
     from jobd.handle import JobHandle
@@ -62,6 +64,8 @@ _HOME = {
     "SyncClient": "jobd.sync",
     "SyncContext": "jobd.context",
     "TimedOut": "jobd.domain.failure",
+    "Unique": "jobd.domain.unique",
+    "UniqueConflict": "jobd.errors",
     "UnknownJobType": "jobd.errors",
     "hookimpl": "jobd.hookspecs",
     "job": "jobd.domain.decorator",
@@ -93,6 +97,8 @@ __all__ = [
     "SyncClient",
     "SyncContext",
     "TimedOut",
+    "Unique",
+    "UniqueConflict",
     "UnknownJobType",
     "hookimpl",
     "job",

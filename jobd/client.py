@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from jobd.control.jobs import JobControl
 from jobd.control.limits import LimitControl
 from jobd.control.queues import QueueControl
+from jobd.domain.delivery import Met
 from jobd.domain.levels import Levels
 from jobd.domain.names import same_name
 from jobd.domain.options import read_options
 from jobd.domain.state import State, parse_states
 from jobd.endings import Endings
-from jobd.errors import JobCancelled, JobFailed, StateConflict
-from jobd.handle import JobHandle
+from jobd.errors import JobCancelled, JobFailed, StateConflict, UniqueConflict
+from jobd.handle import JobHandle, Outcome
 from jobd.observers import Observers
 from jobd.takers import Takers
 
@@ -137,10 +138,11 @@ class Client(JobControl, QueueControl, LimitControl):
         `job_type` is a job type or the name of one; `payload` is what its handler takes. `id` may be chosen by the
         caller; then a second enqueue gives the existing job. The other options win over those of the job type: `queue`;
         `priority`, 1 (most urgent) to 10 or a name; `max_attempts`, the first run included, or `retries`, without it;
-        `backoff`; `timeout` of one attempt; `delay` from now, or `run_at`, a datetime with a time zone; `tags`;
-        `metadata`. Durations are "2s", "5m", a timedelta, or seconds.
+        `backoff`; `timeout` of one attempt; `delay` from now, or `run_at`, a datetime with a time zone; `unique`, as
+        `jobd.Unique` says; `tags`; `metadata`. Durations are "2s", "5m", a timedelta, or seconds.
 
-        Raises UnknownJobType, PayloadError listing each wrong field, OptionError naming the option, StoreFull, and
+        Raises UnknownJobType, PayloadError listing each wrong field, OptionError naming the option, UniqueConflict if
+        another job has its unique key and `on_conflict` is "error", StoreFull, and
         StoreUnavailable when it is unknown whether the store took the job; then the same call with the same `id` is
         safe.
         """
@@ -185,18 +187,19 @@ class Client(JobControl, QueueControl, LimitControl):
 
     async def enqueue_planned(self, planned: Sequence[Planned]) -> list[JobHandle[Any]]:
         """Sends what `intake.plan` has checked."""
-        created = await self.store.enqueue([plan.new_job for plan in planned])
-        return [
-            JobHandle(
-                self,
-                plan.new_job.id,
-                plan.type_name,
-                plan.new_job.queue,
-                job_type=plan.job_type,
-                created=made,
-            )
-            for plan, made in zip(planned, created, strict=True)
-        ]
+        made = await self.store.enqueue([plan.new_job for plan in planned])
+        return [self._handle(plan, fate) for plan, fate in zip(planned, made, strict=True)]
+
+    def _handle(self, plan: Planned, fate: bool | Met) -> JobHandle[Any]:
+        outcome: Outcome = "created" if fate else "existing"
+        job_id = plan.new_job.id
+        if isinstance(fate, Met):
+            if fate.replaced:
+                outcome = "replaced"
+            elif plan.unique and plan.unique.on_conflict == "ignore":
+                outcome = "ignored"
+            job_id = job_id if outcome == "ignored" else fate.id
+        return JobHandle(self, job_id, plan.type_name, plan.new_job.queue, job_type=plan.job_type, outcome=outcome)
 
     # --- one job -------------------------------------------------------------------------------------------------
 
@@ -242,8 +245,12 @@ class Client(JobControl, QueueControl, LimitControl):
 
     async def retry(self, job_id: str) -> Job:
         """Runs a job that has failed, completed or been cancelled again, with all its attempts; those it had stay in
-        its history. Raises JobNotFound, and StateConflict if it has not ended."""
+        its history. Raises JobNotFound, StateConflict if it has not ended, and UniqueConflict if another job has its
+        unique key."""
         word = await self.store.retry(job_id)
+        what, _, other = word.partition(" ")
+        if what == "unique":
+            raise UniqueConflict(f"job {other} has the unique key of job {job_id}; it is not run again", other)
         if word != State.WAITING:
             raise StateConflict(f"job {job_id} is {word}; only a job that has ended can be retried")
         return await self.get(job_id)

@@ -173,9 +173,7 @@ class Context:
                 "ctx.client.enqueue_many"
             )
         self.children.append(new)
-        return JobHandle(
-            self.client, new.id, planned.type_name, new.queue, job_type=planned.job_type, created=True, pending=True
-        )
+        return JobHandle(self.client, new.id, planned.type_name, new.queue, job_type=planned.job_type, pending=True)
 
     async def _say(self, what: str, words: bytes | int) -> None:
         if not await self._shard.say(self.delivery, what, words):

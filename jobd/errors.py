@@ -90,6 +90,18 @@ class StateConflict(JobdError):
     code = "conflict"
 
 
+class UniqueConflict(JobdError):
+    """Raised when another job has the unique key of one that is enqueued with `on_conflict="error"`, or run again by
+    hand. Nothing was done; `job_id` is the other job."""
+
+    status = 409
+    code = "unique_conflict"
+
+    def __init__(self, message: str, job_id: str = "") -> None:
+        super().__init__(message)
+        self.job_id = job_id
+
+
 # --- how a job ended, told to the one who waits for its result -------------------------------------------------------
 
 

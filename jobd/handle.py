@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from jobd.errors import StateConflict
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+Outcome = Literal["created", "existing", "replaced", "ignored"]
+
 
 class JobHandle(Generic[R]):
     """What `enqueue` returns; R is the type of the job's result."""
 
-    __slots__ = ("_client", "_job_type", "created", "id", "pending", "queue", "type")
+    __slots__ = ("_client", "_job_type", "id", "outcome", "pending", "queue", "type")
 
     def __init__(
         self,
@@ -28,7 +30,7 @@ class JobHandle(Generic[R]):
         queue: str,
         *,
         job_type: JobType[Any, R] | None = None,
-        created: bool = True,
+        outcome: Outcome = "created",
         pending: bool = False,
     ) -> None:
         self._client = client
@@ -36,10 +38,16 @@ class JobHandle(Generic[R]):
         self.id = job_id
         self.type = type_name
         self.queue = queue
-        self.created = created
-        """False: a job of this id existed already, and this is a handle on it"""
+        self.outcome: Outcome = outcome
+        """what became of the enqueue: it made a job; this is a handle on one that existed, of the same id or with the
+        same unique key; that one has been given the data; or nothing was made, and there is no job of this id"""
         self.pending = pending
         """True: enqueued by a running handler; it becomes a job when that handler's job is completed"""
+
+    @property
+    def created(self) -> bool:
+        """Did this enqueue make the job?"""
+        return self.outcome == "created"
 
     def __repr__(self) -> str:
         return f"<job {self.id} of type {self.type}>"
@@ -52,6 +60,8 @@ class JobHandle(Generic[R]):
                 f"job {self.id} becomes a job when the handler that enqueued it is completed, which cannot wait; "
                 "ctx.client.enqueue is the immediate way"
             )
+        if self.outcome == "ignored":
+            raise StateConflict(f"job {self.id} was not made: another job has its unique key; there is no result of it")
         value = await self._client.result(self.id, timeout=timeout)
         if self._job_type is None:
             return value  # type: ignore[no-any-return]  # plain JSON: nobody here knows more

@@ -18,8 +18,9 @@ from jobd.domain.names import check_chosen_id, check_type_name, same_name
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.payload import encode_json
 from jobd.domain.plain_json import from_json
+from jobd.domain.unique import Unique
 from jobd.errors import InvalidRequest, OptionError, PayloadError
-from jobd.store.codec import Spec, pack_head
+from jobd.store.codec import Spec, pack_head, pack_unique
 
 if TYPE_CHECKING:
     from jobd.store.store import Store
@@ -52,6 +53,7 @@ class Planned:
     new_job: NewJob
     type_name: str
     job_type: JobType[Any, Any] | None
+    unique: Unique | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,36 @@ class Intake:
             raise OptionError(f"id {request.id!r}: ids of this shape are made by jobd; choose one that looks different")
         else:
             job_id = request.id
-        return Planned(
-            NewJob(job_id, queue, options.priority or 0, _due(options), head + payload), kind.name, kind.job_type
-        )
+        unique = options.unique or None
+        if unique is None:
+            new_job = NewJob(job_id, queue, options.priority or 0, _due(options), head + payload)
+            return Planned(new_job, kind.name, kind.job_type)
+        head = _packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
+        due = _debounced(unique, request.options) or _due(options)
+        new_job = NewJob(job_id, queue, options.priority or 0, due, head + payload, unique.gives_data)
+        return Planned(new_job, kind.name, kind.job_type, unique)
+
+    async def unique_key(self, request: Request) -> tuple[int, str]:
+        """The shard and the name of the unique key that a job would have. Raises as `plan` does, and OptionError if it
+        would have none."""
+        kind = await self._kind_of(request)
+        options = self._resolved(kind, request.options)
+        if not options.unique:
+            raise OptionError(f"unique: a job of type {kind.name} that is enqueued like this is not unique")
+        payload = b"{}" if options.unique.key is not None else _encoded(kind, request.payload)
+        return self._store.shard_for(options.queue or ""), self._unique_key(kind, options, options.unique, payload)
+
+    def _unique_key(self, kind: _Kind, options: Options, unique: Unique, payload: bytes) -> str:
+        if unique.scope == "type" and len(self._store.shards) > 1:
+            raise OptionError(
+                'unique.scope: "type" needs all queues in one shard of the store, and this has several; use "queue"'
+            )
+        if unique.key is not None:
+            return unique.key_of(kind.name, options.queue or "", {})
+        if kind.job_type is None:
+            return unique.key_of(kind.name, options.queue or "", from_json(payload))
+        unique.check_fields(kind.name, kind.job_type.shape.fields)
+        return unique.key_of(kind.name, options.queue or "", kind.job_type.values(payload))
 
     def _head(self, kind: _Kind, own: Options, payload: bytes) -> tuple[Options, bytes]:
         if kind.keyed_by_fields:
@@ -122,10 +151,11 @@ class Intake:
                 resolved = self._resolved(kind, own)
                 if len(kind.heads) > 1_000:
                     kind.heads.clear()
-                known = kind.heads[own] = (resolved, _packed(kind, resolved))
+                # what makes a job unique stands in its head, and comes from its payload
+                known = kind.heads[own] = (resolved, b"" if resolved.unique else _packed(kind, resolved))
             return known
         resolved = self._resolved(kind, own)
-        return resolved, _packed(kind, resolved)
+        return resolved, b"" if resolved.unique else _packed(kind, resolved)
 
     def _resolved(self, kind: _Kind, own: Options) -> Options:
         # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own
@@ -134,9 +164,12 @@ class Intake:
 
     async def change(self, spec: Spec, changes: Options, data: object = UNCHANGED, *, origin: str = "") -> Changed:
         """What a job becomes by these options and this payload, checked as `plan` does. Keys that its type makes of
-        fields of the payload are made anew with a new payload. Raises PayloadError, OptionError."""
+        fields of the payload are made anew with a new payload; its unique key stays as it is, and another job that is
+        made of it, under the id `origin`, has none. Raises PayloadError, OptionError."""
+        if changes.unique is not None:
+            raise OptionError("unique: a job keeps the unique key that it was enqueued with; it can be freed")
         kind = await self._kind_of(Request(spec.type, options=Options(queue=spec.options.queue)))
-        payload, own = spec.payload, changes.over(spec.options)
+        payload, own = spec.payload, changes.over(replace(spec.options, unique=None) if origin else spec.options)
         if data is not UNCHANGED:
             payload = _encoded(kind, data)
             if kind.keyed_by_fields:
@@ -188,8 +221,9 @@ class Intake:
         raise unknown_type(name, [*names, *(known for known, _ in self._told.values())])
 
 
-def _packed(kind: _Kind, options: Options) -> bytes:
-    return pack_head(kind.name, options, lane_key=lane_key(options, kind.name), front=bool(options.front))
+def _packed(kind: _Kind, options: Options, unique: str = "") -> bytes:
+    key, front = lane_key(options, kind.name), bool(options.front)
+    return pack_head(kind.name, options, lane_key=key, unique=unique, front=front)
 
 
 def told_facts(job_type: JobType[Any, Any]) -> dict[str, Any]:
@@ -210,6 +244,14 @@ def _encoded(kind: _Kind, payload: object) -> bytes:
             "elsewhere and pass where it is"
         )
     return raw
+
+
+def _debounced(unique: Unique, own: Options) -> str:
+    if unique.mode != "debounce":
+        return ""
+    if own.delay_ms or own.run_at_ms is not None:
+        raise OptionError("unique: a debounced job is delayed by its period; give no delay and no run_at with it")
+    return f"+{unique.period_ms}"
 
 
 def _due(options: Options) -> str:

@@ -32,7 +32,7 @@ R = TypeVar("R")
 class SyncJobHandle(Generic[R]):
     """What `SyncClient.enqueue` returns; R is the type of the job's result. The twin of JobHandle."""
 
-    __slots__ = ("_handle", "_run", "created", "id", "pending", "queue", "type")
+    __slots__ = ("_handle", "_run", "created", "id", "outcome", "pending", "queue", "type")
 
     def __init__(self, run: Runner, handle: JobHandle[R]) -> None:
         self._run = run
@@ -41,7 +41,9 @@ class SyncJobHandle(Generic[R]):
         self.type = handle.type
         self.queue = handle.queue
         self.created = handle.created
-        """False: a job of this id existed already, and this is a handle on it"""
+        """Did this enqueue make the job?"""
+        self.outcome = handle.outcome
+        """See JobHandle.outcome."""
         self.pending = handle.pending
         """True: enqueued by a running handler; it becomes a job when that handler's job is completed"""
 

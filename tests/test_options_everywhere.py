@@ -23,6 +23,7 @@ from jobd.domain.keywords import JobOptions, TypeOptions
 from jobd.domain.levels import Levels
 from jobd.domain.options import DEFAULTS, NONE, ROWS, Level, Options, from_record, make_options, read_options
 from jobd.domain.rate import Rate
+from jobd.domain.unique import Unique
 from jobd.errors import InvalidRequest, OptionError, SettingsError
 from jobd.http.enqueue_body import read_request
 from jobd.settings import load_settings
@@ -80,6 +81,18 @@ SAMPLES: Mapping[str, list[Sample]] = {
         Sample(Backoff.delays(3), {"delays_ms": [3_000]}, ["[3000]"], "{ delays_ms = [3000] }", Backoff.delays(3)),
     ],
     "timeout": [duration(seconds) for seconds in (1, 2, 3, 4)],
+    "unique": [
+        Sample(True, True, ["true"], "true", Unique()),
+        Sample(False, False, ["false"], "false", False),
+        word("a key", Unique("a key")),
+        Sample(
+            Unique(fields=["n"], period="5s", mode="throttle"),
+            {"fields": ["n"], "period_ms": 5_000, "mode": "throttle"},
+            ['{"fields": ["n"], "period": "5s", "mode": "throttle"}'],
+            '{ fields = ["n"], period = "5s", mode = "throttle" }',
+            Unique(fields=["n"], period="5s", mode="throttle"),
+        ),
+    ],
     "tags": [Sample([tag, "x"], [tag, "x"], [tag, "x"], f'["{tag}", "x"]', (tag, "x")) for tag in ("a", "b", "c", "d")],
     "metadata": [Sample({"n": n}, {"n": n}, [f"n:={n}"], f"{{ n = {n} }}", {"n": n}) for n in (1, 2, 3, 4)],
     "group": [word(name) for name in ("g1", "g 2", "g:3", "g;4")],
@@ -103,6 +116,7 @@ WRONG: Mapping[str, Any] = {
     "retries": -1,
     "backoff": "often",
     "timeout": 0,
+    "unique": [],
     "tags": [5],
     "metadata": [1],
     "group": "",
@@ -118,7 +132,7 @@ ALL = [(keyword, index) for keyword, samples in SAMPLES.items() for index in ran
 
 def decorated(**options: Any) -> JobType[Any, Any]:
     @jobd.job("work", **options)
-    async def work() -> None: ...
+    async def work(n: int = 0) -> None: ...
 
     return work
 

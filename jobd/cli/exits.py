@@ -29,7 +29,7 @@ MEANINGS = {
     Exit.USAGE: "the command line, a setting or the data of a job is wrong; nothing was done",
     Exit.NOT_FOUND: "there is no such job",
     Exit.NOT_ALLOWED: "the store does not let us in: wrong password, or a permission is missing",
-    Exit.CONFLICT: "the state that the job is in does not allow it",
+    Exit.CONFLICT: "the state that the job is in does not allow it, or another job has its unique key",
     Exit.UNREACHABLE: "the store cannot be reached or used",
     Exit.TIMED_OUT: "the job has not ended within the time that you gave",
     Exit.JOB_FAILED: "the job has ended, but not successfully",
@@ -47,6 +47,7 @@ class OutputError(errors.JobdError):
 _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.JobNotFound, Exit.NOT_FOUND),
     (errors.StateConflict, Exit.CONFLICT),
+    (errors.UniqueConflict, Exit.CONFLICT),
     (errors.ResultTimeout, Exit.TIMED_OUT),
     (errors.JobFailed, Exit.JOB_FAILED),
     (errors.JobCancelled, Exit.JOB_FAILED),

@@ -93,3 +93,19 @@ class NewJob:
     due: str
     """'' at once, '+ms' from the moment it is taken in, 'ms' since 1970"""
     spec: bytes
+    gives_data: bool = False
+    """it may give its data to another job instead of being made"""
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What became of a job that was not made, because another one has its unique key. It is false, as it is the answer
+    to: was it made?"""
+
+    id: str
+    """the other one"""
+    replaced: bool
+    """the other one has its data now"""
+
+    def __bool__(self) -> bool:
+        return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
@@ -16,7 +17,7 @@ from jobd.domain.lane_key import fields_in
 from jobd.domain.names import check_type_name
 from jobd.domain.options import Options
 from jobd.domain.payload import PayloadShape
-from jobd.domain.signature import read_shape
+from jobd.domain.signature import read_fields, read_shape
 from jobd.errors import OptionError, PluginError
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class JobType(Generic[P, R]):
         description: str | None = None,
         error_rules: ErrorRules = NO_RULES,
     ) -> None:
-        """Raises OptionError if the name is not one that a job type may have, or the handler is no function."""
+        """Raises OptionError if the name is not one that a job type may have, the handler is no function, or `unique`
+        chooses fields that its payload does not have."""
         if not callable(handler):
             raise OptionError(f"job type {name!r}: {handler!r} is not a function")
         self.name: Final = check_type_name(name)
@@ -51,6 +53,9 @@ class JobType(Generic[P, R]):
         self.__name__ = getattr(handler, "__name__", name)
         self.__doc__ = handler.__doc__
         self.__module__ = handler.__module__
+        if options.unique and options.unique.fields:
+            with suppress(PluginError):  # types that are defined further down: `shape` says it
+                options.unique.check_fields(self.name, read_fields(self.name, handler))
 
     def __repr__(self) -> str:
         return f"<job type {self.name} of {self.__module__}>"
@@ -61,8 +66,12 @@ class JobType(Generic[P, R]):
 
     @cached_property
     def shape(self) -> PayloadShape:
-        """How payload and result are read and written. Raises PluginError if the signature cannot be used."""
-        return read_shape(self.name, self.handler)
+        """How payload and result are read and written. Raises PluginError if the signature cannot be used, OptionError
+        if `unique` chooses a field that is not there."""
+        shape = read_shape(self.name, self.handler)
+        if self.options.unique:
+            self.options.unique.check_fields(self.name, shape.fields)
+        return shape
 
     def check_keys(self) -> None:
         """Raises PluginError if the signature cannot be used, or a key is made of a field that the payload has not."""
@@ -81,6 +90,10 @@ class JobType(Generic[P, R]):
     def check_json(self, raw: bytes) -> None:
         """Raises PayloadError, listing each wrong field, if `raw` is not the JSON of a payload of this type."""
         self.shape.decode(raw)
+
+    def values(self, raw: bytes) -> Mapping[str, Any]:
+        """The plain values of a payload's JSON by the names of its fields, with defaults. Raises PayloadError."""
+        return self.shape.values(raw)
 
     def prepare(self, raw: bytes, context: Context | SyncContext) -> Callable[[], Any]:
         """The call that runs one attempt: the handler bound to its context and payload. Raises PayloadError."""

@@ -10,6 +10,7 @@ from jobd.domain.backoff import Backoff
 from jobd.domain.duration import Duration
 from jobd.domain.priority import Priority
 from jobd.domain.rate import Rate
+from jobd.domain.unique import Unique
 
 if TYPE_CHECKING:
     from jobd.domain.error_rules import BackoffFunction, OnError
@@ -25,6 +26,7 @@ class _Options(TypedDict, total=False):
     max_attempts: int | None
     retries: int | None
     timeout: Duration | None
+    unique: Unique | bool | str | Iterable[str] | Mapping[str, Any] | None
     tags: Iterable[str] | None
     metadata: Mapping[str, Any] | None
     group: str | None

@@ -17,6 +17,7 @@ from jobd.domain.names import check_queue_name
 from jobd.domain.plain_json import from_json, named
 from jobd.domain.priority import parse_priority
 from jobd.domain.rate import Rate
+from jobd.domain.unique import Unique
 from jobd.errors import OptionError
 
 MOST_TAGS = 32
@@ -225,6 +226,35 @@ BACKOFF = Kind(
     from_text=_backoff_in_text,
     to_json=Backoff.to_json,
     from_record=Backoff.parse,
+)
+
+
+# --- uniqueness ----------------------------------------------------------------------------------------------------
+
+
+def _unique(value: Any, name: str) -> Unique | Literal[False]:
+    return Unique.parse(value)
+
+
+def _unique_in_text(text: Any, name: str) -> Unique | Literal[False]:
+    words = text.strip()
+    if words in ("true", "false"):
+        return Unique.parse(words == "true")
+    if not words.startswith(("{", "[")):
+        return Unique.parse(text)
+    value = from_json(words.encode())
+    if value is None:
+        raise OptionError(f"{name}: {text!r} is not JSON")
+    return Unique.parse(value)
+
+
+UNIQUE = Kind(
+    metavar="true|KEY|JSON",
+    parse=_unique,
+    from_json=_unique,
+    from_text=_unique_in_text,
+    to_json=lambda unique: unique and unique.to_json(),
+    from_record=Unique.parse,
 )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from operator import attrgetter
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack
 
 from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
@@ -27,12 +27,14 @@ from jobd.domain.option_kinds import (
     QUEUE_NAME,
     RATE,
     TAGS,
+    UNIQUE,
     YES,
     Kind,
     duration,
     whole,
 )
 from jobd.domain.rate import Rate
+from jobd.domain.unique import Unique
 from jobd.errors import OptionError
 
 DEFAULT_QUEUE = "default"
@@ -153,6 +155,11 @@ class Options:
         BACKOFF, f"the pause between attempts: 10s, a list 1s,10s,1m, an object, or {', '.join(WORDS)}"
     )
     timeout_ms: int | None = _option(duration(least=1), "how long one attempt may run")
+    unique: Unique | Literal[False] | None = _option(  # noqa: RUF009  it makes a field
+        UNIQUE,
+        'one at a time: true (of the same data), a key, ["field", ...], or {"mode": "throttle", "period": "5m", ...}',
+        levels=EVERY_LEVEL - {Level.DEFAULTS},
+    )
     tags: tuple[str, ...] | None = _option(TAGS, "a tag; may be repeated", varies=True, flag="tag")
     metadata: Mapping[str, Any] | None = _option(
         FACTS, "a fact about it; may be repeated", levels={Level.JOB, Level.TYPE}, varies=True

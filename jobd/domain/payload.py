@@ -6,11 +6,11 @@ Unknown fields are refused at every depth, whatever the models say; a field may 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobd.domain.plain_json import from_json, to_json
+from jobd.domain.plain_json import from_json, plain_values, to_json
 from jobd.errors import FieldFault, PayloadError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class PayloadShape:
     """the class whose instances are written by their own types; None: there is none, payloads are mappings"""
     result: TypeAdapter[Any] | None
     """None: any JSON value"""
+    fields: tuple[str, ...] = ()
+    """the names of the payload's fields"""
 
     def encode(self, payload: object) -> bytes:
         """The JSON of a payload; None stands for no fields. Raises PayloadError listing each wrong field."""
@@ -60,6 +62,12 @@ class PayloadShape:
             return self.adapter.validate_json(raw, extra="forbid", by_alias=True, by_name=True)
         except Exception as error:  # noqa: BLE001  validators are code of plugins, which may raise anything
             raise _payload_error(self.type_name, error, raw) from None
+
+    def values(self, raw: bytes) -> Mapping[str, Any]:
+        """The plain values of a payload by the names of its fields, those included that it leaves to their defaults:
+        equal payloads have equal values, in whatever way they are written. Raises PayloadError."""
+        values: Mapping[str, Any] = plain_values(self.decode(raw), self.adapter)
+        return values
 
     def bind(self, handler: Callable[..., Any], raw: bytes, context: object) -> Callable[[], Any]:
         """The handler with its arguments. Raises PayloadError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,19 @@ def from_json(raw: bytes) -> Any:
         return None
 
 
+def sorted_json(value: object) -> bytes:
+    """The JSON of plain values, the same for the same values in whatever order the members of objects come."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def plain_values(value: object, adapter: TypeAdapter[Any]) -> Any:
+    """The plain values of a validated one, by the names of its fields; sets in one order, secrets as what they hide."""
+    rich = adapter.dump_python(value, round_trip=True, warnings=False)
+    plain = adapter.dump_python(value, mode="json", round_trip=True, warnings=False)
+    return _ordered(_revealed(plain, rich), rich)
+
+
 def named(value: object) -> str:
     """What a JSON value is, in words."""
     match value:
@@ -61,6 +75,17 @@ def _revealed(plain: Any, rich: Any) -> Any:
         return {key: _revealed(plain[key], item) for key, item in zip(plain, rich.values(), strict=True)}
     if isinstance(plain, list) and isinstance(rich, list | tuple | set | frozenset) and len(plain) == len(rich):
         return [_revealed(part, item) for part, item in zip(plain, rich, strict=True)]
+    return plain
+
+
+def _ordered(plain: Any, rich: Any) -> Any:
+    """`plain`, which is `rich` in JSON values, with what are sets in `rich` in one order."""
+    if isinstance(rich, set | frozenset) and isinstance(plain, list):
+        return sorted(plain, key=sorted_json)
+    if isinstance(plain, dict) and isinstance(rich, Mapping) and len(plain) == len(rich):
+        return {key: _ordered(plain[key], item) for key, item in zip(plain, rich.values(), strict=True)}
+    if isinstance(plain, list) and isinstance(rich, list | tuple) and len(plain) == len(rich):
+        return [_ordered(part, item) for part, item in zip(plain, rich, strict=True)]
     return plain
 
 

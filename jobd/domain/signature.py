@@ -37,7 +37,25 @@ def read_shape(type_name: str, handler: Callable[..., Any]) -> PayloadShape:
         adapter, model = _adapter_of_parameters(where, type_name, parameters, hints), None
     else:
         adapter, model = _adapter_of_model(where, parameters[0], hints[parameters[0].name])
-    return PayloadShape(type_name, context, plain, adapter, model, result_adapter)
+    return PayloadShape(type_name, context, plain, adapter, model, result_adapter, _field_names(parameters, hints))
+
+
+def read_fields(type_name: str, handler: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of the payload's fields, without what else the signature says. Raises PluginError if it cannot be read,
+    or not yet."""
+    where = f"job type {type_name}"
+    hints, parameters = _signature(where, handler)
+    _take_context(where, parameters, hints, is_async=inspect.iscoroutinefunction(handler))
+    return _field_names(parameters, hints)
+
+
+def _field_names(parameters: list[Parameter], hints: Mapping[str, Any]) -> tuple[str, ...]:
+    names = tuple(parameter.name for parameter in parameters)
+    model = _bare(hints.get(names[0])) if len(names) == 1 else None
+    if not _is_model(model):
+        return names
+    known = getattr(model, "__pydantic_fields__", None) or getattr(model, "__dataclass_fields__", None)
+    return tuple(known or typing.get_type_hints(model))
 
 
 def _signature(where: str, handler: Callable[..., Any]) -> tuple[Mapping[str, Any], list[Parameter]]:

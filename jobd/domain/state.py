@@ -37,8 +37,8 @@ MOVES: dict[State | None, dict[str, State]] = {
         "enqueue blocked": State.BLOCKED,
     },
     State.BLOCKED: {"release": State.WAITING, "release later": State.DELAYED, "cancel": State.CANCELLED},
-    State.DELAYED: {"promote": State.WAITING, "cancel": State.CANCELLED},
-    State.WAITING: {"fetch": State.ACTIVE, "reschedule": State.DELAYED, "cancel": State.CANCELLED},
+    State.DELAYED: {"promote, replace": State.WAITING, "cancel": State.CANCELLED},
+    State.WAITING: {"fetch": State.ACTIVE, "reschedule, replace": State.DELAYED, "cancel": State.CANCELLED},
     State.ACTIVE: {
         "return": State.COMPLETED,
         "fail": State.FAILED,
@@ -70,6 +70,7 @@ ALIASES: dict[str, frozenset[State]] = {
     "canceled": frozenset({State.CANCELLED}),
     "aborted": frozenset({State.CANCELLED}),
     "pending": UNSTARTED,
+    "incomplete": UNSTARTED | {State.ACTIVE},
     "finished": ENDED,
     "ended": ENDED,
     "all": frozenset(State),

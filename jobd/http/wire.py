@@ -40,7 +40,13 @@ def outcome_body(job: Job) -> dict[str, Any]:
 
 def handle_body(handle: JobHandle[Any]) -> dict[str, Any]:
     """A job that was just enqueued among others."""
-    return {"id": handle.id, "type": handle.type, "queue": handle.queue, "created": handle.created}
+    return {
+        "id": handle.id,
+        "type": handle.type,
+        "queue": handle.queue,
+        "created": handle.created,
+        "outcome": handle.outcome,
+    }
 
 
 def type_body(name: str, options: Options, description: str, *, installed: bool) -> dict[str, Any]:

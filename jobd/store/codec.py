@@ -17,6 +17,7 @@ from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
+from jobd.domain.unique import Unique
 from jobd.errors import OptionError, StoreRefused
 
 VERSION = 1
@@ -68,6 +69,16 @@ def pack_head(
         len(name),
     )
     return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", more))
+
+
+def pack_unique(unique: Unique, key: str) -> str:
+    """What makes a job unique, as the scripts know it (lua/lib/unique.lua)."""
+    mode = {"replace": "r", "debounce": "r", "keep_last": "k"}.get(unique.mode, "s")
+    states = "".join(letter for state, letter in LETTERS.items() if state in unique.states)
+    removed = "g" if unique.mode == "throttle" else ""
+    period = 0 if unique.mode == "debounce" else unique.period_ms
+    insists = "!" if unique.on_conflict == "error" else ""
+    return f"{key}:{mode}{insists}:{states}{removed}:{period}"
 
 
 def _pack_more(options: Options, origin: str) -> bytes:

@@ -10,8 +10,8 @@ import asyncio
 from collections import deque
 from copy import copy
 
-from jobd.domain.delivery import NewJob
-from jobd.errors import EnqueueExpired, StoreError, StoreUnavailable
+from jobd.domain.delivery import Met, NewJob
+from jobd.errors import EnqueueExpired, StoreError, StoreUnavailable, UniqueConflict
 from jobd.store.shard import BATCH, BATCH_BYTES, Shard
 
 MOST_TRIPS = 2
@@ -20,7 +20,7 @@ MOST_TRIPS = 2
 _UNKNOWN = (StoreUnavailable, EnqueueExpired)
 """after these a job may be in the store, and is not to be sent as if it were the first time"""
 
-_Caller = tuple[NewJob, "asyncio.Future[bool]"]
+_Caller = tuple[NewJob, "asyncio.Future[bool | Met]"]
 
 
 class Gathering:
@@ -32,15 +32,15 @@ class Gathering:
         self._trips = 0
         self._together: set[asyncio.Task[None]] = set()
 
-    async def enqueue(self, job: NewJob) -> bool:
-        """Takes in one job. Was it made (False: its id existed already)? Raises as `Shard.enqueue` does."""
+    async def enqueue(self, job: NewJob) -> bool | Met:
+        """Takes in one job. Was it made? Answers and raises as `Shard.enqueue` does."""
         if self._trips < MOST_TRIPS:
             self._trips += 1
             try:
                 return (await self._shard.enqueue([job]))[0]
             finally:
                 self._next_trip()
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bool | Met] = asyncio.get_running_loop().create_future()
         self._waiting.append((job, future))
         return await future
 
@@ -66,7 +66,7 @@ class Gathering:
         try:
             try:
                 created = await self._shard.enqueue([job for job, _ in callers])
-            except StoreError as error:
+            except (StoreError, UniqueConflict) as error:
                 if len(callers) == 1 or isinstance(error, _UNKNOWN):
                     raise
                 # the store took none, perhaps because of one: each hears what is said to it alone
@@ -94,7 +94,7 @@ class Gathering:
                 future.set_result(made)
 
 
-def _fail(future: asyncio.Future[bool], error: Exception) -> None:
+def _fail(future: asyncio.Future[bool | Met], error: Exception) -> None:
     if not future.done():
         own = copy(error)  # an error gathers the trace of each who raises it
         own.__cause__ = error

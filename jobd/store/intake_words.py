@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import Met, NewJob
 from jobd.store.codec import STATES
 from jobd.store.link import Argument
 
@@ -29,6 +30,14 @@ def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argumen
                 arguments += (job.id, job.spec)
         order += indices
     return order, arguments
+
+
+def met(known: int | bytes) -> tuple[int, Literal[False] | Met]:
+    """Of a job that was not made: its position, and what it met; False if its id existed."""
+    if isinstance(known, int):
+        return known, False
+    position, what, other = known.decode().split(" ")
+    return int(position), Met(other, what == "replaced")
 
 
 def word(reply: bytes) -> str:

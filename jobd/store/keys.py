@@ -21,6 +21,8 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | pauses | hash | gate → until when nobody passes (ms) | until then |
 | gated_gates | set | gates that anything waits before | while it does |
 | opens | zset | gate → when it opens by itself (ms) | until then |
+| uniques | hash | unique key → owner, since, until (ms), the job that follows (lua/lib/unique.lua) | while owned |
+| periods | zset | unique key with an end → that (ms) | until then |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
 | lanes:<line> | zset | lane → rank | while work waits in it |
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
@@ -31,7 +33,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | ended:<queue>:<letter> | zset | id → when it ended (ms) | as its jobs: bounded by count and age |
 | logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |
 | stage:<batch> | list | ids of a staged batch | until released or given up |
-| gone:<0-2> | hash | id → when it was removed (ms), those of one minute | two to three minutes |
+| gone:<0-2> | hash | id → when it was removed, or met a unique key (ms); those of one minute | two to three minutes |
 | member:<member> | hash | lines, types, lease, about, last batch, what it took over, how it ended | as its lease |
 | inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
 | idle:<line> | set | members to wake for this line | while they are idle |
@@ -62,6 +64,8 @@ FIXED = frozenset(
         "pauses",
         "opens",
         "gated_gates",
+        "uniques",
+        "periods",
     }
 )
 

@@ -10,19 +10,20 @@ from typing import Any
 import orjson
 
 from jobd import clock
-from jobd.domain.delivery import Delivery, Lost, NewJob
+from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
-from jobd.errors import EnqueueExpired, LeaseLost
+from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
 from jobd.store.codec import LETTERS, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
 from jobd.store.edits import Edits
 from jobd.store.intake_words import BATCH as BATCH
-from jobd.store.intake_words import grouped, word
+from jobd.store.intake_words import grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
 from jobd.store.retention import Retention as Retention
 from jobd.store.scripts import load
+from jobd.store.unique_keys import UniqueKeys
 
 BATCH_BYTES = 8 * 1024 * 1024
 """bytes of jobs in one script, unless one job alone has more; a line of 25 Mbit/s carries them in time"""
@@ -47,7 +48,7 @@ class Settlement:
     """what the handler enqueued through its context"""
 
 
-class Shard(Edits):
+class Shard(Edits, UniqueKeys):
     """One shard of the store."""
 
     def __init__(
@@ -64,31 +65,25 @@ class Shard(Edits):
 
     # --- jobs come in --------------------------------------------------------------------------------------------
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
-        """Takes in up to 500 jobs, all or none. For each, in order: was it made (False: its id existed already)?
-        Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull."""
+    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
+        """Takes in up to 500 jobs, all or none. For each, in order: was it made (False: its id existed already; Met:
+        another job has its unique key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect),
+        StoreFull, UniqueConflict."""
         once: dict[str, NewJob] = {}
         for job in jobs:
             once.setdefault(job.id, job)
         if len(once) < len(jobs):
             made = dict(zip(once, await self.enqueue(list(once.values()), patience_s=patience_s), strict=True))
             return [made.pop(job.id, False) for job in jobs]
-        order, arguments = grouped([("", job) for job in jobs])
-        created = [True] * len(jobs)
-        for position in await self._enqueue(arguments, "", patience_s):
-            created[order[position - 1]] = False
-        return created
+        return await self._enqueue(jobs, "", patience_s)
 
-    async def stage(self, batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+    async def stage(self, batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
         """Takes in up to 500 jobs of a larger batch, blocked until the batch is committed. For each: does it stand in
-        this batch now (False: its id existed already, outside of it)?"""
-        order, arguments = grouped([("", job) for job in jobs])
-        created = [True] * len(jobs)
-        for position in await self._enqueue(arguments, batch, patience_s):
-            created[order[position - 1]] = False
-        return created
+        this batch now (False: its id existed already, outside of it; Met: another job has its unique key)?"""
+        return await self._enqueue(jobs, batch, patience_s)
 
-    async def _enqueue(self, groups: list[Argument], batch: str, patience_s: float) -> Sequence[int]:
+    async def _enqueue(self, jobs: Sequence[NewJob], batch: str, patience_s: float) -> list[bool | Met]:
+        order, groups = grouped([("", job) for job in jobs])
         for _ in range(2):
             sent_us = await self.now_us()
             deadline_us = sent_us + round(ENQUEUE_DEADLINE_S * 1e6)
@@ -98,8 +93,14 @@ class Shard(Edits):
                 "enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s
             )
             if reply[0] == b"ok":
-                positions: Sequence[int] = reply[1:]
-                return positions
+                made: list[bool | Met] = [True] * len(jobs)
+                for known in reply[1:]:
+                    position, what = met(known)
+                    made[order[position - 1]] = what
+                return made
+            if reply[0] == b"unique":
+                job, owner = jobs[order[reply[1] - 1]], reply[2].decode()
+                raise UniqueConflict(f"job {owner} has the unique key of job {job.id}; nothing was enqueued", owner)
             if reply[1] == b"1":
                 break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
             # it was the first: the server's clock may have jumped; ask for its time, and begin anew
@@ -113,10 +114,10 @@ class Shard(Edits):
         reply: bytes = await self._run("commit", batch, size, patience_s=patience_s)
         return reply == b"ok"
 
-    async def release(self, batch: str) -> int:
-        """Releases up to 500 jobs of a committed batch, or gives up those of one that was not committed in time.
-        Returns how many are left, -1 if the batch is still being sent."""
-        return int(await self._run("release", batch))
+    async def release(self, batch: str, *, give_up: bool = False) -> int:
+        """Releases up to 500 jobs of a committed batch, or gives up those of one that was not committed in time, or, to
+        `give_up`, has not been yet. Returns how many are left, -1 if the batch is still being sent."""
+        return int(await self._run("release", batch, "1" if give_up else ""))
 
     async def staged(self) -> list[str]:
         """The batches that are not released yet."""
@@ -297,7 +298,8 @@ class Shard(Edits):
         return [key for key, run in zip(deliveries, runs, strict=True) if run and is_cancel_asked(run, key[1])]
 
     async def retry(self, ids: Sequence[str]) -> list[str]:
-        """For each: 'missing', 'waiting' (made so now), or the state it is in and stays in."""
+        """For each: 'missing', 'waiting' (made so now), the state it is in and stays in, or 'unique <id>': another job
+        has its unique key."""
         sent_ms = (await self.now_us()) // 1_000
         replies = await self.link.run_repeating(
             "retry", self._keys("retry"), [*self._head(), "", *ids], [*self._head(), sent_ms, *ids], PATIENCE_S

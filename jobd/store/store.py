@@ -11,11 +11,19 @@ from typing import Any
 
 import orjson
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import Met, NewJob
 from jobd.domain.ids import is_made_id, shard_of_id
 from jobd.domain.job import Job, LogLine
 from jobd.domain.state import State
-from jobd.errors import EnqueueExpired, JobNotFound, StoreDenied, StoreError, StoreRefused
+from jobd.errors import (
+    EnqueueExpired,
+    JobNotFound,
+    OptionError,
+    StoreDenied,
+    StoreError,
+    StoreRefused,
+    UniqueConflict,
+)
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
 from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
@@ -104,12 +112,14 @@ class Store:
 
     # --- jobs ----------------------------------------------------------------------------------------------------
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
         """Takes in any number of jobs; those of one shard all or none. For each, in order: was it made (False: its id
-        existed already)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull."""
+        existed already; Met: another job has its unique key)? Raises EnqueueExpired, StoreUnavailable (unknown whether
+        it took effect), StoreFull, UniqueConflict, and OptionError for more than 500 jobs with one that may give its
+        data to another."""
         if len(self.shards) == 1:
             return await self._enqueue(self.shards[0], jobs, patience_s)
-        created = [True] * len(jobs)
+        created: list[bool | Met] = [True] * len(jobs)
         for number, shard in enumerate(self.shards):
             here = [at for at, job in enumerate(jobs) if self.shard_for(job.queue) == number]
             if here:
@@ -119,7 +129,7 @@ class Store:
                     created[at] = made
         return created
 
-    async def _enqueue(self, shard: Shard, jobs: Sequence[NewJob], patience_s: float) -> list[bool]:
+    async def _enqueue(self, shard: Shard, jobs: Sequence[NewJob], patience_s: float) -> list[bool | Met]:
         if not jobs:
             return []
         if len(jobs) == 1 and patience_s == PATIENCE_S:
@@ -129,12 +139,24 @@ class Store:
         first: dict[str, int] = {}
         for at, job in enumerate(jobs):
             first.setdefault(job.id, at)
+        if any(job.gives_data for job in jobs):
+            # what it would change must not stay changed when the rest never comes
+            raise OptionError(
+                f"unique: jobs whose mode is debounce, replace or keep_last go in batches of up to {BATCH}; this has "
+                f"{len(jobs):,} jobs"
+            )
         # the same jobs sent again are the same batch, and nothing else is
         batch = blake2b(" ".join(first).encode(), digest_size=15).hexdigest()
-        made: set[str] = set()
-        for portion in _portions([jobs[at] for at in first.values()]):
-            stands = await shard.stage(batch, portion, patience_s=patience_s)
-            made.update(job.id for job, here in zip(portion, stands, strict=True) if here)
+        stands: dict[str, bool | Met] = {}
+        try:
+            for portion in _portions([jobs[at] for at in first.values()]):
+                answers = await shard.stage(batch, portion, patience_s=patience_s)
+                stands.update((job.id, here) for job, here in zip(portion, answers, strict=True))
+        except UniqueConflict:
+            while await shard.release(batch, give_up=True) > 0:
+                pass
+            raise
+        made = [job_id for job_id, here in stands.items() if here]
         if made:
             if not await shard.commit(batch, len(made), patience_s=patience_s):
                 raise EnqueueExpired(
@@ -143,7 +165,7 @@ class Store:
             with suppress(StoreError):  # they are taken in; what we do not release now, a monitor will
                 while await shard.release(batch) > 0:
                     pass
-        return [job.id in made and first[job.id] == at for at, job in enumerate(jobs)]
+        return [stands[job.id] if first[job.id] == at else False for at, job in enumerate(jobs)]
 
     async def get(self, job_id: str) -> Job:
         """The job of this id, as it is now. Raises JobNotFound."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from jobd.domain.delivery import Delivery, Lost, NewJob
+from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.ids import new_id
 from jobd.domain.job import Job
 from jobd.domain.options import DEFAULTS, Options
@@ -65,6 +65,7 @@ def new_job(
     delay_ms: int | None = None,
     metadata: Mapping[str, Any] | None = None,
     lane_key: str = "",
+    unique: str = "",
     front: bool = False,
 ) -> NewJob:
     """A job on its way into the store. Without an id it gets one of its own."""
@@ -76,7 +77,9 @@ def new_job(
         delay_ms=delay_ms,
         metadata=metadata,
     ).over(DEFAULTS)
-    head = pack_head(type, Options(**{**_fields(options), "backoff": None}), lane_key=lane_key, front=front)
+    head = pack_head(
+        type, Options(**{**_fields(options), "backoff": None}), lane_key=lane_key, unique=unique, front=front
+    )
     return NewJob(job_id or made_id(), queue, priority, due, head + payload)
 
 
@@ -120,7 +123,7 @@ class Hands:
         self.clock = clock
         self._sequences: dict[str, int] = {}
 
-    async def put(self, *jobs: NewJob) -> list[bool]:
+    async def put(self, *jobs: NewJob) -> list[bool | Met]:
         """Enqueues these jobs."""
         return await self.shard.enqueue(jobs)
 

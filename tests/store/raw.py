@@ -37,6 +37,7 @@ class Record:
     type: str
     payload: bytes
     key: str = ""
+    unique: str = ""
     state: str = "waiting"
     suspect: bool = False
     cancel_asked: bool = False
@@ -80,6 +81,8 @@ class Raw:
     holds: dict[str, str] = field(default_factory=dict)
     rules: dict[str, str] = field(default_factory=dict)
     opens: dict[str, float] = field(default_factory=dict)
+    uniques: dict[str, str] = field(default_factory=dict)
+    periods: dict[str, float] = field(default_factory=dict)
     held: dict[str, dict[str, float]] = field(default_factory=dict)
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
     stage: dict[str, list[str]] = field(default_factory=dict)
@@ -112,11 +115,11 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
     match kind:
         case "jobs" | "results" | "counts":
             _sort_in_hash(raw, kind, content)
-        case "delayed" | "leases" | "opens":
+        case "delayed" | "leases" | "opens" | "periods":
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
-        case "stages" | "waiters" | "holds" | "rules":
+        case "stages" | "waiters" | "holds" | "rules" | "uniques":
             setattr(raw, kind, _texts(content))
         case "member":
             raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
@@ -156,11 +159,11 @@ def _texts(content: dict[bytes, bytes]) -> dict[str, str]:
 def _read_spec(spec: bytes) -> Record:
     flags, _, priority, _, _, options, queue, type_ = struct.unpack_from(">BBBHIIBB", spec, 9)
     text = spec[24:]
-    rest, key = text[queue + type_ :], ""
+    rest, key, unique = text[queue + type_ :], "", ""
     if flags & 1:
         size = int.from_bytes(rest[:2])
-        key, rest = rest[2 : 2 + size].decode().split(" ")[0], rest[2 + size :]
-    return Record(text[:queue].decode(), priority, text[queue : queue + type_].decode(), rest[options:], key)
+        (key, _, unique), rest = rest[2 : 2 + size].decode().partition(" "), rest[2 + size :]
+    return Record(text[:queue].decode(), priority, text[queue : queue + type_].decode(), rest[options:], key, unique)
 
 
 def _read_run(record: Record, raw: bytes) -> None:
@@ -184,6 +187,7 @@ def check(raw: Raw) -> None:
     _check_places(raw)
     _check_lanes(raw)
     _check_members(raw)
+    _check_unique_keys(raw)
     assert raw.counts == Counter((job.queue, job.state) for job in raw.jobs.values())
     completed = {job_id for job_id, job in raw.jobs.items() if job.state == "completed"}
     assert set(raw.results) <= completed
@@ -209,6 +213,8 @@ def _check_places(raw: Raw) -> None:
         for job_id in dict.fromkeys(ids):
             if raw.jobs.get(job_id) and raw.jobs[job_id].state == "blocked" and raw.jobs[job_id].holder == batch:
                 places[job_id].append(("blocked", batch))
+    for follower, key in _followers(raw):
+        places[follower].append(("blocked", f"u/{key}"))
     for job_id, job in raw.jobs.items():
         by_state = {
             "waiting": [],
@@ -231,6 +237,31 @@ def _check_lanes(raw: Raw) -> None:
     assert sorted(f"{line}:{lane}" for line, lanes in raw.shut.items() for lane in lanes) == sorted(before_gates)
     first = {line: min(lanes.values()) for line, lanes in raw.lanes.items() if line not in shut}
     assert first == raw.ready
+
+
+def _followers(raw: Raw) -> list[tuple[str, str]]:
+    """The jobs that wait for the end of the owner of a key, and that key."""
+    return [(follower, key) for key, words in raw.uniques.items() if (follower := words.split(" ")[3])]
+
+
+def _check_unique_keys(raw: Raw) -> None:
+    """Each key without an end has an owner that says so itself and is in a state in which it keeps it."""
+    ends = {}
+    for name, words in raw.uniques.items():
+        owner, _, until, _ = words.split(" ")
+        if until != "0":
+            ends[name] = float(until)
+        job = raw.jobs.get(owner)
+        letters = {state: letter for letter, state in STATES.items()}
+        if job is None:
+            assert until != "0", name
+            continue
+        key, _, states, _ = job.unique.split(":")
+        assert key == name
+        assert letters[job.state] in states
+        if job.state == "active":
+            assert f"u/{job.unique}" in job.holds
+    assert raw.periods == ends
 
 
 def _check_members(raw: Raw) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import Met, NewJob
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, StoreUnavailable
 from jobd.store.link import PATIENCE_S
@@ -24,7 +24,7 @@ def dying_after(shard: Shard, portions: int) -> None:
     """Makes the producer die when it has staged so many portions."""
     stage, left = shard.stage, iter(range(portions))
 
-    async def mortal(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+    async def mortal(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
         if next(left, None) is None:
             raise Dies
         return await stage(batch, jobs, patience_s=patience_s)
@@ -219,7 +219,7 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
     sizes: list[int] = []
     stage = shard.stage
 
-    async def measured(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+    async def measured(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
         sizes.append(sum(len(job.spec) for job in jobs))
         return await stage(batch, jobs, patience_s=patience_s)
 
@@ -234,7 +234,7 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
 async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:
     release = shard.release
 
-    async def unavailable(batch: str) -> int:
+    async def unavailable(batch: str, *, give_up: bool = False) -> int:
         raise StoreUnavailable(f"{batch}: gone")
 
     shard.release = unavailable  # type: ignore[method-assign]  # as when the server goes away at this moment

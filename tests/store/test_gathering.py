@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import Met, NewJob
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jobd.store.gathering import Gathering
@@ -27,7 +27,7 @@ class FussyShard(Shard):
         self.refusal = refusal
         self.trips: list[int] = []
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
+    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
         self.trips.append(len(jobs))
         if any(job.id == self.unwanted for job in jobs):
             raise self.refusal

@@ -108,6 +108,13 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     await hands.settle(*map(done, some))
     await shard.set_rule("t/odd", None)
     await idle()
+    unique = ["k:k:wdba:0", "t:s:wdbacfxg:5", "r:r:wdba:0"]
+    for _ in range(2):
+        await hands.put(*[new_job(unique=words) for words in unique], new_job(unique=unique[2], due="+7", priority=1))
+        some = await hands.fetch("w1", want=20)
+    await look()
+    await hands.settle(*map(done, some))
+    await shard.free_unique("k")
     await store.enqueue([new_job(due="+3" if at % 2 else "") for at in range(1_100)])
     await shard.stage("given-up", [new_job("b1"), new_job("b2")])
     await shard.watch("b1", "client")
@@ -131,6 +138,7 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     clock.forward(60_000)
     for name in await shard.staged():
         await shard.release(name)
+    await shard.sweep()
     await shard.prune("default", State.FAILED, 0)
     await shard.prune("default", State.COMPLETED, 0)
     await look()
@@ -158,7 +166,8 @@ async def test_every_key_that_ever_is_is_one_that_is_documented_and_of_its_type(
 
 
 async def test_a_script_that_breaks_the_rule_of_keys_is_found_out(shard: Shard) -> None:
-    bad = b"local reply = {} for _, word in ipairs({'EXISTS', 'INCR', 'INCR'}) do redis.call(word, base .. ARGV[3]) end"
+    calls = b"for _, word in ipairs({'EXISTS', 'INCR', 'INCR'}) do redis.call(word, ARGV[2] .. ARGV[3]) end"
+    bad = b"local reply = {} " + calls
     broken = strict("get").source.replace(b" flags=no-writes", b"").replace(b"local reply = {}", bad)
     keys = shard._keys("get")
     await shard.link.command("EVAL", broken, len(keys), *keys, "", shard.keys.base, "x")

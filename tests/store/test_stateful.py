@@ -13,6 +13,7 @@ import uvloop
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from jobd.domain.delivery import Met
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost
 from jobd.store import keys as documented
@@ -156,7 +157,7 @@ class StoreMachine(RuleBasedStateMachine):
         sent, wanted = self.sent[-1 - at % len(self.sent)]
         expected = self.model.enqueue(wanted, sent=sent, repeat=repeat)
 
-        async def late() -> list[bool] | None:
+        async def late() -> list[bool | Met] | None:
             plain = self.shard.link
             self.shard.link = Late(plain.owner, self.clock, sent, repeat)
             try:

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Cancels jobs: those not started are cancelled at once, for a running one its worker is told.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: most cancelled kept, facts (JSON members for the history), then ids
 -- Returns: for each id: 'missing', 'cancelled' (now), 'asked' (running; its worker is told), or the letter of the state
 --          it has ended in
--- Moves: waiting, delayed, blocked → cancelled
--- include: head spec run count wake delay rules gates place gone remove ended
+-- Moves: waiting, delayed, blocked → cancelled; blocked → waiting, delayed
+-- include: head spec run count wake delay rules unique gates place unstarted gone remove ended
 
 local most, facts = tonumber(ARGV[3]), ARGV[4]
 local reply, records, undelayed, asked, seen = {}, {}, {}, {}, {}
@@ -25,8 +25,7 @@ local function cancel(id)
     return 'asked'
   end
   if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
-  let_go(holds_of(spec, run), id, true)
-  run.holds = ''
+  run.holds = let_go(holds_of(spec, run), id, 'x')
   if run.state == 'd' then undelayed[#undelayed + 1] = id end
   count(run.state, run.queue, -1)
   run.state, run.finished, run.holder = 'x', now, ''
@@ -41,8 +40,9 @@ for i = 5, #ARGV do
   seen[id] = seen[id] or cancel(id)
   reply[i - 4] = seen[id]
 end
-reopen_freed({})
 outnumber()
+let_keys_go()
+reopen_freed({})
 
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
 if #undelayed > 0 then redis.call('ZREM', delayed_key, unpack(undelayed)) end
@@ -51,6 +51,10 @@ for _, ask in ipairs(asked) do
 end
 write_ended()
 write_freed()
+write_keys()
+write_delays()
+write_places()
+write_amended()
 write_opened()
 write_counts()
 write_wakes()

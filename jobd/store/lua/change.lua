@@ -1,12 +1,12 @@
 #!lua
 -- Changes jobs that have not started: what they are (their specs), and when they may run.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: for each job: id, SHA-1 of its spec without version and time as the caller read it ('' if that is not asked),
 --       its new spec without them ('' as it is), when it may run ('' as it is, 'now', '+ms' from now, 'ms' at)
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'done', or the letter of the state it
 --          is in and that does not allow it
 -- Moves: delayed → waiting; waiting → delayed
--- include: head spec run count wake delay rules gates place
+-- include: head spec run count wake delay rules unique gates place
 
 local STAMP = 9
 local reply, specs, records, undelayed = {}, {}, {}, {}
@@ -14,7 +14,7 @@ local reply, specs, records, undelayed = {}, {}, {}, {}
 local function change(id, check, rest, due)
   local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
   if not spec then return 'missing' end
-  local queue, priority, key = spec_place(spec)
+  local queue, priority, key, unique = spec_place(spec)
   local touched = false
   local run = raw and read_run(raw) or new_run('w', queue)
   if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
@@ -35,10 +35,11 @@ local function change(id, check, rest, due)
   local elsewhere = lane_of(its_priority, its_words) ~= lane_of(priority, key)
   if run.state == 'w' and (state == 'd' or its_words ~= key) then
     -- its turn in an order is not kept for what goes elsewhere
-    run.holds = let_go(holds_of(spec, run), id, true)
+    run.holds = leave_turn(holds_of(spec, run), id)
     touched = true
   end
   if state ~= run.state then
+    if unique ~= '' then leave_key(unique, id, state) end
     count(run.state, queue, -1)
     count(state, queue, 1)
     if run.state == 'd' then undelayed[#undelayed + 1] = id end
@@ -61,12 +62,14 @@ for i = 3, #ARGV, 4 do
   seen[id] = seen[id] or change(id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3])
   reply[#reply + 1] = seen[id]
 end
+let_keys_go()
 reopen_freed({})
 
 write_many('HSET', jobs_key, specs)
 write_many('HSET', runs_key, records)
 write_many('ZREM', delayed_key, undelayed)
 write_freed()
+write_keys()
 write_delays()
 write_places()
 write_opened()

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
--- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens
+-- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active
--- include: head spec run count wake delay rules gates place deliver aside serve
+-- include: head spec run count wake delay rules unique gates place deliver aside serve
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local lease = redis.call('ZSCORE', leases_key, worker)
@@ -118,6 +118,7 @@ repeat
   end
 until left_over or not (coming or entry)
 end_visits()
+let_keys_go()
 local found = #taken.ids
 -- what is left may be work for another one who is idle
 if left_over then choose_idle(left_over) end
@@ -142,6 +143,7 @@ for _, line in ipairs(shut) do
   redis.call('ZREM', ready_of(line), line)
 end
 write_visits()
+write_keys()
 write_opened()
 write_delays()
 write_counts()

@@ -1,13 +1,13 @@
 #!lua
 -- Moves jobs that have not started, or have failed: each ends as cancelled, and another is made in its place.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: most cancelled kept, how many, for each: id, SHA-1 of its spec without version and time as the caller read it, id
 --       of the new one, facts (JSON members for the history); then the new ones, as in intake.lua, with the number of
 --       the old one as parent
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'moved', or the letter of the state
 --          it is in and stays in
--- Moves: waiting, delayed, blocked, failed → cancelled; – → waiting, delayed
--- include: head spec run count wake delay rules gates place gone intake remove ended
+-- Moves: waiting, delayed, blocked, failed → cancelled; – → waiting, delayed; blocked → waiting, delayed
+-- include: head spec run count wake delay rules unique gates place unstarted gone claim intake remove ended
 
 local STAMP = 9
 local most, number = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -23,13 +23,12 @@ local function move(id, check, new_id, facts)
   if run.state == 'x' and string.find(run.history, link, 1, true) then return 'moved' end
   if run.state == 'a' or run.state == 'c' or run.state == 'x' then return run.state end
   if redis.sha1hex(string.sub(spec, STAMP + 1)) ~= check then return 'stale' end
+  run.holds = let_go(run.state == 'f' and run.holds or holds_of(spec, run), id, 'x')
   if run.state == 'f' then
     local set = base .. 'ended:' .. queue .. ':f'
     touch(set)
     left[#left + 1] = { set = set, id = id }
   else
-    let_go(holds_of(spec, run), id, true)
-    run.holds = ''
     if run.state == 'd' then undelayed[#undelayed + 1] = id end
   end
   count(run.state, queue, -1)
@@ -50,9 +49,10 @@ for i = 1, number do
     seen[id] = reply[i]
   end
 end
+outnumber()
+let_keys_go()
 take_in(5 + 4 * number, parents)
 reopen_freed({})
-outnumber()
 
 write_intake()
 for _, ended in ipairs(left) do redis.call('ZREM', ended.set, ended.id) end
@@ -60,8 +60,10 @@ write_many('HSET', runs_key, records)
 write_many('ZREM', delayed_key, undelayed)
 write_ended()
 write_freed()
+write_keys()
 write_delays()
 write_places()
+write_amended()
 write_opened()
 write_counts()
 write_wakes()

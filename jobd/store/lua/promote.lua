@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Makes waiting what is due, 500 at most, and opens gates whose time has come; what is left is for the next call.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: the scheduler that asks ('' if none); it is idle, and woken for the next one due, when nothing is due any more
 -- Returns: {how many were promoted, when the next one is due (ms; -1 if none is), the time (ms)}
 -- Moves: delayed → waiting
--- include: head spec run count wake delay rules gates place
+-- include: head spec run count wake delay rules unique gates place
 
 local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, 500)
 local records, plain = {}, {}
@@ -14,7 +14,8 @@ if #due > 0 then
   for i = 1, #due do
     local run = runs[i] and read_run(runs[i])
     if specs[i] and run and run.state == 'd' then
-      local queue, priority, key = spec_place(specs[i])
+      local queue, priority, key, unique = spec_place(specs[i])
+      if unique ~= '' then leave_key(unique, due[i], 'w') end
       -- a retry keeps its place: it goes before those that have not run yet
       local front = run.deliveries > 0 or spec_front(specs[i])
       place(line_of(queue, has(run, SUSPECT)), priority, due[i], front, key)
@@ -30,6 +31,7 @@ if #due > 0 then
     end
   end
 end
+let_keys_go()
 local openings = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
 local over, past = {}, {}
 for _, name in ipairs(openings) do
@@ -48,6 +50,7 @@ if #due > 0 then redis.call('ZREMRANGEBYRANK', delayed_key, 0, #due - 1) end
 if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
 write_places()
+write_keys()
 if #past > 0 then redis.call('ZREM', opens_key, unpack(past)) end
 if #over > 0 then redis.call('HDEL', pauses_key, unpack(over)) end
 write_opened()

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses gated_gates rates opens
--- ARGV: batch
+-- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time,
+-- or is to be given up before.
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses gated_gates rates opens uniques periods
+-- ARGV: batch, '1' to give up one that is not committed
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
 -- Moves: blocked → waiting, delayed, gone
--- include: head spec run count wake delay rules gates place gone remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted gone remove ended
 
 local REMEMBERED = 60000
 local stage = ARGV[3]
@@ -12,7 +13,7 @@ local list = base .. 'stage:' .. stage
 local state = redis.call('HGET', stages_key, stage)
 if not state then return 0 end
 local deadline = tonumber(state)
-if deadline and deadline >= now then return -1 end
+if deadline and deadline >= now and ARGV[4] ~= '1' then return -1 end
 local ids = redis.call('LRANGE', list, 0, 499)
 local left = redis.call('LLEN', list) - #ids
 local released = tonumber(string.match(state, '^released (%d+)'))
@@ -26,12 +27,14 @@ if #ids > 0 then
     local id, run = ids[i], runs[i] and read_run(runs[i])
     if specs[i] and run and run.state == 'b' and run.holder == stage and not seen[id] then
       seen[id] = true
-      local queue, priority, key = spec_place(specs[i])
+      local queue, priority, key, unique = spec_place(specs[i])
+      local comes_to = deadline and '-' or run.due > now and 'd' or 'w'
+      if unique ~= '' then leave_key(unique, id, comes_to) end
       count('b', queue, -1)
       if deadline then
         given_up[#given_up + 1] = id
         tell(id)
-      elseif run.due > now then
+      elseif comes_to == 'd' then
         run.state, run.holder = 'd', ''
         records[#records + 1], records[#records + 2] = id, write_run(run)
         count('d', queue, 1)
@@ -45,6 +48,7 @@ if #ids > 0 then
   end
 end
 remove(given_up)
+let_keys_go()
 
 write_removed(true)
 if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
@@ -58,8 +62,10 @@ if left == 0 then
     redis.call('HSET', stages_key, stage, string.format('released %.0f', now + REMEMBERED))
   end
 end
+write_keys()
 write_delays()
 write_places()
+write_amended()
 write_counts()
 write_wakes()
 write_tellings()

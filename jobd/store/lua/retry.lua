@@ -1,11 +1,11 @@
 #!lua
 -- Runs ended jobs again, by hand: with all their attempts, and what is known of the earlier ones kept.
--- KEYS: jobs runs results counts ready ready_solo leases delayed rules holds pauses gated_gates rates opens
+-- KEYS: jobs runs results counts ready ready_solo leases delayed rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: when this was first sent (ms) if it is a repeat, else '', then ids
--- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), or the letter of the state it is in and
---          stays in
+-- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), the letter of the state it is in and
+--          stays in, or 'unique <id>' of another job that has its unique key
 -- Moves: completed, failed, cancelled → waiting
--- include: head spec run count wake delay rules gates place
+-- include: head spec run count wake delay rules unique gates place unstarted claim
 
 local since = tonumber(ARGV[3])
 local reply, records, forget, ended, seen = {}, {}, {}, {}, {}
@@ -25,7 +25,9 @@ local function retry(id)
     return run and run.state or 'w'
   end
   if since and retried_since(run) then return 'waiting' end
-  local queue, priority, key = spec_place(spec)
+  local queue, priority, key, unique = spec_place(spec)
+  local other = unique ~= '' and claim_again(unique, id, spec, run)
+  if other then return 'unique ' .. other end
   local set = base .. 'ended:' .. queue .. ':' .. run.state
   touch(set)
   ended[#ended + 1] = { set = set, id = id }
@@ -36,7 +38,7 @@ local function retry(id)
     remember_attempt(run, run.finished, '"worker":"' .. run.holder .. '","outcome":"returned"')
   end
   remember_note(run, 'retried_at', '')
-  run.state, run.attempt, run.crashes, run.due = 'w', 0, 0, now
+  run.state, run.attempt, run.crashes, run.due, run.holds = 'w', 0, 0, now, ''
   run.flags = bit.band(run.flags, bit.bnot(SUSPECT + CANCEL_ASKED))
   records[#records + 1], records[#records + 2] = id, write_run(run)
   place(queue, priority, id, spec_front(spec), key)
@@ -54,7 +56,10 @@ if #records > 0 then
   redis.call('HDEL', results_key, unpack(forget))
   for _, left in ipairs(ended) do redis.call('ZREM', left.set, left.id) end
 end
+write_keys()
+write_delays()
 write_places()
+write_amended()
 write_counts()
 write_wakes()
 return reply

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates rates opens
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
@@ -8,8 +8,9 @@
 --       alone, l its rate holds until it is due: that of its rate key, or of its queue; without any it is delayed. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
 -- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
 --          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
--- Moves: active → completed, failed, cancelled, delayed, waiting
--- include: head spec run count wake delay rules gates place gone intake remove ended
+-- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
+--        blocked → waiting, delayed
+-- include: head spec run count wake delay rules unique gates place unstarted gone claim intake remove ended
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
@@ -62,9 +63,9 @@ for i = 1, completions do
       results[#results + 1] = id
       results[#results + 1] = result
     end
-    let_go(read_holds(runs[i]), id, true)
+    local holds = let_go(read_holds(runs[i]), id, 'c')
     finish(id, queue, 'c', most_completed)
-    keep(id, completed_run(runs[i]))
+    keep(id, completed_run(runs[i], holds))
   end
 end
 
@@ -92,7 +93,7 @@ for j = 1, others do
     end
     if has(run, CANCEL_ASKED) and (state == 'd' or state == 'w') then state = 'x' end
     run.state, run.finished = state, now
-    run.holds = let_go(run.holds, id, state ~= 'd' and state ~= 'w')
+    run.holds = let_go(run.holds, id, state)
     if state == 'd' then
       run.due = due_of(due)
       count('d', queue, 1)
@@ -107,9 +108,11 @@ for j = 1, others do
     keep(id, write_run(run))
   end
 end
+outnumber()
+-- what a handler enqueued comes when its job has ended
+let_keys_go()
 take_in(children_at, completed)
 reopen_freed(left)
-outnumber()
 touch(held_set)
 
 write_intake()
@@ -121,8 +124,10 @@ if #results > 0 then redis.call('HSET', results_key, unpack(results)) end
 write_ended()
 write_freed()
 write_rate_holds()
+write_keys()
 write_delays()
 write_places()
+write_amended()
 write_opened()
 write_counts()
 write_wakes()

@@ -155,6 +155,11 @@ local function room_of(gates_here, first)
   return room, closed
 end
 
+local function with_unique(holds, unique)
+  if unique == '' then return holds end
+  return (holds == '' and 'u/' or holds .. ' u/') .. unique
+end
+
 -- A job passes. Returns what it takes up, to be given back when it leaves: '' if nothing.
 local function pass(gates_here, id)
   if #gates_here == 0 then return '' end
@@ -169,13 +174,16 @@ local function pass(gates_here, id)
   return table.concat(words, ' ')
 end
 
--- A job leaves what it took up: places at once, its turn in an order only when it ends. Returns what it keeps.
-local function let_go(holds, id, ends)
+-- A job comes into a state, and leaves what it took up: places at once, its turn in an order only when it ends, its
+-- unique key when it leaves the states of that. Returns what it keeps.
+local function let_go(holds, id, state)
   if holds == '' then return '' end
-  local kept = {}
+  local kept, ends = {}, state ~= 'd' and state ~= 'w'
   for name in string.gmatch(holds, '%S+') do
     local kind = string.sub(name, 1, 2)
-    if kind == 'o/' and not ends then
+    if kind == 'u/' then
+      if leave_key(string.sub(name, 3), id, state) then kept[#kept + 1] = name end
+    elseif kind == 'o/' and not ends then
       kept[#kept + 1] = name
     else
       local here = freed[name]
@@ -191,9 +199,8 @@ local function let_go(holds, id, ends)
   return table.concat(kept, ' ')
 end
 
--- What a job takes up: as its record says, and the turn that it was given before it had one.
-local function holds_of(spec, run)
-  if run.holds ~= '' then return run.holds end
+-- The turn that a job may have been given before it had a record; '' if it stands in no order.
+local function turn_of(spec)
   local queue, _, key = spec_place(spec)
   local turn = string.match(key, 'o=([^;]*)')
   return turn and 'o/' .. plain(queue) .. '/' .. turn or ''
@@ -212,6 +219,22 @@ local function read_freed()
       if here.is_order and not here.leavers[here.now or ''] then here.count = 0 end
     end
   end
+end
+
+-- A job goes elsewhere: it leaves its turn in an order. Returns what it keeps of what it took up.
+local function leave_turn(holds, id)
+  local kept = {}
+  for name in string.gmatch(holds, '%S+') do
+    if string.sub(name, 1, 2) == 'o/' then let_go(name, id, 'x') else kept[#kept + 1] = name end
+  end
+  return table.concat(kept, ' ')
+end
+
+-- What a job takes up: as its record says, and what it took before it had one.
+local function holds_of(spec, run)
+  if run.holds ~= '' then return run.holds end
+  local _, _, _, unique = spec_place(spec)
+  return with_unique(turn_of(spec), unique)
 end
 
 -- Writes: what was let go of.

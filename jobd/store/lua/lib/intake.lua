@@ -1,13 +1,28 @@
 -- Taking jobs in, for enqueue and for what a handler enqueued. Arguments from `at` on: the number of groups, then for
 -- each: parent (a number or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at
 -- most), and id and spec of each.
-local incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {} }
+-- Not made: `known` are positions, with what met their unique keys behind them; `fates` are for lib/gone.lua, `refused` is
+-- what refuses all.
+local incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {}, fates = {} }
 
 -- Does this blocked job stand in this batch already, by an earlier sending of it?
 local function stands_in(stage, id)
   local raw = redis.call('HGET', runs_key, id)
   local run = raw and read_run(raw)
   return run and run.state == 'b' and run.holder == stage
+end
+
+-- Reads: a job is not made, because of another one. A repeat of this is to be answered alike, even if it comes when the
+-- other has ended, where its data went to that, or where it may be a late copy of an answered one.
+local function note_met(id, position, what, other, since, refuses)
+  incoming.known[#incoming.known + 1] = string.format('%d %s %s', position, what, other)
+  if refuses then
+    incoming.refused = incoming.refused or { 'unique', position, other }
+  elseif since or what == 'replaced' then
+    if #incoming.fates == 0 then touch(gone_key(math.floor(now / 60000))) end
+    incoming.fates[#incoming.fates + 1] = id
+    incoming.fates[#incoming.fates + 1] = string.format('%.0f %s %s', now, what, other)
+  end
 end
 
 -- Reads. `parents` says which parents' groups are taken (nil: all); `stage` names the batch they wait in, if any;
@@ -24,6 +39,7 @@ local function take_in(at, parents, stage, since)
     if not parents or parents[tonumber(parent)] then
       local when = tonumber(due) or 0
       if string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) end
+      local usual = stage and 'b' or when > now and 'd' or 'w'
       local ids = {}
       for i = 1, n do ids[i] = ARGV[at + 2 * i - 2] end
       local existing = redis.call('HMGET', jobs_key, unpack(ids))
@@ -31,40 +47,48 @@ local function take_in(at, parents, stage, since)
       for i = 1, n do
         local id, spec, here = ids[i], ARGV[at + 2 * i - 1], existing[i]
         position = position + 1
-        if here or incoming.seen[id] or (since and gone_at(id) >= since) then
+        local gone, fate = 0, ''
+        if since and not here then gone, fate = gone_at(id) end
+        if here or incoming.seen[id] or (since and gone >= since) then
           local by_us = here and not incoming.seen[id]
           if by_us and stage then
             by_us = stands_in(stage, id)
           elseif by_us then
             by_us = since and string.sub(here, taken_before) == spec
           end
-          if not by_us then incoming.known[#incoming.known + 1] = position end
+          if not by_us then incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate end
         else
-          fresh = fresh + 1
-          local specs = incoming.specs
-          specs[#specs + 1] = id
-          specs[#specs + 1] = prefix .. spec
-          local run
-          if stage then
-            run = new_run('b', queue)
-            run.due, run.holder = when, stage
-            incoming.staged[#incoming.staged + 1] = id
-          elseif when > now then
-            run = new_run('d', queue)
-            run.due = when
-            delay(id, when)
-          else
-            local whole = specs[#specs]
-            place(queue, priority, id, spec_front(whole), (spec_keys(whole)))
+          local whole = prefix .. spec
+          local lane_words, unique = spec_keys(whole)
+          local state, holder, run, met = usual, stage or '', nil, nil
+          if unique ~= '' then
+            local what, other, insists = claim(unique, id, whole, state, when)
+            if what == 'follows' then
+              state, holder = 'b', 'u/' .. other
+            elseif what then
+              met = true
+              note_met(id, position, what, other, since, insists and not parents)
+            end
           end
-          if run then
-            incoming.runs[#incoming.runs + 1] = id
-            incoming.runs[#incoming.runs + 1] = write_run(run)
+          if not met then
+            incoming.specs[#incoming.specs + 1] = id
+            incoming.specs[#incoming.specs + 1] = whole
+            if state == usual then fresh = fresh + 1 else count(state, queue, 1) end
+            if state == 'w' then
+              place(queue, priority, id, spec_front(whole), lane_words)
+            else
+              run = new_run(state, queue)
+              run.due, run.holder = when, holder
+              incoming.runs[#incoming.runs + 1] = id
+              incoming.runs[#incoming.runs + 1] = write_run(run)
+              if state == 'd' then delay(id, when) elseif stage then incoming.staged[#incoming.staged + 1] = id end
+            end
+            if unique ~= '' then unstarted[id] = { id = id, spec = whole, run = run or new_run('w', queue) } end
           end
         end
         incoming.seen[id] = true
       end
-      count(stage and 'b' or (when > now and 'd' or 'w'), queue, fresh)
+      count(usual, queue, fresh)
     else
       position = position + n
     end
@@ -75,4 +99,5 @@ end
 local function write_intake()
   write_many('HSET', jobs_key, incoming.specs)
   write_many('HSET', runs_key, incoming.runs)
+  if #incoming.fates > 0 then write_gone(incoming.fates) end
 end

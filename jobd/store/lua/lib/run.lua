@@ -54,11 +54,11 @@ local function read_holds(raw)
   return bit.band(string.byte(raw, 3), HOLDS) ~= 0 and read_run(raw).holds or ''
 end
 
--- The record with the state completed and now as its end, and without holds.
-local function completed_run(raw)
+-- The record with the state completed, now as its end, and the holds that it keeps.
+local function completed_run(raw, holds)
   if bit.band(string.byte(raw, 3), HOLDS) ~= 0 then
     local run = read_run(raw)
-    run.state, run.finished, run.holds = 'c', now, ''
+    run.state, run.finished, run.holds = 'c', now, holds
     return write_run(run)
   end
   return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)

@@ -39,7 +39,7 @@ end
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
 local function look(visit, id, spec, run)
   if not spec or taken.seen[id] or (run and run.state ~= 'w') then return end
-  local queue, priority, key = spec_place(spec)
+  local queue, priority, key, unique = spec_place(spec)
   local here = key == visit.home and (priority == visit.priority or not visit.priority)
   if not here or line_of(queue, run and has(run, SUSPECT)) ~= visit.line then return end
   local its_type = spec_type(spec)
@@ -52,7 +52,8 @@ local function look(visit, id, spec, run)
   end
   local n = #taken.ids + 1
   taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or queue
-  taken.holds[n] = pass(visit.gates, id)
+  taken.holds[n] = with_unique(pass(visit.gates, id), unique)
+  if unique ~= '' then leave_key(unique, id, 'a') end
 end
 
 -- Serves these lanes of a line, which have the same priority.

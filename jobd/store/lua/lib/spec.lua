@@ -19,10 +19,10 @@ local function spec_keys(spec)
   return string.match(string.sub(spec, at + 2, at + 1 + length), '^(%S*) ?(.*)$')
 end
 
--- Queue, priority and lane key.
+-- Queue, priority, lane key, and what makes it unique.
 local function spec_place(spec)
   local priority, _, _, _, queue_length = struct.unpack('>BHIIB', spec, 12)
-  return string.sub(spec, 25, 24 + queue_length), priority, (spec_keys(spec))
+  return string.sub(spec, 25, 24 + queue_length), priority, spec_keys(spec)
 end
 
 local function spec_type(spec)

@@ -1,0 +1,40 @@
+-- Claiming: a job that comes in takes its unique key, or meets the owner of it.
+
+-- Reads: what becomes of a job that is to be in `state` from `due` on. Nil: it is made, and 'follows': it is made, and
+-- waits for the end of the owner. Else it is not made: 'existing', or 'replaced' if its data went to another; and the id
+-- of that one.
+local function claim(words, id, spec, state, due)
+  local wish = read_unique(words)
+  local here = unique_key(wish.key)
+  local owner = here.owner and job_at(here.owner)
+  if here.owner and includes(wish.states, owner and owner.run.state or 'g') then
+    local newest = owner
+    if wish.mode == 'k' and has_started(owner) then
+      newest = here.follower and job_at(here.follower)
+      if not newest then
+        here.follower, here.changed = id, true
+        return 'follows', here.name
+      end
+    end
+    if wish.mode == 's' or has_started(newest) then return 'existing', here.owner, wish.insists end
+    -- it came when it came
+    local its_spec = string.sub(newest.spec, 1, 9) .. string.sub(spec, 10)
+    amend(newest, its_spec, newest.run.state == 'b' and 'b' or state, due)
+    return 'replaced', newest.id
+  end
+  if includes(wish.states, state) then take_key(here, id, wish.ms) end
+  return nil
+end
+
+-- Reads: a job that runs again by hand takes its key again. Returns the owner that stands in its way, if one does. The
+-- period of a key is one for jobs that come in.
+local function claim_again(words, id, spec, run)
+  local wish = read_unique(words)
+  local here = unique_key(wish.key)
+  if here.owner == id or not includes(wish.states, 'w') or includes(wish.states, 'g') then return nil end
+  local owner = here.owner and job_at(here.owner)
+  if here.owner and includes(wish.states, owner and owner.run.state or 'g') then return here.owner end
+  take_key(here, id, wish.ms)
+  unstarted[id] = { id = id, spec = spec, run = run }
+  return nil
+end

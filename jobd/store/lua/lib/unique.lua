@@ -1,0 +1,98 @@
+-- Unique keys: a key belongs to one job at a time. What makes a job unique stands in its spec as 'key:mode:states:ms':
+--   key     names what is compared (domain/unique.py)
+--   mode    s  a job that finds the key taken is not made
+--           r  it gives its data, priority and time to the owner, if that has not started yet
+--           k  as r; if the owner has started, it waits, blocked, for the end of that, once, with the newest data
+--           with ! behind it: a job that is not made refuses all that came in the same call
+--   states  in which an owner keeps the key, and in which it stands in the way; g is 'removed'
+--   ms      how long the owner keeps the key at most; 0: as long as it is in these states
+-- 'uniques' has of each key its owner, since when, until when (ms; 0: no end), and the job that follows the owner.
+-- An owner that leaves its states gives the key up in the same script, and nobody else gives it up.
+local keys, key_order, leavings = {}, {}, {}
+-- Lets a blocked job go on that followed an owner, if it still does; lib/unstarted.lua says how.
+local let_follow
+
+local function read_unique(words)
+  local key, mode, insists, states, ms = string.match(words, '^([^:]*):(%l)(!?):(%l*):(%d+)$')
+  return { key = key, mode = mode, insists = insists ~= '', states = states, ms = tonumber(ms) }
+end
+
+local function includes(states, state)
+  return string.find(states, state, 1, true) ~= nil
+end
+
+local function unique_key(name)
+  local here = keys[name]
+  if here then return here end
+  here = { name = name }
+  local raw = redis.call('HGET', uniques_key, name)
+  if raw then
+    local owner, since, ends, follower = string.match(raw, '^(%S+) (%d+) (%d+) ?(%S*)$')
+    here.had_end = ends ~= '0'
+    if ends == '0' or tonumber(ends) > now then
+      here.owner, here.since, here.ends = owner, tonumber(since), tonumber(ends)
+      here.follower = follower ~= '' and follower or nil
+    end
+  end
+  keys[name] = here
+  key_order[#key_order + 1] = here
+  return here
+end
+
+-- The key belongs to this job from now on. Whoever followed another owner has nothing to wait for.
+local function take_key(here, id, ms)
+  if here.follower then let_follow(here.follower, here.name) end
+  here.owner, here.since, here.ends, here.follower = id, now, ms > 0 and now + ms or 0, nil
+  here.changed = true
+end
+
+-- Notes that a job comes into a state. True if its record is to remember what makes it unique.
+local function leave_key(words, id, state)
+  local its = read_unique(words)
+  if not includes(its.states, state) then
+    leavings[#leavings + 1] = { key = its.key, id = id }
+    return state == 'w' or state == 'd' or state == 'a'
+  end
+  return not includes(its.states, 'g')
+end
+
+-- Reads: the keys of those that have left are free, or belong to those who followed.
+local function let_keys_go()
+  for _, leaving in ipairs(leavings) do
+    local here = unique_key(leaving.key)
+    if here.follower == leaving.id then here.follower, here.changed = nil, true end
+  end
+  for _, leaving in ipairs(leavings) do
+    local here = unique_key(leaving.key)
+    if here.owner == leaving.id then
+      local follower = here.follower
+      here.owner, here.follower, here.changed = nil, nil, true
+      if follower and let_follow and let_follow(follower, here.name) then take_key(here, follower, 0) end
+    end
+  end
+  leavings = {}
+end
+
+local function write_keys()
+  local set, gone, ends, endless = {}, {}, {}, {}
+  for _, here in ipairs(key_order) do
+    if here.changed then
+      if here.owner then
+        set[#set + 1] = here.name
+        set[#set + 1] = string.format('%s %.0f %.0f %s', here.owner, here.since, here.ends, here.follower or '')
+      else
+        gone[#gone + 1] = here.name
+      end
+      if here.owner and here.ends > 0 then
+        ends[#ends + 1] = here.ends
+        ends[#ends + 1] = here.name
+      elseif here.had_end then
+        endless[#endless + 1] = here.name
+      end
+    end
+  end
+  write_many('HSET', uniques_key, set)
+  write_many('HDEL', uniques_key, gone)
+  write_many('ZADD', periods_key, ends)
+  write_many('ZREM', periods_key, endless)
+end
