@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobd.cli.job_data import data_options, read_data
 from jobd.cli.job_options import job_options
-from jobd.cli.options import Field, Length, asks_store, parse_json, prints
+from jobd.cli.options import Length, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text
 from jobd.domain.rendering import job_to_json
@@ -30,8 +29,7 @@ Examples:
 It prints the id of the job, or with --wait what the job returned."""
 )
 @click.argument("job_type", metavar="TYPE")
-@click.argument("fields", metavar="[KEY=TEXT|KEY:=JSON]...", nargs=-1, type=Field())
-@click.option("--data", metavar="JSON|@FILE|-", help="The data as JSON: as it stands, from a file, or from stdin (-).")
+@data_options
 @click.option("--id", "job_id", metavar="ID", help="An id of your own; a second job of this id is not made.")
 @job_options
 @click.option("--wait", is_flag=True, help="Wait until it has ended, and print what it returned.")
@@ -54,7 +52,7 @@ def enqueue(
     TYPE names the job type. Its data is given as fields, `key=text` or `key:=json`, and as a whole with --data; fields
     win. It is checked before anything is sent, if the plugin of the type is installed here.
     """
-    payload = _payload(data, fields)
+    payload = read_data(data, fields)
     waits = wait or wait_timeout is not None
 
     async def conversation(client: Client) -> None:
@@ -83,21 +81,3 @@ def enqueue(
         return screen.line(json_text(result))
 
     place.ask(conversation)
-
-
-def _payload(data: str | None, fields: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    payload = {} if data is None else parse_json(_text(data), "--data")
-    if not isinstance(payload, dict):
-        raise click.BadParameter("the data of a job is a JSON object of named fields", param_hint="--data")
-    return {**payload, **dict(fields)}
-
-
-def _text(data: str) -> str:
-    if data == "-":
-        return sys.stdin.read()
-    if not data.startswith("@"):
-        return data
-    try:
-        return Path(data[1:]).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{data[1:]} cannot be read: {error}", param_hint="--data") from None

@@ -121,6 +121,8 @@ def _facts(screen: Screen, job: Job) -> list[tuple[str, str]]:
         ("tags", " ".join(job.tags)),
         ("metadata", _compact(dict(job.metadata)) if job.metadata else None),
         ("reason", job.reason),
+        ("made from", job.origin),
+        ("moved to", job.moved_to),
         ("cancel", _cancel_words(job) if job.cancel_requested else None),
     )
     return facts + [(name, text) for name, text in optional if text]

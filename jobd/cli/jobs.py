@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobd.cli import faults
-from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job, summary
+from jobd.cli.job_edits import EDITS
+from jobd.cli.job_rows import JOB_COLUMNS, for_each, job_row
+from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job
 from jobd.cli.noun_group import NounGroup
 from jobd.cli.options import Length, QueueName, asks_store, prints
 from jobd.cli.place import Place
-from jobd.cli.screen import Screen, json_text, status_cell
-from jobd.cli.table import Cell, Column
+from jobd.cli.screen import Screen, json_text
 from jobd.domain.rendering import job_to_json, list_to_json, log_line_to_json, page_to_json
-from jobd.domain.state import ENDED, State
-from jobd.errors import JobdError, StateConflict, StoreError
+from jobd.domain.state import ENDED
+from jobd.errors import StateConflict
 
 if TYPE_CHECKING:
     from jobd.client import Client
-    from jobd.domain.job import Job
-
-_COLUMNS = (
-    Column("ID"),
-    Column("TYPE", least=10),
-    Column("QUEUE", least=10),
-    Column("STATUS"),
-    Column("ATTEMPT", right=True, spare=2),
-    Column("PRIORITY", right=True, spare=3),
-    Column("CREATED", spare=1),
-    Column("NOTE", below=2),
-)
 
 
 @click.group(
@@ -44,7 +30,7 @@ Examples:
   jobd jobs show 01KAMWZY9SVJ3Y4S5QKZ8J6T2N""",
 )
 def jobs() -> None:
-    """List, show, cancel and retry jobs.
+    """List, show, change, cancel and retry jobs.
 
     Without a command it lists them.
     """
@@ -95,7 +81,7 @@ def list_jobs(
         return screen.json(
             page_to_json(page.jobs, limit=limit, cursor=page.cursor, scanned=page.scanned, complete=page.complete)
         )
-    screen.rows(_COLUMNS, [_row(screen, job) for job in page.jobs], none="there are no such jobs")
+    screen.rows(JOB_COLUMNS, [job_row(screen, job) for job in page.jobs], none="there are no such jobs")
     if page.cursor:
         screen.note(f"there may be more: add --cursor {page.cursor}")
     return None
@@ -142,7 +128,7 @@ def cancel(place: Place, screen: Screen, ids: tuple[str, ...], reason: str | Non
     One that has not started is cancelled at once; the worker of a running one is told to stop it. An ID of - reads ids
     from standard input.
     """
-    _for_each(place, screen, ids, lambda client, job_id: client.cancel(job_id, reason=reason))
+    for_each(place, screen, ids, lambda client, job_id: client.cancel(job_id, reason=reason))
 
 
 @jobs.command(
@@ -160,7 +146,7 @@ def retry(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
 
     They get all their attempts anew. An ID of - reads ids from standard input.
     """
-    _for_each(place, screen, ids, lambda client, job_id: client.retry(job_id))
+    for_each(place, screen, ids, lambda client, job_id: client.retry(job_id))
 
 
 @jobs.command(
@@ -208,44 +194,5 @@ def logs(place: Place, screen: Screen, job_id: str) -> None:
     return screen.rows(LOG_COLUMNS, [log_row(line) for line in lines], none="it has logged nothing")
 
 
-def _for_each(place: Place, screen: Screen, ids: Sequence[str], act: Callable[[Client, str], Awaitable[Job]]) -> None:
-    """Does it to each job; what fails is told, and the others are done all the same."""
-    wanted = [word for given in ids for word in (_read_ids() if given == "-" else (given,))]
-
-    async def conversation(client: Client) -> tuple[list[Job], list[JobdError]]:
-        done: list[Job] = []
-        failed: list[JobdError] = []
-        for job_id in wanted:
-            try:
-                done.append(await act(client, job_id))
-            except StoreError:
-                raise
-            except JobdError as error:
-                failed.append(error)
-        return done, failed
-
-    done, failed = place.ask(conversation)
-    if screen.is_json:
-        screen.json(list_to_json([job_to_json(job) for job in done]))
-    elif done:
-        screen.rows(_COLUMNS, [_row(screen, job) for job in done], none="")
-    codes = {faults.tell(error, as_json=screen.is_json) for error in failed}
-    if codes:
-        raise click.exceptions.Exit(codes.pop() if len(codes) == 1 else 1)
-
-
-def _read_ids() -> list[str]:
-    return sys.stdin.read().split()
-
-
-def _row(screen: Screen, job: Job) -> list[Cell]:
-    return [
-        Cell(job.id),
-        Cell(job.type),
-        Cell(job.queue),
-        status_cell(job.status),
-        Cell(f"{job.attempt}/{job.max_attempts}"),
-        Cell(str(job.priority)),
-        screen.time(job.created_at),
-        Cell(summary(job, screen), minor=job.status is State.COMPLETED),
-    ]
+for _name, _command in EDITS.items():
+    jobs.add_command(_command, _name)

@@ -19,7 +19,7 @@ from jobd.errors import JobdError, PluginError
 _ENTRIES: Mapping[str, Entry] = {
     "run": Entry("jobd.cli.run", "run", "Run jobs: all of jobd, or some roles of it."),
     "enqueue": Entry("jobd.cli.enqueue", "enqueue", "Enqueue a job."),
-    "jobs": Entry("jobd.cli.jobs", "jobs", "List, show, cancel and retry jobs."),
+    "jobs": Entry("jobd.cli.jobs", "jobs", "List, show, change, cancel and retry jobs."),
     "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and resume queues."),
     "limits": Entry("jobd.cli.limits", "limits", "See and change what limits queues, groups, types and keys."),
     "workers": Entry("jobd.cli.workers", "workers", "See the worker processes."),

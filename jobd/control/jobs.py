@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Unpack
 
 from jobd.domain.duration import Duration
+from jobd.domain.names import check_queue_name
 from jobd.domain.options import NONE, Options, read_options
 from jobd.domain.state import State
 from jobd.errors import InvalidRequest, JobNotFound, OptionError, StateConflict
@@ -56,7 +57,10 @@ class JobControl:
         """Changes a job that has not started: its payload (`data`), which is checked against its type where that is
         known, and any option of `enqueue` but the queue, for which there is `move`. Options that are not named stay as
         they are. Raises JobNotFound, PayloadError, OptionError, and StateConflict if it has started."""
-        said = read_options(options)
+        return await self.change_to(job_id, read_options(options), data)
+
+    async def change_to(self, job_id: str, said: Options, data: object = KEEP) -> Job:
+        """As `change`, with options that have been read."""
         if said.queue is not None:
             raise OptionError("queue: a job does not change its queue; move it")
         return await self._changed(job_id, said, data, _due(said))
@@ -82,11 +86,15 @@ class JobControl:
         (`origin`, `moved_to`). What was delayed stays so; what has failed waits anew with all its attempts. Returns the
         new job. Raises JobNotFound, OptionError, StoreFull, and StateConflict if it runs or has completed or been
         cancelled."""
+        return await self.move_to(job_id, to, read_options(options), reason)
+
+    async def move_to(self, job_id: str, to: str, said: Options = NONE, reason: str | None = None) -> Job:
+        """As `move`, with options that have been read."""
         from jobd.domain.delivery import NewJob
         from jobd.store.edits import Move
 
-        said = replace(read_options(options), queue=read_options({"queue": to}).queue)
-        queue = said.queue or to
+        queue = check_queue_name(to)
+        said = replace(said, queue=queue)
         new_id = self.intake.new_job_id(queue)
 
         async def move(shard: Shard, read: bytes, spec: Spec) -> str:
@@ -118,6 +126,10 @@ class JobControl:
         """Enqueues another job like this one, whatever has become of this, with another payload (`data`) or other
         options if any are named. It waits now unless they say a time, and tells the id of this one (`origin`). Returns
         the new job, or the one that has the `id` already. Raises as `enqueue` does, and JobNotFound."""
+        return await self.copy(job_id, read_options(options), data, id)
+
+    async def copy(self, job_id: str, said: Options = NONE, data: object = KEEP, id: str | None = None) -> Job:
+        """As `duplicate`, with options that have been read."""
         from jobd.domain.delivery import NewJob
         from jobd.domain.ids import looks_made
         from jobd.domain.names import check_chosen_id
@@ -125,7 +137,6 @@ class JobControl:
 
         if id is not None and looks_made(check_chosen_id(id)):
             raise OptionError(f"id {id!r}: ids of this shape are made by jobd; choose one that looks different")
-        said = read_options(options)
         made: list[str] = []
 
         async def copy(shard: Shard, read: bytes, spec: Spec) -> str:

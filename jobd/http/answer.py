@@ -30,6 +30,11 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
     return web.Response(body=text, status=status, headers={**_HEADERS, **headers} if headers else _HEADERS)
 
 
+def nothing() -> web.Response:
+    """The response that says only that it is done."""
+    return web.Response(status=204, headers={name: value for name, value in _HEADERS.items() if name != "Content-Type"})
+
+
 def listed(rows: list[Any]) -> dict[str, Any]:
     """The body of a list that is given whole."""
     return {"data": rows, "page": {"limit": len(rows), "next_cursor": None}}

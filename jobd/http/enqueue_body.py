@@ -9,7 +9,7 @@ from typing import Any, Final
 from jobd.client import Client
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
-from jobd.domain.options import ROWS, Level, Row, clash_of, clashes, put_together
+from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together
 from jobd.domain.plain_json import named
 from jobd.errors import FieldFault, InvalidRequest, OptionError, PayloadError, UnknownJobType
 from jobd.http.json_text import escaped
@@ -25,8 +25,7 @@ async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
     try:
         return (await client.intake.plan([request]))[0]
     except PayloadError as error:
-        faults = [_below("/data", fault) for fault in error.faults]
-        raise _wrong(faults or [_fault("/data", "invalid", str(error))]) from None
+        raise wrong_data(error) from None
     except UnknownJobType as error:
         raise UnknownType(str(error), [_fault("/type", "unknown_type", str(error))]) from None
     except OptionError as error:
@@ -35,6 +34,12 @@ async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
         field = ROWS[word].wire if word in ROWS else "type" if word.startswith("job type") else "metadata"
         word = "job type" if field == "type" else word if word in ROWS else "metadata"
         raise _wrong([_fault(f"/{field}", "invalid", _without_label(error, word))]) from None
+
+
+def wrong_data(error: PayloadError) -> InvalidRequest:
+    """The error of a payload as one of the body that it came in."""
+    faults = [_below("/data", fault) for fault in error.faults]
+    return _wrong(faults or [_fault("/data", "invalid", str(error))])
 
 
 async def plan_jobs(client: Client, body: Mapping[str, Any]) -> list[Planned]:
@@ -65,17 +70,7 @@ async def plan_jobs(client: Client, body: Mapping[str, Any]) -> list[Planned]:
 def read_request(body: Mapping[str, Any]) -> Request:
     """What a body asks for, before its payload is looked at. Raises InvalidRequest with the pointer of each wrong
     field."""
-    options: dict[str, Any] = {}
-    faults: list[FieldFault] = []
-    for name, value in body.items():
-        if row := _WIRE.get(name):
-            if value is not None:
-                try:
-                    options[row.keyword] = row.from_json(value)
-                except OptionError as error:
-                    faults.append(_fault(f"/{name}", "invalid", _without_label(error, row.keyword)))
-        elif name not in ("type", "data", "id"):
-            faults.append(unknown_field(name, _FIELDS))
+    options, faults = _read_options(body, ("type", "data", "id"))
     type_name, job_id = body.get("type"), body.get("id")
     if not isinstance(type_name, str):
         faults.append(
@@ -85,12 +80,39 @@ def read_request(body: Mapping[str, Any]) -> Request:
         )
     if job_id is not None and (fault := _id_fault(job_id)):
         faults.append(fault)
-    for row, other in clashes([row.keyword for row in _WIRE.values() if body.get(row.wire) is not None]):
-        said = clash_of(row.wire, other.wire, same=row.field == other.field)
-        faults.append(_fault(f"/{other.wire}", "excluded", said))
     if faults or not isinstance(type_name, str):
         raise _wrong(faults)
     return Request(type_name, body.get("data"), put_together(options), job_id)
+
+
+def read_changes(body: Mapping[str, Any], *beside: str) -> Options:
+    """The options in a body that changes a job, with these fields beside them. Raises InvalidRequest with the pointer
+    of each wrong field."""
+    options, faults = _read_options(body, beside)
+    if "id" in beside and body.get("id") is not None and (fault := _id_fault(body["id"])):
+        faults.append(fault)
+    if faults:
+        raise _wrong(faults)
+    return put_together(options)
+
+
+def _read_options(body: Mapping[str, Any], beside: Sequence[str]) -> tuple[dict[str, Any], list[FieldFault]]:
+    """The options that a body says, by keyword, and what is wrong with it."""
+    options: dict[str, Any] = {}
+    faults: list[FieldFault] = []
+    for name, value in body.items():
+        if row := _WIRE.get(name):
+            if value is not None:
+                try:
+                    options[row.keyword] = row.from_json(value)
+                except OptionError as error:
+                    faults.append(_fault(f"/{name}", "invalid", _without_label(error, row.keyword)))
+        elif name not in beside:
+            faults.append(unknown_field(name, (*beside, *_WIRE)))
+    for row, other in clashes([row.keyword for row in _WIRE.values() if body.get(row.wire) is not None]):
+        said = clash_of(row.wire, other.wire, same=row.field == other.field)
+        faults.append(_fault(f"/{other.wire}", "excluded", said))
+    return options, faults
 
 
 def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
@@ -103,7 +125,6 @@ def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
 
 _WIRE: Final[Mapping[str, Row]] = {row.wire: row for row in ROWS.values() if Level.JOB in row.levels}
 """the fields of options"""
-_FIELDS: Final = ("type", "data", "id", *_WIRE)
 _MEANT: Final = {
     "payload": "data",
     "args": "data",

@@ -31,6 +31,12 @@ class Fields:
         self._wrong(name, f"this is not a text of 1 to {LONGEST_TEXT:,} characters")
         return None
 
+    def required_text(self, name: str) -> str:
+        """A text that has to be there."""
+        if self._body.get(name) is None:
+            self._wrong(name, "this field is required", "missing")
+        return self.text(name) or ""
+
     def yes(self, name: str) -> bool:
         """True or false; false if it is not there."""
         value = self._take(name)
@@ -77,15 +83,22 @@ class Fields:
         """Whatever it is."""
         return self._take(name)
 
+    def check_only(self) -> None:
+        """Raises InvalidRequest if there was anything wrong with what was read."""
+        self._raise(self._faults)
+
     def check(self) -> None:
         """Raises InvalidRequest if there was anything wrong, or anything else in the body."""
         unknown = [unknown_field(name, self._known) for name in self._body if name not in self._known]
-        if faults := [*self._faults, *unknown]:
+        self._raise([*self._faults, *unknown])
+
+    def _raise(self, faults: list[FieldFault]) -> None:
+        if faults:
             raise InvalidRequest("; ".join(f"{fault['pointer']}: {fault['message']}" for fault in faults[:5]), faults)
 
     def _take(self, name: str) -> Any:
         self._known.append(name)
         return self._body.get(name)
 
-    def _wrong(self, name: str, message: str) -> None:
-        self._faults.append(FieldFault(pointer=f"/{name}", code="invalid", message=message))
+    def _wrong(self, name: str, message: str, code: str = "invalid") -> None:
+        self._faults.append(FieldFault(pointer=f"/{name}", code=code, message=message))

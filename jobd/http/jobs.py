@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
 from jobd.client import Client
 from jobd.domain.job import Job
-from jobd.domain.names import check_chosen_id
 from jobd.domain.rendering import attempt_to_json, job_to_json, log_line_to_json, progress_to_json
 from jobd.domain.state import ENDED
-from jobd.errors import FieldFault, InvalidRequest, JobNotFound, OptionError, ResultTimeout, StoreError
+from jobd.errors import JobNotFound, ResultTimeout, StoreError
 from jobd.http.answer import answer, listed
-from jobd.http.enqueue_body import plan_job, plan_jobs, unknown_field
+from jobd.http.enqueue_body import plan_job, plan_jobs
+from jobd.http.fields import Fields
+from jobd.http.job_path import id_of
 from jobd.http.refusals import NotFinished
 from jobd.http.service import SERVICE, client_of
 from jobd.http.wire import handle_body, outcome_body, status_body
 
 LONGEST_WAIT_S: Final = 60
-LONGEST_REASON: Final = 1_000
 _WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCII | re.IGNORECASE)
 
 
@@ -51,7 +50,7 @@ async def create_many(request: web.Request, body: dict[str, Any]) -> web.Respons
 async def show(request: web.Request) -> web.Response:
     """A job, whole."""
     headers: dict[str, str] = {}
-    job = await _after_wish(request, _id_of(request), headers)
+    job = await _after_wish(request, id_of(request), headers)
     return answer(await _with_hint(request, job), headers=headers)
 
 
@@ -69,7 +68,7 @@ async def show_progress(request: web.Request) -> web.Response:
 async def show_result(request: web.Request) -> web.Response:
     """How a job ended; 409 before that."""
     headers: dict[str, str] = {}
-    job = await _after_wish(request, _id_of(request), headers)
+    job = await _after_wish(request, id_of(request), headers)
     if job.status not in ENDED:
         raise NotFinished(
             f"job {job.id} is {job.status}; it has no result yet. To wait for it, send the header Prefer: wait=30",
@@ -86,32 +85,27 @@ async def show_attempts(request: web.Request) -> web.Response:
 
 async def show_logs(request: web.Request) -> web.Response:
     """What a job's handler logged, the oldest first."""
-    lines = await client_of(request).logs(_id_of(request))
+    lines = await client_of(request).logs(id_of(request))
     return answer(listed([log_line_to_json(line) for line in lines]))
 
 
 async def cancel(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Cancels a job: 200, or 202 while its worker stops it."""
-    job = await client_of(request).cancel(_id_of(request), reason=_reason(body))
+    fields = Fields(body)
+    reason = fields.text("reason")
+    fields.check()
+    job = await client_of(request).cancel(id_of(request), reason=reason)
     return answer(job_to_json(job), 200 if job.status in ENDED else 202)
 
 
 async def retry(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Runs an ended job again."""
-    _refuse_fields(body)
-    return answer(await _with_hint(request, await client_of(request).retry(_id_of(request))))
-
-
-def _id_of(request: web.Request) -> str:
-    job_id = request.match_info["id"]
-    try:
-        return check_chosen_id(job_id)
-    except OptionError:
-        raise JobNotFound(f"there is no job {job_id!r}: an id does not look like that") from None
+    Fields(body).check()
+    return answer(await _with_hint(request, await client_of(request).retry(id_of(request))))
 
 
 async def _job(request: web.Request) -> Job:
-    return await client_of(request).get(_id_of(request))
+    return await client_of(request).get(id_of(request))
 
 
 async def _with_hint(request: web.Request, job: Job) -> dict[str, Any]:
@@ -146,17 +140,3 @@ async def _ended(client: Client, closing: asyncio.Event, job_id: str, seconds: i
             waiting.cancel()
         await asyncio.wait((ended, closed))
     return await client.get(job_id)
-
-
-def _reason(body: Mapping[str, Any]) -> str | None:
-    _refuse_fields(body, "reason")
-    reason = body.get("reason")
-    if reason is None or (isinstance(reason, str) and len(reason) <= LONGEST_REASON):
-        return reason
-    message = f"a reason is a text of up to {LONGEST_REASON:,} characters"
-    raise InvalidRequest(message, [FieldFault(pointer="/reason", code="invalid", message=message)])
-
-
-def _refuse_fields(body: Mapping[str, Any], *known: str) -> None:
-    if faults := [unknown_field(name, known) for name in body if name not in known]:
-        raise InvalidRequest(f"{faults[0]['pointer']}: {faults[0]['message']}", faults)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from jobd.http import health, index, job_types, jobs, limits, listing, queues, workers
+from jobd.http import health, index, job_edits, job_types, jobs, limits, listing, queues, workers
 from jobd.http.body import read_object
 from jobd.http.expectation import expect_body
 
@@ -65,6 +65,11 @@ def post(path: str, taker: Taker, *, needs: Permission, body: Body, gives: tuple
     return Route("POST", path, handler, needs, body, gives)
 
 
+def delete(path: str, handler: Handler, *, needs: Permission, gives: tuple[int, ...]) -> Route:
+    """A route that removes what it names."""
+    return Route("DELETE", path, handler, needs, Body.NONE, gives)
+
+
 def patch(path: str, taker: Taker, *, needs: Permission) -> Route:
     """A route that changes some of what it names."""
 
@@ -89,6 +94,13 @@ ROUTES: tuple[Route, ...] = (
     get("/api/v1/jobs/{id}/logs", jobs.show_logs),
     post("/api/v1/jobs/{id}/cancel", jobs.cancel, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(200, 202)),
     post("/api/v1/jobs/{id}/retry", jobs.retry, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    patch("/api/v1/jobs/{id}", job_edits.change, needs=Permission.CONTROL),
+    post("/api/v1/jobs/{id}/promote", job_edits.promote, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    post("/api/v1/jobs/{id}/move", job_edits.move, needs=Permission.CONTROL, body=Body.REQUIRED, gives=(201,)),
+    post(
+        "/api/v1/jobs/{id}/duplicate", job_edits.duplicate, needs=Permission.ENQUEUE, body=Body.OPTIONAL, gives=(201,)
+    ),
+    delete("/api/v1/jobs/{id}", job_edits.remove, needs=Permission.CONTROL, gives=(204,)),
     get("/api/v1/queues", queues.list_queues),
     get("/api/v1/queues/{queue}", queues.show_queue),
     post("/api/v1/queues/{queue}/pause", queues.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),

@@ -94,7 +94,7 @@ def test_singular_nouns_work_and_are_not_advertised(cli: Cli) -> None:
 
 def test_shells_can_complete_words(cli: Cli) -> None:
     done = cli.process(_JOBD_COMPLETE="bash_complete", COMP_WORDS="jobd jobs re", COMP_CWORD="2")
-    assert done.stdout.split() == ["plain,result", "plain,retry"]
+    assert done.stdout.split() == ["plain,reschedule", "plain,result", "plain,retry"]
 
 
 def test_the_table_of_commands_says_what_their_help_says() -> None:

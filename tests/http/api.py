@@ -66,6 +66,10 @@ class Api:
         """Sends a JSON value that changes something."""
         return await self.ask("PATCH", path, orjson.dumps(value), JSON)
 
+    async def delete(self, path: str) -> Reply:
+        """Removes what the path names."""
+        return await self.ask("DELETE", path)
+
     async def stream(self, path: str, chunks: Iterable[bytes]) -> Reply:
         """Posts a body whose length is not told beforehand."""
 

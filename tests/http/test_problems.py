@@ -56,7 +56,7 @@ async def test_a_path_that_is_not_there_is_a_problem(api: Api, path: str) -> Non
     ("method", "path", "allowed"),
     [
         ("DELETE", "/api/v1/jobs", "GET, HEAD, POST"),
-        ("PUT", "/api/v1/jobs/x", "GET, HEAD"),
+        ("PUT", "/api/v1/jobs/x", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/api/v1/jobs/x/cancel", "POST"),
         ("OPTIONS", "/jobs", "GET, HEAD, POST"),
         ("TRACE", "/jobs", "GET, HEAD, POST"),

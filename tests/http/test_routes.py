@@ -86,7 +86,7 @@ def test_no_two_routes_have_one_method_and_path() -> None:
 
 def test_only_health_is_open_to_everybody_and_only_changes_take_bodies() -> None:
     assert {route.path for route in ALL if route.needs is Permission.NONE} == {"/livez", "/readyz"}
-    assert all((route.method == "GET") == (route.body is Body.NONE) for route in ALL)
+    assert all((route.method in ("GET", "DELETE")) == (route.body is Body.NONE) for route in ALL)
     assert all(route.needs in (Permission.ENQUEUE, Permission.CONTROL) for route in ALL if route.method != "GET")
 
 
@@ -101,7 +101,11 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
     given: dict[tuple[str, str], set[int]] = {}
 
     async def ask(method: str, path: str, body: object = None, template: str | None = None) -> None:
-        ways = {"GET": lambda: api.get(path), "PATCH": lambda: api.patch(path, body)}
+        ways = {
+            "GET": lambda: api.get(path),
+            "PATCH": lambda: api.patch(path, body),
+            "DELETE": lambda: api.delete(path),
+        }
         reply = await ways.get(method, lambda: api.post(path, body))()
         given.setdefault((method, template or path), set()).add(reply.status)
 
@@ -123,6 +127,12 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
         if route.method == "GET":
             word = {"{queue}": "default", "{type}": "anything"}.get(route.path.rpartition("/")[2], "batched")
             await ask("GET", filled(route.path, word), None, route.path)
+
+    await ask("POST", "/api/v1/jobs", {"type": "anything", "id": "edited", "queue": "e", "delay_ms": 60_000})
+    await ask("PATCH", "/api/v1/jobs/edited", {"priority": 1}, "/api/v1/jobs/{id}")
+    for verb, body in (("promote", None), ("duplicate", None), ("move", {"queue": "f"})):
+        await ask("POST", f"/api/v1/jobs/edited/{verb}", body, f"/api/v1/jobs/{{id}}/{verb}")
+    await ask("DELETE", "/api/v1/jobs/edited", None, "/api/v1/jobs/{id}")
 
     assert given == {(route.method, route.path): set(route.gives) for route in ALL}
 

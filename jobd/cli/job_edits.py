@@ -1,0 +1,171 @@
+"""`jobd jobs edit`, `promote`, `reschedule`, `move`, `duplicate`, `delete`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobd.cli.job_data import data_options, read_data
+from jobd.cli.job_options import job_options
+from jobd.cli.job_rows import for_each
+from jobd.cli.options import QueueName, Until, asks_store, prints
+from jobd.cli.place import Place
+from jobd.cli.screen import Screen
+from jobd.control.jobs import KEEP
+from jobd.domain.options import Options
+
+if TYPE_CHECKING:
+    from jobd.client import Client
+    from jobd.domain.job import Job
+
+_IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+_ID = click.argument("job_id", metavar="ID")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs edit 01KAMWZY9SVJ3Y4S5QKZ8J6T2N --priority high --retries 10
+  jobd jobs edit order-1234 to=ada@example.org --data @letter.json"""
+)
+@_ID
+@data_options
+@job_options
+@prints
+@asks_store
+def edit(
+    place: Place, screen: Screen, job_id: str, fields: tuple[tuple[str, Any], ...], data: str | None, options: Options
+) -> None:
+    """Change a job that has not started.
+
+    What is not named stays as it is. Fields of the data, `key=text` or `key:=json`, change those alone; --data gives
+    all of it.
+    """
+
+    async def change(client: Client, job_id: str) -> Job:
+        payload = KEEP
+        if data is not None or fields:
+            before = {} if data is not None else (await client.get(job_id)).data
+            payload = {**before, **read_data(data, fields)}
+        return await client.change_to(job_id, options, payload)
+
+    for_each(place, screen, [job_id], change)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs promote 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs list --status delayed | cut -f1 | jobd jobs promote -"""
+)
+@_IDS
+@prints
+@asks_store
+def promote(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
+    """Run delayed jobs now. An ID of - reads ids from standard input."""
+    for_each(place, screen, ids, lambda client, job_id: client.promote(job_id))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs reschedule 01KAMWZY9SVJ3Y4S5QKZ8J6T2N 2h
+  jobd jobs reschedule order-1234 2026-01-31T08:00:00Z"""
+)
+@_ID
+@click.argument("when", metavar="TIME|DURATION", type=Until())
+@prints
+@asks_store
+def reschedule(place: Place, screen: Screen, job_id: str, when: datetime | str) -> None:
+    """Set when a job may run that has not started: at a time, or so long from now."""
+    said: dict[str, Any] = {"run_at" if isinstance(when, datetime) else "delay": when}
+    for_each(place, screen, [job_id], lambda client, job_id: client.reschedule(job_id, **said))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs move 01KAMWZY9SVJ3Y4S5QKZ8J6T2N --to slow-lane
+  jobd jobs list --status failed | cut -f1 | jobd jobs move - --to slow-lane --reason "too big" """
+)
+@_IDS
+@click.option("--to", metavar="QUEUE", type=QueueName(), required=True, help="The queue.")
+@click.option("--reason", metavar="TEXT", help="Why; kept with the old job.")
+@prints
+@asks_store
+def move(place: Place, screen: Screen, ids: tuple[str, ...], to: str, reason: str | None) -> None:
+    """Move jobs that have not started, or have failed, to another queue.
+
+    A new job is made there, and the old one ends as cancelled; each tells the id of the other. It prints the new ones.
+    An ID of - reads ids from standard input.
+    """
+    for_each(place, screen, ids, lambda client, job_id: client.move_to(job_id, to, reason=reason))
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs duplicate 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs duplicate order-1234 --id order-1234-again --queue slow-lane amount:=5"""
+)
+@_ID
+@data_options
+@click.option("--id", "new_id", metavar="ID", help="An id of your own for the new job.")
+@job_options
+@prints
+@asks_store
+def duplicate(
+    place: Place,
+    screen: Screen,
+    job_id: str,
+    fields: tuple[tuple[str, Any], ...],
+    data: str | None,
+    new_id: str | None,
+    options: Options,
+) -> None:
+    """Enqueue another job like this one.
+
+    It waits now, whatever has become of this, unless --delay or --run-at says a time. Data and options are given as for
+    `jobd jobs edit`.
+    """
+
+    async def copy(client: Client, job_id: str) -> Job:
+        payload = KEEP
+        if data is not None or fields:
+            before = {} if data is not None else (await client.get(job_id)).data
+            payload = {**before, **read_data(data, fields)}
+        return await client.copy(job_id, options, payload, new_id)
+
+    for_each(place, screen, [job_id], copy)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs delete 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs list --status completed | cut -f1 | jobd jobs delete -"""
+)
+@_IDS
+@prints
+@asks_store
+def delete(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
+    """Remove jobs that do not run, and all that is known of them. An ID of - reads ids from standard input."""
+
+    async def remove(client: Client, job_id: str) -> None:
+        await client.remove(job_id)
+
+    for_each(place, screen, ids, remove)
+
+
+EDITS: Mapping[str, click.Command] = {
+    "edit": edit,
+    "promote": promote,
+    "reschedule": reschedule,
+    "move": move,
+    "duplicate": duplicate,
+    "delete": delete,
+}
+"""the commands, by name"""

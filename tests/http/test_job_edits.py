@@ -1,0 +1,112 @@
+"""Jobs are changed, moved, copied and removed by the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.http.api import Api
+from tests.http.hand import Hand
+
+LETTER = {"to": "ada@example.com", "subject": "Hello"}
+
+
+async def test_a_job_that_has_not_started_is_changed_in_what_is_named_alone(api: Api) -> None:
+    await api.enqueue(id="a", data={"value": 1}, tags=["x"], metadata={"tenant": 5}, delay_ms=60_000)
+    before = (await api.get("/api/v1/jobs/a")).body
+    del before["hint"]
+    reply = await api.patch("/api/v1/jobs/a", {"data": {"value": 2}, "priority": "critical", "max_attempts": 9})
+    assert reply.status == 200
+    assert reply.body == {**before, "data": {"value": 2}, "priority": 1, "max_attempts": 9}
+    reply = await api.patch("/api/v1/jobs/a", {"run_at": "2100-01-01T00:00:00Z", "tags": ["y"], "timeout_ms": 5_000})
+    assert (reply.body["run_at"], reply.body["tags"]) == ("2100-01-01T00:00:00.000Z", ["y"])
+    assert (reply.body["metadata"], reply.body["timeout_ms"], reply.body["data"]) == (
+        {"tenant": 5},
+        5_000,
+        {"value": 2},
+    )
+    reply = await api.patch("/api/v1/jobs/a", {"delay_ms": 0})
+    assert reply.body["status"] == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"data": {"to": 5, "subject": "x"}}, ["/data/to"]),
+        ({"data": {"nix": 5}}, ["/data/nix", "/data/subject", "/data/to"]),
+        ({"priority": 11, "reason": "x"}, ["/priority", "/reason"]),
+        ({"run_at": "2100-01-01T00:00:00Z", "delay_ms": 5}, ["/run_at"]),
+        ({"queue": "other"}, []),
+    ],
+)
+async def test_a_wrong_change_is_refused_whole(api: Api, body: dict[str, Any], pointers: list[str]) -> None:
+    await api.enqueue(type="send-letter", data=LETTER, id="a")
+    before = (await api.get("/api/v1/jobs/a")).body
+    reply = await api.patch("/api/v1/jobs/a", body)
+    assert reply.status == 422
+    assert sorted(fault["pointer"] for fault in reply.body.get("errors", [])) == pointers
+    assert (await api.get("/api/v1/jobs/a")).body == before
+
+
+async def test_a_job_that_runs_is_neither_changed_moved_nor_removed(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="a")
+    await hand.take()
+    for reply in (
+        await api.patch("/api/v1/jobs/a", {"priority": 1}),
+        await api.post("/api/v1/jobs/a/promote"),
+        await api.post("/api/v1/jobs/a/move", {"queue": "other"}),
+        await api.delete("/api/v1/jobs/a"),
+    ):
+        assert (reply.status, reply.body["code"]) == (409, "conflict")
+        assert "active" in reply.body["detail"]
+
+
+async def test_a_delayed_job_is_promoted(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="a", delay_ms=60_000)
+    assert (await api.post("/api/v1/jobs/a/promote")).body["status"] == "waiting"
+    assert (await hand.take()).id == "a"
+
+
+@pytest.mark.requirement("2.12")
+async def test_a_failed_job_is_sent_to_another_queue_and_both_tell_of_it(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="a", tags=["x"], max_attempts=2)
+    await hand.fail(await hand.take(), "no")
+    reply = await api.post("/api/v1/jobs/a/move", {"queue": "slow", "reason": "too big", "priority": "low"})
+    assert reply.status == 201
+    assert reply.headers["Location"] == f"/api/v1/jobs/{reply.body['id']}"
+    job = reply.body
+    assert (job["queue"], job["origin"], job["status"], job["priority"]) == ("slow", "a", "waiting", 7)
+    assert (job["tags"], job["attempt"], job["max_attempts"]) == (["x"], 0, 2)
+    old = (await api.get("/api/v1/jobs/a")).body
+    assert (old["status"], old["reason"], old["moved_to"]) == ("cancelled", "too big", job["id"])
+    assert old["error"]["message"] == "no"
+    assert (await hand.take()).id == job["id"]
+
+
+async def test_a_move_to_nowhere_or_to_where_it_is_is_refused(api: Api) -> None:
+    await api.enqueue(id="a", queue="here")
+    assert (await api.post("/api/v1/jobs/a/move", {})).pointers == ["/queue"]
+    assert (await api.post("/api/v1/jobs/a/move", {"queue": "Not A Name"})).status == 422
+    assert "already" in (await api.post("/api/v1/jobs/a/move", {"queue": "here"})).body["detail"]
+
+
+async def test_a_job_is_copied_whatever_has_become_of_it(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="a", data={"value": 1}, tags=["x"], delay_ms=60_000)
+    reply = await api.post("/api/v1/jobs/a/duplicate", {"data": {"value": 2}, "id": "b"})
+    assert reply.status == 201
+    job = reply.body
+    assert (job["id"], job["origin"], job["data"], job["tags"]) == ("b", "a", {"value": 2}, ["x"])
+    assert job["status"] == "waiting"
+    await hand.complete(await hand.take())
+    assert (await api.post("/api/v1/jobs/b/duplicate", {"id": "c"})).body["origin"] == "b"
+
+
+async def test_a_job_is_removed_and_removing_it_again_is_fine(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="a")
+    await hand.complete(await hand.take())
+    for _ in range(2):
+        reply = await api.delete("/api/v1/jobs/a")
+        assert (reply.status, reply.text) == (204, b"")
+    assert (await api.get("/api/v1/jobs/a")).status == 404
+    assert (await api.delete("/api/v1/jobs/nobody")).status == 404
