@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, Unpack, cast, overload
 
+from jobd import clock
+from jobd.domain.duration import Duration, milliseconds
 from jobd.domain.job import Job
 from jobd.domain.jobtype import JobType
 from jobd.domain.keywords import JobOptions
@@ -34,6 +36,22 @@ MOST_CHILDREN = 500
 """jobs that one attempt may enqueue through its context"""
 
 
+class Limits(Protocol):
+    """The limits of time of an attempt, in the hands of the one that runs it."""
+
+    heartbeat_ms: int
+
+    @property
+    def left_ms(self) -> int:
+        """How long it may go on if it says nothing more; 0 if for ever."""
+
+    def beat(self) -> None:
+        """It was heard of."""
+
+    def extend(self, ms: int) -> None:
+        """It may run for so long from now on."""
+
+
 class Context:
     """What an async handler is given."""
 
@@ -44,12 +62,13 @@ class Context:
         "_loop",
         "_services",
         "_shard",
+        "_told_at",
         "cancelled",
         "children",
         "client",
         "closed",
         "delivery",
-        "prolong",
+        "limits",
     )
 
     def __init__(
@@ -69,8 +88,9 @@ class Context:
         """True once this attempt has ended"""
         self.cancelled = False
         """True once this attempt should end: somebody cancelled the job, its time is over, or its worker stops"""
-        self.prolong: Callable[[], None] | None = None
-        """starts the time limit of this attempt anew; set by the one that runs it"""
+        self.limits: Limits | None = None
+        """the limits of time of this attempt, if it has any; set by the one that runs it"""
+        self._told_at = 0.0
 
     @property
     def job(self) -> Delivery:
@@ -106,14 +126,32 @@ class Context:
         if message is not None:
             said["message"] = message[:1_000]
         await self._say("progress", members(said))
+        limits = self.limits
+        if limits is not None and limits.heartbeat_ms:
+            limits.beat()
+            if (clock.monotonic() - self._told_at) * 4_000 > limits.heartbeat_ms:
+                await self._tell_limits(limits)
 
     async def heartbeat(self) -> None:
-        """Says that the work goes on: the time limit of this attempt starts anew, for the store as well as here.
-        Raises LeaseLost if this attempt does not hold the job any more."""
-        if self.delivery.timeout_ms:
-            await self._say("heartbeat", self.delivery.timeout_ms + DEADLINE_MARGIN_MS)
-            if self.prolong is not None:
-                self.prolong()
+        """Says that the work goes on, as `progress` does too: the `heartbeat_timeout` of this attempt starts anew. Its
+        other limits stay. Raises LeaseLost if this attempt does not hold the job any more."""
+        if self.limits is not None:
+            self.limits.beat()
+            await self._tell_limits(self.limits)
+
+    async def extend(self, more: Duration) -> None:
+        """Gives this attempt more time: its `timeout` ends so long from now. A deadline of the job stays. Raises
+        OptionError for what is no duration, and LeaseLost if this attempt does not hold the job any more."""
+        ms = milliseconds(more, name="extend", least=1)
+        if self.limits is not None:
+            self.limits.extend(ms)
+            self.limits.beat()
+            await self._tell_limits(self.limits)
+
+    async def _tell_limits(self, limits: Limits) -> None:
+        self._told_at = clock.monotonic()
+        if left_ms := limits.left_ms:
+            await self._say("heartbeat", left_ms + DEADLINE_MARGIN_MS)
 
     @property
     def log(self) -> JobLog:
@@ -253,6 +291,10 @@ class SyncContext:
     def heartbeat(self) -> None:
         """See Context.heartbeat."""
         self.call(self._context.heartbeat)
+
+    def extend(self, more: Duration) -> None:
+        """See Context.extend."""
+        self.call(self._context.extend, more)
 
     @overload
     def service(self, wanted: type[T]) -> T: ...

@@ -24,6 +24,7 @@ from jobd.domain.levels import Levels
 from jobd.domain.options import DEFAULTS, NONE, ROWS, Level, Options, from_record, make_options, read_options
 from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
+from jobd.domain.when import When
 from jobd.errors import InvalidRequest, OptionError, SettingsError
 from jobd.http.enqueue_body import read_request
 from jobd.settings import load_settings
@@ -59,6 +60,15 @@ def moment(year: int) -> Sample:
     return Sample(at, text, [text], "", round(at.timestamp() * 1_000))
 
 
+AT = datetime(2090, 1, 31, 8, tzinfo=UTC)
+AT_TEXT = "2090-01-31T08:00:00.000Z"
+AT_MEANT = When(at_ms=round(AT.timestamp() * 1_000))
+WHENS = [
+    word("5m", When(after_ms=300_000)),
+    Sample(AT, AT_TEXT, [AT_TEXT], AT_TEXT, AT_MEANT),
+    Sample(1.5, "1500ms", ["1.5"], "1.5", When(after_ms=1_500)),
+    Sample(AT_TEXT, AT_TEXT, [AT_TEXT], f'"{AT_TEXT}"', AT_MEANT),
+]
 SAMPLES: Mapping[str, list[Sample]] = {
     "queue": [word(name) for name in ("one", "two", "three", "four")],
     "priority": [number(1), word("high", 3), word("7", 7), number(10)],
@@ -93,6 +103,10 @@ SAMPLES: Mapping[str, list[Sample]] = {
             Unique(fields=["n"], period="5s", mode="throttle"),
         ),
     ],
+    "heartbeat_timeout": [duration(seconds) for seconds in (1, 2, 3, 4)],
+    "queue_timeout": [duration(seconds) for seconds in (1, 2, 3, 4)],
+    "expires": WHENS,
+    "deadline": WHENS,
     "tags": [Sample([tag, "x"], [tag, "x"], [tag, "x"], f'["{tag}", "x"]', (tag, "x")) for tag in ("a", "b", "c", "d")],
     "metadata": [Sample({"n": n}, {"n": n}, [f"n:={n}"], f"{{ n = {n} }}", {"n": n}) for n in (1, 2, 3, 4)],
     "group": [word(name) for name in ("g1", "g 2", "g:3", "g;4")],
@@ -117,6 +131,10 @@ WRONG: Mapping[str, Any] = {
     "backoff": "often",
     "timeout": 0,
     "unique": [],
+    "heartbeat_timeout": 0,
+    "queue_timeout": "long",
+    "expires": 0,
+    "deadline": "tomorrow",
     "tags": [5],
     "metadata": [1],
     "group": "",

@@ -30,3 +30,8 @@ def parse_time(text: object) -> datetime:
     if not FIRST_YEAR <= at.year <= LAST_YEAR:
         raise ValueError(f"the year must lie between {FIRST_YEAR} and {LAST_YEAR}")
     return at.astimezone(UTC)
+
+
+def written(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: "2026-01-31T08:00:00.000Z"."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

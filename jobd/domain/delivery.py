@@ -9,6 +9,7 @@ from typing import Any
 
 from jobd.domain.job import moment
 from jobd.domain.plain_json import from_json
+from jobd.domain.time_limits import TimeLimits
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class Delivery:
     fence: int
     started_ms: float
     holder: str
+    limits: TimeLimits | None = None
+    """the less frequent limits of time; None for most"""
 
     @property
     def last_attempt(self) -> bool:

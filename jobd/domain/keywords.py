@@ -26,6 +26,10 @@ class _Options(TypedDict, total=False):
     max_attempts: int | None
     retries: int | None
     timeout: Duration | None
+    heartbeat_timeout: Duration | None
+    queue_timeout: Duration | None
+    expires: Duration | datetime | None
+    deadline: Duration | datetime | None
     unique: Unique | bool | str | Iterable[str] | Mapping[str, Any] | None
     tags: Iterable[str] | None
     metadata: Mapping[str, Any] | None

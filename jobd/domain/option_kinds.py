@@ -18,6 +18,7 @@ from jobd.domain.plain_json import from_json, named
 from jobd.domain.priority import parse_priority
 from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
+from jobd.domain.when import When
 from jobd.errors import OptionError
 
 MOST_TAGS = 32
@@ -185,6 +186,24 @@ def moment_in_text(text: str, name: str) -> datetime:
 
 
 MOMENT = Kind(metavar="TIME", parse=_moment, from_json=_moment_in_json, from_text=_moment_in_text)
+
+
+def _when(value: Any, name: str) -> When:
+    return When.parse(value, name)
+
+
+def _when_in_text(text: Any, name: str) -> When:
+    return When.parse(seconds_or_text(text), name) if _NUMBER.fullmatch(text) else When.from_text(text, name)
+
+
+WHEN = Kind(
+    metavar="DURATION|TIME",
+    parse=_when,
+    from_json=When.from_text,
+    from_text=_when_in_text,
+    to_json=When.to_json,
+    from_record=lambda text: When.from_text(text, "time"),
+)
 
 
 # --- backoff -------------------------------------------------------------------------------------------------------

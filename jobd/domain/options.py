@@ -28,6 +28,7 @@ from jobd.domain.option_kinds import (
     RATE,
     TAGS,
     UNIQUE,
+    WHEN,
     YES,
     Kind,
     duration,
@@ -35,6 +36,7 @@ from jobd.domain.option_kinds import (
 )
 from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
+from jobd.domain.when import When
 from jobd.errors import OptionError
 
 DEFAULT_QUEUE = "default"
@@ -155,6 +157,14 @@ class Options:
         BACKOFF, f"the pause between attempts: 10s, a list 1s,10s,1m, an object, or {', '.join(WORDS)}"
     )
     timeout_ms: int | None = _option(duration(least=1), "how long one attempt may run")
+    heartbeat_timeout_ms: int | None = _option(duration(least=1), "how long its handler may be silent while it runs")
+    queue_timeout_ms: int | None = _option(duration(least=1), "how long it may wait before it fails")
+    expires: When | None = _option(  # noqa: RUF009  it makes a field
+        WHEN, "if it has not started by then, it is cancelled: 10m, or 2026-01-31T08:00:00Z"
+    )
+    deadline: When | None = _option(  # noqa: RUF009  it makes a field
+        WHEN, "if it is not done by then, it fails: 10m, or 2026-01-31T08:00:00Z"
+    )
     unique: Unique | Literal[False] | None = _option(  # noqa: RUF009  it makes a field
         UNIQUE,
         'one at a time: true (of the same data), a key, ["field", ...], or {"mode": "throttle", "period": "5m", ...}',

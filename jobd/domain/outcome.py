@@ -23,6 +23,8 @@ class Ending(StrEnum):
     RATE_LIMITED = "rate_limited"
     """somebody else's limit was hit; the job did nothing wrong"""
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    """its time had passed before it could start"""
 
 
 class ErrorRecord(TypedDict, total=False):

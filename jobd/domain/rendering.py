@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from jobd.domain.calendar import written
 from jobd.domain.job import Attempt, Job, LogLine, Progress
 from jobd.domain.limits import Limits
 from jobd.domain.options import ROWS, Options
@@ -20,7 +21,7 @@ def time_to_json(moment: datetime | None) -> str | None:
     """RFC 3339 in UTC with milliseconds: "2026-01-31T08:00:00.000Z"; None for None."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(moment)
 
 
 def job_to_json(job: Job) -> dict[str, Any]:

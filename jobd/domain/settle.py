@@ -33,6 +33,16 @@ class Verdict:
     any rate, it alone is delayed"""
     poison: bool = False
     """failed, because it has taken down its process too often"""
+    too_late: bool = False
+    """failed, because its next attempt would begin after its deadline"""
+
+    def before(self, deadline_ms: float, now_ms: float) -> Verdict:
+        """This verdict on a job that must be done by then (milliseconds since 1970; 0: never): it is not put off for
+        longer than that."""
+        due = self.until_ms or now_ms + self.delay_ms
+        if self.state is State.DELAYED and 0 < deadline_ms <= due:
+            return Verdict(State.FAILED, spent=self.spent, too_late=True)
+        return self
 
 
 COMPLETED = Verdict(State.COMPLETED)
@@ -60,6 +70,8 @@ def settle(
             return Verdict(State.WAITING, spent=False, suspect=True, crashed=outcome.alone)
         case Ending.SNOOZED:
             return _delayed(outcome.after_ms or 0, outcome.until_ms or 0, spent=False)
+        case Ending.EXPIRED:
+            return Verdict(State.FAILED if outcome.error else State.CANCELLED, spent=False)
         case Ending.RATE_LIMITED:
             asked = outcome.after_ms
             pause = backoff.delay_ms(attempt, dice) if asked is None else asked

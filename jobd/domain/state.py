@@ -23,7 +23,7 @@ class State(StrEnum):
     """delivered to a worker, which holds it under a fence"""
     COMPLETED = "completed"
     FAILED = "failed"
-    """no attempts left, or failed for good"""
+    """no attempts left, failed for good, or too late"""
     CANCELLED = "cancelled"
 
 
@@ -37,8 +37,13 @@ MOVES: dict[State | None, dict[str, State]] = {
         "enqueue blocked": State.BLOCKED,
     },
     State.BLOCKED: {"release": State.WAITING, "release later": State.DELAYED, "cancel": State.CANCELLED},
-    State.DELAYED: {"promote, replace": State.WAITING, "cancel": State.CANCELLED},
-    State.WAITING: {"fetch": State.ACTIVE, "reschedule, replace": State.DELAYED, "cancel": State.CANCELLED},
+    State.DELAYED: {"promote, replace": State.WAITING, "cancel": State.CANCELLED, "too late": State.FAILED},
+    State.WAITING: {
+        "fetch": State.ACTIVE,
+        "reschedule, replace": State.DELAYED,
+        "cancel": State.CANCELLED,
+        "too late": State.FAILED,
+    },
     State.ACTIVE: {
         "return": State.COMPLETED,
         "fail": State.FAILED,

@@ -17,19 +17,22 @@ from jobd.domain.failure import TimedOut
 from jobd.domain.outcome import Ending, Outcome
 from jobd.errors import LeaseLost, StoreError
 from jobd.roles.membership import LEFT, Membership
-from jobd.roles.verdicts import Verdicts
-from jobd.store.shard import Settlement
+from jobd.roles.verdicts import TOO_LATE, Verdicts
+from jobd.store.shard import BATCH, Settlement
 
 LOOK_S = 1.0
 """seconds between two looks when nobody calls"""
 STAGES_S = 10.0
 """seconds between two looks for batches whose producer did not bring them to their end"""
 _LAST_LOOK_S = 2.0
-_LOST, _STAGES = Tick("lost"), Tick("stages")
+EXPIRY_S = 5.0
+"""seconds between two looks for jobs that wait although their time has passed"""
+_LOST, _STAGES, _EXPIRY = Tick("lost"), Tick("stages"), Tick("expiry")
 
 
 class Reaper(MessageActor[Tick]):
-    """Takes over what is lost, settles it as lost, and takes staged batches further whose producer is gone."""
+    """Takes over what is lost, settles it as lost, ends what waits too long, and takes staged batches further whose
+    producer is gone."""
 
     def __init__(
         self,
@@ -48,7 +51,11 @@ class Reaper(MessageActor[Tick]):
         self._log = log.get("monitor")
         self._cut_off_until = 0.0
         """until then, by the monotonic clock, who is silent may only be cut off from the store, as this monitor was"""
-        self.timers = (Timer(self.tell, _LOST, interval=LOOK_S), Timer(self.tell, _STAGES, interval=STAGES_S))
+        self.timers = (
+            Timer(self.tell, _LOST, interval=LOOK_S),
+            Timer(self.tell, _STAGES, interval=STAGES_S),
+            Timer(self.tell, _EXPIRY, interval=EXPIRY_S),
+        )
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
@@ -79,6 +86,8 @@ class Reaper(MessageActor[Tick]):
         """One look."""
         if message == _STAGES:
             await self.release_staged()
+        elif message == _EXPIRY:
+            await self.expire()
         else:
             await self.settle_lost()
 
@@ -105,6 +114,11 @@ class Reaper(MessageActor[Tick]):
             while await self._shard.release(batch) > 0:
                 pass
 
+    async def expire(self) -> None:
+        """Ends jobs that wait although their time has passed."""
+        while await self._shard.expire() == BATCH:
+            pass
+
     def _settlement(self, lost: Lost) -> Settlement:
         delivery = lost.delivery
         outcome = outcome_of(lost, silence_is_death=clock.monotonic() >= self._cut_off_until)
@@ -120,6 +134,8 @@ class Reaper(MessageActor[Tick]):
             next=str(verdict.state),
         )
         facts: dict[str, object] = {"worker": lost.former_holder, "outcome": outcome.ending, "reason": outcome.reason}
+        if verdict.too_late:
+            facts["reason"] = TOO_LATE
         if verdict.poison:
             facts["error"] = {
                 "type": "Poison",
@@ -141,7 +157,11 @@ def outcome_of(lost: Lost, *, silence_is_death: bool) -> Outcome:
     for the monitor was cut off itself.
     """
     if lost.overdue:
-        message = f"it ran for more than {lost.delivery.timeout_ms / 1_000:g} s and its worker did not end it"
+        if lost.delivery.limits is None:
+            late = f"it ran for more than {lost.delivery.timeout_ms / 1_000:g} s"
+        else:
+            late = "one of its limits of time was over"
+        message = f"{late} and its worker did not end it"
         return Outcome(Ending.TIMED_OUT, error={"type": "TimeoutError", "message": message}, reason=message)
     if lost.cause == LEFT:
         return Outcome(Ending.INTERRUPTED, reason="its worker stopped before it was done")

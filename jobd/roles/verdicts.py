@@ -14,6 +14,8 @@ from jobd.domain.ruling import ruled
 from jobd.domain.settle import Verdict, settle
 from jobd.store.codec import own_options
 
+TOO_LATE = "its next attempt would come after its deadline"
+
 
 class Verdicts:
     """What follows from an outcome: for the worker that ran a job, and for the monitor that takes one over."""
@@ -24,7 +26,7 @@ class Verdicts:
 
     def on(self, delivery: Delivery, outcome: Outcome) -> Verdict:
         """The verdict on the outcome of a delivery."""
-        return settle(
+        verdict = settle(
             outcome,
             attempt=delivery.attempt,
             max_attempts=delivery.max_attempts,
@@ -32,6 +34,7 @@ class Verdicts:
             dice=clock.dice(),
             crashes=delivery.crashes,
         )
+        return verdict if delivery.limits is None else verdict.before(delivery.limits.deadline_ms, clock.now_ms())
 
     def ruled(self, delivery: Delivery, failed: Outcome, error: BaseException) -> Outcome:
         """What the rules of its type make of an outcome, where its plugin is installed."""

@@ -17,6 +17,7 @@ from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
+from jobd.domain.time_limits import NO_PLAN, PlannedLimits
 from jobd.domain.unique import Unique
 from jobd.errors import OptionError, StoreRefused
 
@@ -43,8 +44,9 @@ LARGEST_FACTS = 16 * 1024
 _REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its producer packs
 _SPEC = struct.Struct(">BdBBBHIIBB")
 _RUN = struct.Struct(">BcBBHHddddBB")
-_KEYED, _FRONT = 1, 2
-_SUSPECT, _CANCEL_ASKED, _HOLDS = 1, 2, 16
+_LIMITS = struct.Struct(">dddd")
+_KEYED, _FRONT, _LIMITED = 1, 2, 4
+_SUSPECT, _CANCEL_ASKED, _HOLDS, _BY_HAND = 1, 2, 16, 32
 
 
 def pack_head(
@@ -58,17 +60,31 @@ def pack_head(
     if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
         raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
     keys = f"{lane_key} {unique}".rstrip().encode() if lane_key or unique else b""
+    limits = _pack_limits(options)
     head = _REST.pack(
-        (_KEYED if keys else 0) | (_FRONT if front else 0),
+        (_KEYED if keys else 0) | (_FRONT if front else 0) | (_LIMITED if limits else 0),
         0,
         options.priority or 0,
         options.max_attempts or 1,
-        options.timeout_ms or 0,
+        _watched_ms(options),
         len(more),
         len(queue),
         len(name),
     )
-    return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", more))
+    return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", limits, more))
+
+
+def _watched_ms(options: Options) -> int:
+    """How long the store hears nothing of an attempt before it takes it away: its heartbeat, or all of its time."""
+    limits = [ms for ms in (options.timeout_ms, options.heartbeat_timeout_ms) if ms]
+    return min(limits, default=0)
+
+
+def _pack_limits(options: Options) -> bytes:
+    planned = PlannedLimits.of(options) or (NO_PLAN if options.heartbeat_timeout_ms else None)
+    if planned is None:
+        return b""
+    return _LIMITS.pack(planned.expires_ms, planned.deadline_ms, planned.queue_timeout_ms, planned.ready_ms)
 
 
 def pack_unique(unique: Unique, key: str) -> str:
@@ -85,6 +101,8 @@ def _pack_more(options: Options, origin: str) -> bytes:
     more = {name: value for name, value in options.to_record(IN_HEAD).items() if value}
     if origin:
         more["origin"] = origin
+    if options.heartbeat_timeout_ms:
+        more["timeout_ms"] = options.timeout_ms or 0  # in the head is the shorter of the two
     if not more:
         return b""
     try:
@@ -99,13 +117,26 @@ def _pack_more(options: Options, origin: str) -> bytes:
 def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     """The delivery that a script handed over."""
     version, created, marks, _, priority, most, timeout, more, queue_size, type_size = _SPEC.unpack_from(spec)
-    _, _, flags, crashes, attempt, deliveries, fence, started, _, _, holder_size, _ = _RUN.unpack_from(run)
+    _, _, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_size, _ = _RUN.unpack_from(run)
     if version != VERSION:
         raise _newer(version)
     type_at = 24 + queue_size
     more_at = keys_at = type_at + type_size
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
+    limits = None
+    if marks & _LIMITED:
+        planned = PlannedLimits(*_LIMITS.unpack_from(spec, more_at))
+        more_at += _LIMITS.size
+        own = own_options(spec[more_at : more_at + more])
+        timeout = timeout if own.timeout_ms is None else own.timeout_ms
+        limits = planned.begun(
+            created,
+            started_before=deliveries > 1,
+            by_hand=flags & _BY_HAND != 0,
+            since_ms=max(due, finished),
+            heartbeat=own.heartbeat_timeout_ms or 0,
+        )
     payload_at = more_at + more
     return Delivery(
         job_id.decode(),
@@ -124,6 +155,7 @@ def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
         int(fence),
         started,
         run[42 : 42 + holder_size].decode(),
+        limits,
     )
 
 
@@ -157,18 +189,21 @@ def unpack_spec(spec: bytes) -> Spec:
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
         lane_key, _, unique = spec[keys_at + 2 : more_at].decode().partition(" ")
+    if marks & _LIMITED:
+        more_at += _LIMITS.size
     packed = spec[more_at : more_at + more_size]
+    own = own_options(packed)
     in_head: dict[str, Any] = {
         "queue": spec[24:type_at].decode(),
         "priority": priority,
         "max_attempts": most,
-        "timeout_ms": timeout,
+        "timeout_ms": timeout if own.timeout_ms is None else own.timeout_ms,
         "front": True if marks & _FRONT else None,
         **read_lane_key(lane_key),
     }
     return Spec(
         spec[type_at:keys_at].decode(),
-        replace(own_options(packed), **in_head),
+        replace(own, **in_head),
         spec[more_at + more_size :],
         unique,
         orjson.loads(packed).get("origin", "") if packed else "",
@@ -186,6 +221,8 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
         said |= read_lane_key(spec[keys_at + 2 : more_at].decode().partition(" ")[0])
+    if marks & _LIMITED:
+        more_at += _LIMITS.size
     payload_at = more_at + more_size
     packed = spec[more_at:payload_at]
     more = own_options(packed)
@@ -199,7 +236,7 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
         "data": _json(spec[payload_at:]),
         "priority": priority,
         "max_attempts": most,
-        "timeout_ms": timeout,
+        "timeout_ms": timeout if more.timeout_ms is None else more.timeout_ms,
         "options": more,
         "created_at": moment(created),
         "run_at": moment(max(planned, created)),
@@ -250,7 +287,7 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         "worker": holder if state is State.ACTIVE else None,
         "progress": _progress(progress) if progress else None,
         "result": _json(result) if result and state is State.COMPLETED else None,
-        "error": tried[-1].get("error") if tried and unlucky else None,
+        "error": _error(history) if unlucky else None,
         "reason": _reason(history) if unlucky or asked else None,
         "cancel_requested": asked,
         "moved_to": next((line["moved_to"] for line in reversed(history) if "moved_to" in line), None),
@@ -310,6 +347,12 @@ def _reason(history: Sequence[Mapping[str, Any]]) -> str | None:
     asked = history[-2] if len(history) > 1 and "asked_at" in history[-2] else last
     reason: str | None = asked.get("reason") or last.get("reason")
     return reason
+
+
+def _error(history: Sequence[Mapping[str, Any]]) -> Any:
+    """That of the last attempt, or of what ended it later."""
+    telling = [line for line in history if "number" in line or "error" in line]
+    return telling[-1].get("error") if telling else None
 
 
 def _attempt(line: Mapping[str, Any]) -> Attempt:

@@ -21,6 +21,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | pauses | hash | gate → until when nobody passes (ms) | until then |
 | gated_gates | set | gates that anything waits before | while it does |
 | opens | zset | gate → when it opens by itself (ms) | until then |
+| expiring | zset | id → when to look whether its time to wait has passed (ms) | a day longer than it at most |
 | uniques | hash | unique key → owner, since, until (ms), the job that follows (lua/lib/unique.lua) | while owned |
 | periods | zset | unique key with an end → that (ms) | until then |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
@@ -64,6 +65,7 @@ FIXED = frozenset(
         "pauses",
         "opens",
         "gated_gates",
+        "expiring",
         "uniques",
         "periods",
     }

@@ -14,6 +14,7 @@ from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
+from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
 from jobd.store.codec import LETTERS, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
 from jobd.store.edits import Edits
@@ -277,6 +278,12 @@ class Shard(Edits, UniqueKeys):
             for name, rule in stored.items()
             if (said := {field: value for each in layers for field, value in rule.get(each, {}).items()})
         }
+
+    async def expire(self) -> int:
+        """Ends jobs that wait although their time has passed; looks at up to 500. Returns how many those were."""
+        missed = (EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG)
+        facts = [pack_facts({"reason": each.reason} | ({"error": each.error} if each.error else {})) for each in missed]
+        return int(await self._run("expire", self.retention.failed, *facts))
 
     async def prune(self, queue: str, state: State, older_ms: int) -> int:
         """Removes up to 500 jobs that ended in `state` longer ago than `older_ms`. Returns how many."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.domain.backoff import Backoff
-from jobd.domain.outcome import Ending, Outcome
+from jobd.domain.outcome import Ending, ErrorRecord, Outcome
 from jobd.domain.settle import POISON_CRASHES, Verdict, settle
 from jobd.domain.state import MOVES, State
 
@@ -20,6 +20,7 @@ ms = st.none() | st.integers(0, 10**9)
 outcomes = st.builds(
     Outcome,
     st.sampled_from(Ending),
+    error=st.sampled_from([None, ErrorRecord(type="E", message="no")]),
     final=st.booleans(),
     after_ms=ms,
     until_ms=ms,
@@ -44,6 +45,8 @@ def expected_states(outcome: Outcome, attempt: int, most: int, crashes: int) -> 
             return {State.DELAYED}
         case Ending.RATE_LIMITED:
             return {State.WAITING}
+        case Ending.EXPIRED:
+            return {State.FAILED} if outcome.error else {State.CANCELLED}
         case Ending.LOST:
             return {State.FAILED} if outcome.alone and crashes == 2 else {State.WAITING}
         case Ending.RAISED | Ending.TIMED_OUT:
@@ -66,7 +69,13 @@ def test_every_outcome_has_one_verdict_and_it_is_a_move_of_the_table(
 @given(outcomes, attempts, attempts)
 def test_an_attempt_is_spent_by_what_the_job_did_and_by_nothing_else(outcome: Outcome, attempt: int, most: int) -> None:
     what = verdict(outcome, attempt, most)
-    innocent = outcome.ending in (Ending.INTERRUPTED, Ending.SNOOZED, Ending.RATE_LIMITED, Ending.LOST)
+    innocent = outcome.ending in (
+        Ending.INTERRUPTED,
+        Ending.SNOOZED,
+        Ending.RATE_LIMITED,
+        Ending.LOST,
+        Ending.EXPIRED,
+    )
     assert what.spent == (not innocent)
 
 

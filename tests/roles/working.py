@@ -17,8 +17,11 @@ from tests.roles.parts import Parts
 
 
 @asynccontextmanager
-async def working(parts: Parts, *job_types: jobd.JobType[Any, Any], **options: Any) -> AsyncIterator[Client]:
-    """An engine that knows these types, with a scheduler and a monitor beside it; a client that knows them too."""
+async def working(
+    parts: Parts, *job_types: jobd.JobType[Any, Any], monitor: bool = True, **options: Any
+) -> AsyncIterator[Client]:
+    """An engine that knows these types, with a scheduler and (unless told otherwise) a monitor beside it; a client that
+    knows them too."""
     catalog = Catalog(job_types)
     parts.catalog = catalog
     client = Client(store=parts.store, catalog=catalog)
@@ -28,6 +31,8 @@ async def working(parts: Parts, *job_types: jobd.JobType[Any, Any], **options: A
         Scheduler(parts.membership("scheduler", ["@scheduler"]), report=parts.report),
         parts.engine(**options),
     ]
+    if not monitor:
+        del actors[0]
     for actor in actors:
         await actor.start()
     try:

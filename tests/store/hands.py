@@ -14,6 +14,7 @@ from jobd.domain.job import Job
 from jobd.domain.options import DEFAULTS, Options
 from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, Verdict
 from jobd.domain.state import State
+from jobd.domain.when import When
 from jobd.store.codec import pack_head
 from jobd.store.link import Argument, Link, pairs
 from jobd.store.shard import Settlement, Shard
@@ -64,6 +65,10 @@ def new_job(
     timeout_ms: int = 0,
     delay_ms: int | None = None,
     metadata: Mapping[str, Any] | None = None,
+    heartbeat_timeout_ms: int | None = None,
+    queue_timeout_ms: int | None = None,
+    expires: When | None = None,
+    deadline: When | None = None,
     lane_key: str = "",
     unique: str = "",
     front: bool = False,
@@ -76,6 +81,10 @@ def new_job(
         timeout_ms=timeout_ms,
         delay_ms=delay_ms,
         metadata=metadata,
+        heartbeat_timeout_ms=heartbeat_timeout_ms,
+        queue_timeout_ms=queue_timeout_ms,
+        expires=expires,
+        deadline=deadline,
     ).over(DEFAULTS)
     head = pack_head(
         type, Options(**{**_fields(options), "backoff": None}), lane_key=lane_key, unique=unique, front=front

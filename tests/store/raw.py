@@ -131,7 +131,7 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
             raw.idle[name] = {member.decode() for member in content}
         case "gated_gates":
             raw.gated_gates = {gate.decode() for gate in content}
-        case "runs" | "gone" | "inbox" | "window" | "rates" | "pauses":
+        case "runs" | "gone" | "inbox" | "window" | "rates" | "pauses" | "expiring":
             pass
         case _:
             raise AssertionError(f"an unknown key: {key}")
@@ -163,6 +163,8 @@ def _read_spec(spec: bytes) -> Record:
     if flags & 1:
         size = int.from_bytes(rest[:2])
         (key, _, unique), rest = rest[2 : 2 + size].decode().partition(" "), rest[2 + size :]
+    if flags & 4:
+        rest = rest[32:]
     return Record(text[:queue].decode(), priority, text[queue : queue + type_].decode(), rest[options:], key, unique)
 
 

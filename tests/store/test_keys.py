@@ -10,6 +10,7 @@ import pytest
 import jobd.store
 from jobd.domain.settle import Verdict
 from jobd.domain.state import ENDED, MOVES, UNSTARTED, State
+from jobd.domain.when import When
 from jobd.errors import StoreError
 from jobd.store import keys as documented
 from jobd.store import link, scripts
@@ -115,6 +116,10 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     await look()
     await hands.settle(*map(done, some))
     await shard.free_unique("k")
+    await hands.put(*[new_job(due=due, expires=When(after_ms=ms)) for due, ms in (("", 1), ("+9", 5), ("", 10**9))])
+    await look()
+    clock.forward(9)
+    assert await shard.expire() == 2
     await store.enqueue([new_job(due="+3" if at % 2 else "") for at in range(1_100)])
     await shard.stage("given-up", [new_job("b1"), new_job("b2")])
     await shard.watch("b1", "client")

@@ -22,7 +22,7 @@ from jobd.domain.settle import COMPLETED
 from jobd.errors import LeaseLost, StoreError
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
-from jobd.roles.verdicts import Verdicts
+from jobd.roles.verdicts import TOO_LATE, Verdicts
 from jobd.roles.worker.runner import Key, Runner
 from jobd.roles.worker.slots import Slots
 from jobd.roles.worker.stuck import StuckHandlers
@@ -173,6 +173,8 @@ class Engine(Actor):
             self._settle(delivery, _INTERRUPTED, None)
         elif self._early and (delivery.id, delivery.fence) in self._early:
             self._settle(delivery, _CANCELLED, None)
+        elif delivery.limits is not None and (missed := delivery.limits.missed(delivery.started_ms)):
+            self._settle(delivery, missed, None)
         else:
             try:
                 await self._runner.run(delivery, lambda outcome, context: self._settle(delivery, outcome, context))
@@ -190,6 +192,8 @@ class Engine(Actor):
             if outcome.reason:
                 facts["reason"] = outcome.reason
             verdict = self._verdicts.on(delivery, outcome)
+            if verdict.too_late:
+                facts["reason"] = TOO_LATE
             if outcome.error:
                 self._log.warning(
                     "attempt failed",

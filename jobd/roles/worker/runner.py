@@ -21,6 +21,7 @@ from jobd.domain.signals import Fail, Retry, Signal
 from jobd.errors import PayloadError, UnknownJobType
 from jobd.intake import LARGEST_PAYLOAD
 from jobd.roles.worker.attempt_context import within
+from jobd.roles.worker.attempt_limits import AttemptLimits
 from jobd.roles.worker.deadlines import Deadlines
 from jobd.roles.worker.error_record import record, words_of
 from jobd.roles.worker.threads import Ended, Threads
@@ -47,10 +48,10 @@ class Running:
     __slots__ = (
         "_task",
         "context",
-        "deadline",
         "delivery",
         "ended",
         "job_type",
+        "limits",
         "outcome",
         "stopped",
         "stopped_at",
@@ -68,7 +69,7 @@ class Running:
         """is its outcome settled? A thread left behind, or a handler that heeds no stop, may go on for a while"""
         self.outcome: Outcome | None = None
         """how it ended, once it has; its log lines may still be on their way"""
-        self.deadline: int | None = None
+        self.limits: AttemptLimits | None = None
         self.job_type: JobType[Any, Any] | None = None
         """once it is known"""
         self.thread: asyncio.Future[Ended] | None = None
@@ -136,8 +137,8 @@ class Runner:
             outcome = running.outcome = await self._outcome(running)
             if task is not None and task.cancelling():
                 await _calm(task)
-            if running.deadline is not None:
-                self._deadlines.drop(running.deadline)
+            if running.limits is not None:
+                running.limits.end()
             if context.has_logged and not running.ended:
                 await context.flush()
             if running.ended:
@@ -165,8 +166,7 @@ class Runner:
             return Outcome(Ending.RAISED, error=record(error))
         try:
             if job_type.is_async:
-                if delivery.timeout_ms:
-                    self._limit(running)
+                self._limit(running)
                 return _with_result(await within(copy_context(), call()), job_type)
             return await self._in_thread(running, call, job_type)
         except BaseException as error:  # noqa: BLE001  a handler may raise anything, SystemExit too
@@ -176,26 +176,20 @@ class Runner:
         if not await self._threads.wait_free(WAIT_FOR_THREAD_S):
             return _NO_THREAD
         running.thread = self._threads.start(call)
-        if running.delivery.timeout_ms:
-            self._limit(running)
+        self._limit(running)
         value, error = await asyncio.shield(running.thread)
         return _with_result(value, job_type) if error is None else _outcome_of(error, running)
 
     def _limit(self, running: Running) -> None:
-        seconds = running.delivery.timeout_ms / 1_000
-        message = f"the attempt ran for more than {seconds:g} s"
-        late = Outcome(Ending.TIMED_OUT, error={"type": "TimeoutError", "message": message}, reason=message)
+        delivery = running.delivery
+        if not delivery.timeout_ms and delivery.limits is None:
+            return
 
-        def end() -> None:
-            running.stop(_ruled(late, TimedOut(message), running), sync_too=True)
+        def late(outcome: Outcome, error: TimedOut | None) -> None:
+            running.stop(outcome if error is None else _ruled(outcome, error, running), sync_too=True)
 
-        def begin() -> None:
-            if running.deadline is not None:
-                self._deadlines.drop(running.deadline)
-            running.deadline = self._deadlines.add(seconds, end)
-
-        running.context.prolong = begin
-        begin()
+        running.limits = running.context.limits = AttemptLimits(delivery, self._deadlines, late)
+        running.limits.begin()
 
 
 async def _calm(task: asyncio.Task[Any]) -> None:

@@ -1,12 +1,12 @@
 #!lua
 -- Changes jobs that have not started: what they are (their specs), and when they may run.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens uniques periods expiring
 -- ARGV: for each job: id, SHA-1 of its spec without version and time as the caller read it ('' if that is not asked),
 --       its new spec without them ('' as it is), when it may run ('' as it is, 'now', '+ms' from now, 'ms' at)
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'done', or the letter of the state it
 --          is in and that does not allow it
 -- Moves: delayed → waiting; waiting → delayed
--- include: head spec run count wake delay rules unique gates place
+-- include: head spec run count wake delay rules unique gates place limits
 
 local STAMP = 9
 local reply, specs, records, undelayed = {}, {}, {}, {}
@@ -53,6 +53,7 @@ local function change(id, check, rest, due)
     run.state, run.due = state, when or run.due
     records[#records + 1], records[#records + 2] = id, write_run(run)
   end
+  if when or changed ~= spec then watch_limits(id, changed, run) end
   return 'done'
 end
 
@@ -65,6 +66,7 @@ end
 let_keys_go()
 reopen_freed({})
 
+write_watches()
 write_many('HSET', jobs_key, specs)
 write_many('HSET', runs_key, records)
 write_many('ZREM', delayed_key, undelayed)

@@ -1,13 +1,13 @@
 #!lua
 -- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
 -- the server has no memory for them.
--- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates rates opens uniques periods expiring
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       then as in intake.lua
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
 --          {'unique', position, id} if one refuses all, or {'expired', '1' if this is a repeat}
 -- Moves: – → waiting, delayed, blocked; waiting → delayed; delayed → waiting; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone claim intake
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake
 
 local sent = tonumber(ARGV[4])
 local stage = ARGV[6] ~= '' and ARGV[6] or nil

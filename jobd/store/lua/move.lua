@@ -1,13 +1,13 @@
 #!lua
 -- Moves jobs that have not started, or have failed: each ends as cancelled, and another is made in its place.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods expiring
 -- ARGV: most cancelled kept, how many, for each: id, SHA-1 of its spec without version and time as the caller read it, id
 --       of the new one, facts (JSON members for the history); then the new ones, as in intake.lua, with the number of
 --       the old one as parent
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'moved', or the letter of the state
 --          it is in and stays in
 -- Moves: waiting, delayed, blocked, failed → cancelled; – → waiting, delayed; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone claim intake remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove ended
 
 local STAMP = 9
 local most, number = tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -1,11 +1,11 @@
 #!lua
 -- Runs ended jobs again, by hand: with all their attempts, and what is known of the earlier ones kept.
--- KEYS: jobs runs results counts ready ready_solo leases delayed rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs results counts ready ready_solo leases delayed rules holds pauses gated_gates rates opens uniques periods expiring
 -- ARGV: when this was first sent (ms) if it is a repeat, else '', then ids
 -- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), the letter of the state it is in and
 --          stays in, or 'unique <id>' of another job that has its unique key
 -- Moves: completed, failed, cancelled → waiting
--- include: head spec run count wake delay rules unique gates place unstarted claim
+-- include: head spec run count wake delay rules unique gates place unstarted limits claim
 
 local since = tonumber(ARGV[3])
 local reply, records, forget, ended, seen = {}, {}, {}, {}, {}
@@ -39,7 +39,8 @@ local function retry(id)
   end
   remember_note(run, 'retried_at', '')
   run.state, run.attempt, run.crashes, run.due, run.holds = 'w', 0, 0, now, ''
-  run.flags = bit.band(run.flags, bit.bnot(SUSPECT + CANCEL_ASKED))
+  run.flags = bit.bor(bit.band(run.flags, bit.bnot(SUSPECT + CANCEL_ASKED)), BY_HAND)
+  watch_limits(id, spec, run)
   records[#records + 1], records[#records + 2] = id, write_run(run)
   place(queue, priority, id, spec_front(spec), key)
   return 'waiting'
@@ -56,6 +57,7 @@ if #records > 0 then
   redis.call('HDEL', results_key, unpack(forget))
   for _, left in ipairs(ended) do redis.call('ZREM', left.set, left.id) end
 end
+write_watches()
 write_keys()
 write_delays()
 write_places()

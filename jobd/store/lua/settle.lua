@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates rates opens uniques periods expiring
 -- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
@@ -10,7 +10,7 @@
 --          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
 --        blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone claim intake remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove ended
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder

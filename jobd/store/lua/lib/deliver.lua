@@ -33,7 +33,12 @@ local function deliver(ids, specs, runs, holds, holder, margin)
       record = delivered(new_run('w', queue), holder, holds[i])
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
-    held[2 * i - 1], held[2 * i] = timeout > 0 and (now + timeout + margin) or '+inf', ids[i]
+    local limit = timeout > 0 and now + timeout or math.huge
+    if bit.band(string.byte(specs[i], 10), LIMITED) ~= 0 and not (run ~= queue and has(run, BY_HAND)) then
+      local _, deadline = spec_limits(specs[i])
+      limit = math.min(limit, math.max(deadline, now))
+    end
+    held[2 * i - 1], held[2 * i] = limit < math.huge and limit + margin or '+inf', ids[i]
   end
   redis.call('HSET', runs_key, unpack(records))
   redis.call('ZADD', held_key(holder), unpack(held))

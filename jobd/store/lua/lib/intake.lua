@@ -83,6 +83,7 @@ local function take_in(at, parents, stage, since)
               incoming.runs[#incoming.runs + 1] = write_run(run)
               if state == 'd' then delay(id, when) elseif stage then incoming.staged[#incoming.staged + 1] = id end
             end
+            watch_limits(id, whole, run)
             if unique ~= '' then unstarted[id] = { id = id, spec = whole, run = run or new_run('w', queue) } end
           end
         end
@@ -100,4 +101,5 @@ local function write_intake()
   write_many('HSET', jobs_key, incoming.specs)
   write_many('HSET', runs_key, incoming.runs)
   if #incoming.fates > 0 then write_gone(incoming.fates) end
+  write_watches()
 end

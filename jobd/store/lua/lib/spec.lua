@@ -1,10 +1,11 @@
 -- A job's spec: what never changes by running it. One string:
 --   version B, created d (ms), flags B, key id B, priority B, max attempts H, timeout I (ms), length of options I,
---   length of queue B, length of type B, queue, type, [length of keys H, keys,] options (JSON), payload (opaque)
+--   length of queue B, length of type B, queue, type, [length of keys H, keys,] [expiry d, deadline d, queue timeout d
+--   (ms), when it may run d,] options (JSON), payload (opaque)
 -- The script that takes a job in puts the version and its own time in front; the rest comes packed (store/codec.py).
 -- Keys, in a job that has any, are its lane key and what makes it unique, with a space between (lib/gates.lua,
--- lib/unique.lua).
-local KEYED, FRONT = 1, 2
+-- lib/unique.lua). Moments of limits are in ms since 1970, or if negative so many ms after its creation; 0 means none.
+local KEYED, FRONT, LIMITED = 1, 2, 4
 
 local function stamp()
   return struct.pack('>Bd', 1, now)
@@ -38,6 +39,21 @@ end
 -- Is this type in a list ',a,b,' of types? The names in it have '-' for '_', which are the same.
 local function is_among(type, types)
   return string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true) ~= nil
+end
+
+-- Expiry, deadline, how long it may wait, and when it may run first (all ms, infinite for none); nothing for a job that
+-- has no such limit.
+local function spec_limits(spec)
+  local flags = string.byte(spec, 10)
+  if bit.band(flags, LIMITED) == 0 then return end
+  local queue_length, type_length = string.byte(spec, 23, 24)
+  local at = 25 + queue_length + type_length
+  if bit.band(flags, KEYED) ~= 0 then at = at + 2 + struct.unpack('>H', spec, at) end
+  local created = struct.unpack('>d', spec, 2)
+  local expires, deadline, patience, ready = struct.unpack('>dddd', spec, at)
+  if expires <= 0 then expires = expires < 0 and created - expires or math.huge end
+  if deadline <= 0 then deadline = deadline < 0 and created - deadline or math.huge end
+  return expires, deadline, patience > 0 and patience or math.huge, ready > 0 and math.max(ready, created) or created - ready
 end
 
 local function spec_timeout(spec)
