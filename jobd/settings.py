@@ -54,7 +54,7 @@ def _queue_name(name: str) -> str:
     try:
         return check_queue_name(name)
     except OptionError as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(str(error).removeprefix("queue: ")) from None
 
 
 def _lower(value: object) -> object:

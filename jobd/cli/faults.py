@@ -23,6 +23,10 @@ _CURES: tuple[tuple[type[Exception], str], ...] = (
     (errors.StoreDenied, "put the password into the URL that --redis-url or JOBD_REDIS_URL names"),
     (errors.StoreUnavailable, "check that the server runs, and the URL that --redis-url or JOBD_REDIS_URL names"),
     (errors.PayloadError, "correct these fields; `key:=json` gives numbers, lists and objects"),
+    (
+        errors.UnknownJobType,
+        "`jobd plugins list` shows what is installed here; a type that only workers elsewhere will know needs --queue",
+    ),
     (errors.SettingsError, "`jobd help environment` lists the settings"),
 )
 

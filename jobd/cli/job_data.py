@@ -36,4 +36,5 @@ def _text(data: str) -> str:
     try:
         return Path(data[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.BadParameter(f"{data[1:]} cannot be read: {error}", param_hint="--data") from None
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise click.BadParameter(f"{data[1:]} cannot be read: {why}", param_hint="--data") from None

@@ -77,5 +77,5 @@ def job_row(screen: Screen, job: Job) -> list[Cell]:
         Cell(f"{job.attempt}/{job.max_attempts}"),
         Cell(str(job.priority)),
         screen.time(job.created_at),
-        Cell(summary(job, screen), minor=job.status is State.COMPLETED),
+        Cell(summary(job, screen), minor=job.status is State.COMPLETED and not job.cancel_requested),
     ]

@@ -47,11 +47,11 @@ def show_job(screen: Screen, job: Job, lines: Sequence[LogLine], hint: str | Non
     if job.attempts:
         screen.line()
         screen.line("Attempts", "head")
-        screen.rows(_ATTEMPT_COLUMNS, [_attempt_row(screen, attempt) for attempt in job.attempts], none="")
+        screen.table(_ATTEMPT_COLUMNS, [_attempt_row(screen, attempt) for attempt in job.attempts])
     if lines:
         screen.line()
         screen.line("Log", "head")
-        screen.rows(LOG_COLUMNS, [log_row(line) for line in lines], none="")
+        screen.table(LOG_COLUMNS, [log_row(line) for line in lines])
 
 
 def summary(job: Job, screen: Screen) -> str:

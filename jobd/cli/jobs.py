@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +11,7 @@ from jobd.cli.job_edits import EDITS
 from jobd.cli.job_rows import JOB_COLUMNS, for_each, job_row
 from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job
 from jobd.cli.noun_group import NounGroup
-from jobd.cli.options import Length, QueueName, asks_store, prints
+from jobd.cli.options import Day, Length, QueueName, Whole, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text
 from jobd.domain.rendering import job_to_json, list_to_json, log_line_to_json, page_to_json
@@ -53,8 +53,8 @@ Examples:
 )
 @click.option("--type", "job_type", metavar="NAME", help="Of this job type.")
 @click.option("--queue", metavar="NAME", type=QueueName(), help="Of this queue.")
-@click.option("--date", metavar="YYYY-MM-DD", type=click.DateTime(["%Y-%m-%d"]), help="Created on this day (UTC).")
-@click.option("--limit", metavar="N", type=click.IntRange(1, 200), default=50, help="At most so many (1 to 200; 50).")
+@click.option("--date", metavar="YYYY-MM-DD", type=Day(), help="Created on this day (UTC).")
+@click.option("--limit", metavar="N", type=Whole(1, 200), default=50, help="At most so many (1 to 200; 50).")
 @click.option("--cursor", metavar="WORD", help="Go on where an earlier list ended.")
 @prints
 @asks_store
@@ -64,7 +64,7 @@ def list_jobs(
     status: tuple[str, ...],
     job_type: str | None,
     queue: str | None,
-    date: datetime | None,
+    date: dt.date | None,
     limit: int,
     cursor: str | None,
 ) -> None:
@@ -73,9 +73,8 @@ def list_jobs(
     Active ones come first, then waiting ones in the order of service, delayed, blocked, failed, completed and
     cancelled ones.
     """
-    day = date.date() if date else None
     page = place.ask(
-        lambda client: client.list(status=status, type=job_type, queue=queue, date=day, limit=limit, cursor=cursor)
+        lambda client: client.list(status=status, type=job_type, queue=queue, date=date, limit=limit, cursor=cursor)
     )
     if screen.is_json:
         return screen.json(

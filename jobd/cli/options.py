@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +66,8 @@ class Field(click.ParamType[tuple[str, Any]]):
             self.fail(f"{value!r} is neither key=text nor key:=json", param, ctx)
         if match["how"] == "=":
             return match["key"], match["value"]
-        return match["key"], parse_json(match["value"], f"the value of {match['key']}")
+        key, text = match["key"], match["value"]
+        return key, parse_json(text, f"{text!r}, the value of {key},", f"; a text is given as {key}={text}")
 
 
 class Length(click.ParamType[float]):
@@ -112,7 +113,36 @@ class QueueName(click.ParamType[str]):
         try:
             return check_queue_name(value)
         except OptionError as error:
-            self.fail(str(error).removeprefix("queue "), param, ctx)
+            self.fail(str(error).removeprefix("queue: "), param, ctx)
+
+
+class Whole(click.ParamType[int]):
+    """A whole number within limits."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least, self.most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Fails, with the limits, if it is not one."""
+        text = str(value)
+        if not text.isascii() or not text.isdigit() or not self.least <= int(text[:20]) <= self.most:
+            self.fail(f"{text!r} is not a whole number from {self.least} to {self.most}", param, ctx)
+        return int(text)
+
+
+class Day(click.ParamType[date]):
+    """A day: 2026-01-31."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Fails, with an example, if it is not one."""
+        try:
+            return date.fromisoformat(value if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) else "")
+        except ValueError:
+            self.fail(f"{value!r} is not a day such as 2026-01-31", param, ctx)
 
 
 class Processes(click.ParamType[int | str]):
@@ -130,11 +160,14 @@ class Processes(click.ParamType[int | str]):
         return int(text)
 
 
-def parse_json(text: str, what: str) -> Any:
-    """The value of a JSON text. Raises UsageError naming `what`."""
+def parse_json(text: str, what: str, cure: str = "") -> Any:
+    """The value of a JSON text. Raises UsageError naming `what`, and a `cure` if there is one."""
     import orjson
 
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise click.UsageError(f"{what} is not JSON: {error}", click.get_current_context(silent=True)) from None
+        raise click.UsageError(
+            f"{what} is not JSON: {error.msg} at character {error.pos + 1}{cure}",
+            click.get_current_context(silent=True),
+        ) from None

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jobd.cli.options import Processes, QueueName, asks_store
+from jobd.cli.options import Processes, QueueName, Whole, asks_store
 from jobd.cli.place import Place
 
 ROLES = ("api", "scheduler", "worker", "monitor")
@@ -27,14 +27,12 @@ Ctrl-C lets running jobs end; a second one hurries. `jobd --role ...` is the sam
 @click.option(
     "--queue", "queues", metavar="NAME", multiple=True, type=QueueName(), help="A queue to serve; may be repeated."
 )
-@click.option("--concurrency", metavar="N", type=click.IntRange(1, 10_000), help="Jobs at a time in one process.")
+@click.option("--concurrency", metavar="N", type=Whole(1, 10_000), help="Jobs at a time in one process.")
 @click.option(
     "--processes", type=Processes(), help="Worker processes; 0: none beside this one; auto: one for each core."
 )
 @click.option("--host", metavar="ADDRESS", help="The address that the API listens on.")
-@click.option(
-    "--port", metavar="N", type=click.IntRange(0, 65_535), help="The port that it listens on; 0: any free one."
-)
+@click.option("--port", metavar="N", type=Whole(0, 65_535), help="The port that it listens on; 0: any free one.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="The least to be logged.")
 @click.option("--log-format", type=click.Choice(["auto", "text", "json"]), help="auto: text on a terminal, else JSON.")
 @asks_store

@@ -52,15 +52,18 @@ class Screen:
         """Rows; when there are none, `none` says so to people."""
         listed = list(rows)
         if self.form == "tsv":
-            lines = tab_separated(listed)
+            for line in tab_separated(listed):
+                click.echo(line, color=True)
         elif listed:
-            width = shutil.get_terminal_size().columns if self.on_terminal else None
-            lines = aligned(columns, listed, width=width, colours=self.colours)
+            self.table(columns, listed)
         else:
-            return self.note(none)
-        for line in lines:
+            self.note(none)
+
+    def table(self, columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+        """Rows as a table, whoever reads them."""
+        width = shutil.get_terminal_size().columns if self.on_terminal else None
+        for line in aligned(columns, rows, width=width, colours=self.colours):
             click.echo(line, color=True)
-        return None
 
     def line(self, text: str = "", colour: str | None = None) -> None:
         """A line of data; control characters in it are shown, not obeyed."""

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 from jobd.errors import OptionError
 
-EXAMPLES = "2s, 5m, 1h30m, 1d, a timedelta, or seconds as a number"
+EXAMPLES = "2s, 5m, 1h30m or 1d"
+_IN_PYTHON = f"{EXAMPLES}, a timedelta, or seconds as a number"
 
 Duration = str | int | float | timedelta
 
@@ -25,13 +26,14 @@ def milliseconds(value: Duration, *, name: str = "duration", least: int = 0) -> 
     if isinstance(value, timedelta):
         amount = value.total_seconds() * 1_000
     elif isinstance(value, bool):
-        raise OptionError(f"{name}: {value!r} is not a duration; use {EXAMPLES}")
+        raise OptionError(f"{name}: {value!r} is not a duration; use {_IN_PYTHON}")
     elif isinstance(value, int | float):
         amount = value * 1_000
     elif isinstance(value, str) and _WHOLE.fullmatch(value):
         amount = sum(float(number) * _MILLISECONDS[unit] for number, unit in _PART.findall(value))
     else:
-        raise OptionError(f"{name}: {value!r} is not a duration; use {EXAMPLES}")
+        examples = EXAMPLES if isinstance(value, str) else _IN_PYTHON
+        raise OptionError(f"{name}: {value!r} is not a duration; use {examples}")
     if not least <= amount <= LONGEST_MS:
         raise OptionError(f"{name}: {value!r} is out of range; it must be between {spoken(least)} and 10 years")
     return math.ceil(round(amount, 3))

@@ -77,7 +77,7 @@ def check_type_name(name: str) -> str:
 def check_queue_name(name: str, *, option: str = "queue") -> str:
     """`name`, if it may name a queue. Raises OptionError."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise OptionError(f"{option} {name!r}: {_GRAMMAR}")
+        raise OptionError(f"{option}: {name!r} cannot name a queue; {_GRAMMAR}")
     return name
 
 

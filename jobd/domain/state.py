@@ -5,6 +5,7 @@ The diagram in the README is made from it (`scripts/diagram`), and the store's s
 
 from __future__ import annotations
 
+import difflib
 from enum import StrEnum
 
 from jobd.errors import InvalidRequest
@@ -90,5 +91,7 @@ def parse_states(word: str) -> frozenset[State]:
         return frozenset({State(key)})
     if key in ALIASES:
         return ALIASES[key]
-    allowed = ", ".join([*State, *ALIASES])
-    raise InvalidRequest(f"there is no status {word!r}; use one of {allowed}")
+    allowed = ", ".join(State)
+    near = difflib.get_close_matches(key, [*State, *ALIASES], n=1)
+    meant = f"did you mean {near[0]}? There are" if near else "there are"
+    raise InvalidRequest(f"there is no status {word!r}; {meant} {allowed}, and words such as pending or finished")

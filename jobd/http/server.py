@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Final, cast
 
 from aiohttp import web
@@ -105,7 +106,9 @@ class HttpServer:
         try:
             return await loop.create_server(connection, host, port, backlog=1_024)
         except OSError as error:
+            # what asyncio says of it repeats the address
+            why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror or error
             raise RoleError(
-                f"api: cannot listen on {host}:{port}: {error.strerror or error}; choose another with --port or "
-                "JOBD_PORT, or end the program that has it"
+                f"api: cannot listen on {host}:{port}: {why}; choose another with --port or JOBD_PORT, or end "
+                "the program that has it"
             ) from error

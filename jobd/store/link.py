@@ -7,6 +7,7 @@ answered or the caller's patience has run out; then it is unknown whether a chan
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -187,6 +188,9 @@ def _told(trouble: Exception) -> str:
     """What is in the way, in a few words."""
     if isinstance(trouble, AskError | TryAgainError) or _SLOT_MOVES in str(trouble):
         return "the slot of this shard is on its way to another node of the cluster"
+    cause = trouble.__cause__ or trouble.__context__
+    if isinstance(cause, OSError) and cause.errno:
+        return os.strerror(cause.errno).lower()
     return str(trouble) or "no answer came"
 
 

@@ -62,7 +62,7 @@ def test_data_comes_from_a_file_or_from_standard_input(cli: Cli, client: SyncCli
     [
         (["wall"], "'wall' is neither key=text nor key:=json"),
         (["=x"], "neither key=text nor key:=json"),
-        (["coats:=two"], "the value of coats is not JSON"),
+        (["coats:=two"], "the value of coats, is not JSON"),
         (["--data", "[1]"], "a JSON object of named fields"),
         (["--data", "{"], "--data is not JSON"),
         (["--data", "@nowhere.json"], "nowhere.json cannot be read"),
@@ -74,7 +74,7 @@ def test_data_comes_from_a_file_or_from_standard_input(cli: Cli, client: SyncCli
         (["--retries", "3", "--max-attempts", "4"], "say the same in two ways"),
         (["--backoff", "{"], "'{' is not JSON"),
         (["--backoff", "often"], "'often' is not a duration"),
-        (["--queue", "Loud Walls"], "'Loud Walls': a name "),
+        (["--queue", "Loud Walls"], "'Loud Walls' cannot name a queue"),
         (["--id", A := "01KAMWZY9SVJ3Y4S5QKZ8J6T2N"], f"id {A!r}: ids of this shape are made by jobd"),
         (["--metadata", "customer"], "neither key=text nor key:=json"),
     ],

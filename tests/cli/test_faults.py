@@ -33,6 +33,26 @@ def test_where_nothing_was_sent_nothing_is_said_of_effects(tmp_path: Path, words
     assert "effect" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["queues", "--redis-url", "redis://localhost:1"], "did not answer PING within 3 s (connection refused)\n"),
+        (["jobs", "list", "--date", "2026-13-01"], "'2026-13-01' is not a day such as 2026-01-31\n"),
+        (["jobs", "list", "--limit", "0"], "'0' is not a whole number from 1 to 200\n"),
+        (["run", "--port", "x"], "'x' is not a whole number from 0 to 65535\n"),
+        (["jobs", "list", "--queue", "N ö"], "Invalid value for '--queue': 'N ö' cannot name a queue; a name has "),
+        (["enqueue", "x", "--queue", "N ö"], "Invalid value for '--queue': 'N ö' cannot name a queue; a name has "),
+        (["enqueue", "x", "--delay", "soon"], "'soon' is not a duration; use 2s, 5m, 1h30m or 1d\n"),
+        (["enqueue", "x", "--data", "@nix"], "nix cannot be read: No such file or directory\n"),
+        (["enqueue", "x", "a:=b"], "at character 1; a text is given as a=b\n"),
+        (["enqueue", "x"], "`jobd plugins list` shows what is installed here"),
+        (["jobs", "list", "--status", "flying"], "failed, cancelled, and words such as pending or finished\n"),
+    ],
+)
+def test_faults_are_told_in_our_own_words(cli: Cli, words: list[str], said: str) -> None:
+    assert said in cli(*words).stderr
+
+
 def test_where_no_jobd_runs_and_no_redis_is_named_it_says_what_to_do(tmp_path: Path) -> None:
     result = Cli({"JOBD_DATA_DIR": str(tmp_path)})("queues")
     assert result.exit_code == Exit.UNREACHABLE

@@ -118,9 +118,9 @@ def test_show_puts_everything_on_one_screen(cli: Cli, enqueue: Enqueue, worker: 
         '  metadata   {"customer":7}\n',
         '\nData\n  {\n    "wall": "north"\n  }\n',
         "\nError\n  ValueError: the wall is wet\n  Traceback (most recent call last):\n",
-        "\nAttempts\n",
-        "\nLog\n",
-        "warning\tpaint is low litres=0.5\n",
+        "\nAttempts\nATTEMPT  OUTCOME  STARTED  ",
+        "\nLog\nTIME  ",
+        "  warning  paint is low litres=0.5\n",
     ):
         assert part in shown
 
@@ -190,6 +190,7 @@ def test_a_job_that_completed_although_it_was_to_be_cancelled_shows_both(
     assert re.search(r"^  cancel +was requested while it ran, but it completed before it could", shown, re.MULTILINE)
     assert re.search(r"^  reason +colour is sold out$", shown, re.MULTILINE)
     assert cli("jobs", "list").stdout.rstrip().endswith(", was to be cancelled")
+    assert ", was to be cancelled" in " ".join(cli("jobs", "list", "-o", "table").stdout.split())
 
 
 @pytest.mark.requirement("2.12")

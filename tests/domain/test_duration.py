@@ -56,8 +56,9 @@ def test_a_fraction_of_a_millisecond_is_rounded_up(seconds: float) -> None:
     "value", ["", " ", "5", "s", "5 parsecs", "-5s", "5S", "1.s", "٣s", "5s!", True, None, [], b"5s", 1j]
 )
 def test_what_is_no_duration_is_refused_with_the_name_and_examples(value: Any) -> None:
-    with pytest.raises(OptionError, match=r"^grace: .* is not a duration; use 2s, 5m, 1h30m, 1d, a timedelta"):
+    with pytest.raises(OptionError, match=r"^grace: .* is not a duration; use 2s, 5m, 1h30m") as refused:
         milliseconds(value, name="grace")
+    assert ("timedelta" in str(refused.value)) == (not isinstance(value, str))
 
 
 @pytest.mark.parametrize("value", [-1, -0.001, float("nan"), float("inf"), timedelta(days=-1), "600w", 10**300])

@@ -36,7 +36,7 @@ def test_an_id_of_the_grammar_may_be_chosen(job_id: str) -> None:
 def test_other_names_are_refused_with_the_grammar(name: Any) -> None:
     with pytest.raises(OptionError, match=r"^job type .*: a name has up to 128 letters a-z, digits, '_' and '-'"):
         check_type_name(name)
-    with pytest.raises(OptionError, match=r"^line .*: a name has up to 128 letters"):
+    with pytest.raises(OptionError, match=r"^line: .* cannot name a queue; a name has up to 128 letters"):
         check_queue_name(name, option="line")
 
 

@@ -102,8 +102,8 @@ def test_metadata_is_copied() -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"queue": "No Such"}, "queue 'No Such': a name has up to 128 letters"),
-        ({"queue": 5}, "queue 5: a name has"),
+        ({"queue": "No Such"}, "queue: 'No Such' cannot name a queue; a name has up to 128 letters"),
+        ({"queue": 5}, "queue: 5 cannot name a queue; a name has"),
         ({"priority": 11}, "priority: 11 is not between 1"),
         ({"priority": "urgent"}, "priority: 'urgent' is neither a number from 1 to 10 nor one of critical"),
         ({"max_attempts": 0}, "max_attempts: 0 is not a whole number from 1 to 1000"),

@@ -34,7 +34,7 @@ async def test_starting_and_stopping_twice_is_harmless_and_it_can_start_again(cl
 async def test_a_port_that_is_taken_is_told_and_nothing_is_left(client: Client, server: HttpServer) -> None:
     second = HttpServer(client, Settings(port=server.port))
 
-    with pytest.raises(RoleError, match=f"127.0.0.1:{server.port}.*JOBD_PORT"):
+    with pytest.raises(RoleError, match=f"on 127.0.0.1:{server.port}: address already in use; .*JOBD_PORT"):
         await second.start()
     await server.stop()
     await second.start()
