@@ -7,11 +7,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from jobd import log
 from jobd.domain.state import ENDED
 from jobd.errors import ClientClosed, StoreError
 
 if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
     from jobd.catalog import Catalog
     from jobd.domain.job import Job
     from jobd.store.shard import Settlement
@@ -35,7 +36,6 @@ class Observers:
         self._untold: deque[str] = deque()
         self._telling: asyncio.Task[None] | None = None
         self._missed = 0
-        self._log = log.get("plugins")
 
     @property
     def wanted(self) -> bool:
@@ -66,7 +66,7 @@ class Observers:
         await asyncio.wait({self._telling}, timeout=DRAIN_S)
         if not self._telling.done():
             self._telling.cancel()
-            self._log.warning("jobd_job_settled was not told of the last jobs that ended", jobs=len(self._untold))
+            _log().warning("jobd_job_settled was not told of the last jobs that ended", jobs=len(self._untold))
             await asyncio.wait({self._telling})
 
     async def _tell_all(self) -> None:
@@ -75,14 +75,14 @@ class Observers:
             try:
                 jobs = await self._store.get_many(ids)
             except (StoreError, ClientClosed) as error:
-                self._log.warning("jobd_job_settled was not told of jobs that ended", jobs=len(ids), error=str(error))
+                _log().warning("jobd_job_settled was not told of jobs that ended", jobs=len(ids), error=str(error))
                 continue
             for job in jobs:
                 if job.status in ENDED:  # else somebody has retried it since
                     self.tell(job)
             if self._missed:
                 missed, self._missed = self._missed, 0
-                self._log.warning("jobd_job_settled is too slow; it was not told of jobs that ended", jobs=missed)
+                _log().warning("jobd_job_settled is too slow; it was not told of jobs that ended", jobs=missed)
 
     def tell(self, job: Job) -> None:
         """Tells the plugins of one job that has ended, at once."""
@@ -90,4 +90,10 @@ class Observers:
             if self.catalog is not None:
                 self.catalog.settled(job)
         except Exception as error:  # noqa: BLE001  observers change nothing
-            self._log.error("jobd_job_settled failed", job=job.id, error=repr(error))
+            _log().error("jobd_job_settled failed", job=job.id, error=repr(error))
+
+
+def _log() -> FilteringBoundLogger:
+    from jobd import log  # here, because most clients never log anything and the library takes its time
+
+    return log.get("plugins")
