@@ -10,10 +10,13 @@ import pytest
 from tests.acceptance.program import Program
 from tests.real_server import RealServer
 
-MEASURED_S = 6.0
+MEASURED_S = 10.0
+ASKED_AGAIN_AND_AGAIN = 3
+"""listening, looking for work, renewing the lease: each may fall into the measured time once more than its share"""
 _OVER = "it is over"
-_GREETINGS = ("HELLO", "CLIENT SETNAME", "CLIENT SETINFO", "PING")
-"""how a connection begins: once in its life, and the first ones of a worker begin about when we start to listen"""
+_ONCE = ("HELLO", "CLIENT SETNAME", "CLIENT SETINFO", "PING", "EVAL ")
+"""what is said once: how a connection begins, and a script that the server does not know yet; a worker that has just
+started is about to say so when we start to listen"""
 
 
 @pytest.mark.parametrize("processes", [pytest.param("0", marks=pytest.mark.long), "1"])
@@ -23,7 +26,7 @@ async def test_an_idle_worker_sends_at_most_one_command_a_second(
     words = ["--role", "worker", "--processes", processes]
     with RealServer(server_binary) as server, Program(tmp_path, *words, "--redis-url", server.url):
         said = heard(server, MEASURED_S)
-        assert len(said) <= MEASURED_S, said
+        assert len(said) <= MEASURED_S + ASKED_AGAIN_AND_AGAIN, said
 
 
 def heard(server: RealServer, seconds: float) -> list[str]:
@@ -37,7 +40,7 @@ def heard(server: RealServer, seconds: float) -> list[str]:
             for command in monitor.listen():
                 if _OVER in command["command"]:
                     break
-                if command["client_type"] != "lua" and not command["command"].startswith(_GREETINGS):
+                if command["client_type"] != "lua" and not command["command"].startswith(_ONCE):
                     said.append(command["command"])
         finally:
             # it speaks once more, to nobody, before its connection is closed
