@@ -117,7 +117,7 @@ class Intake:
             return Planned(new_job, kind.name, kind.job_type)
         head = _packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
         due = _debounced(unique, request.options) or _due(options)
-        new_job = NewJob(job_id, queue, options.priority or 0, due, head + payload, unique.gives_data)
+        new_job = NewJob(job_id, queue, options.priority or 0, due, head + payload, True, unique.gives_data)
         return Planned(new_job, kind.name, kind.job_type, unique)
 
     async def unique_key(self, request: Request) -> tuple[int, str]:

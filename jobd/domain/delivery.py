@@ -96,6 +96,8 @@ class NewJob:
     due: str
     """'' at once, '+ms' from the moment it is taken in, 'ms' since 1970"""
     spec: bytes
+    unique: bool = False
+    """it has a unique key"""
     gives_data: bool = False
     """it may give its data to another job instead of being made"""
 

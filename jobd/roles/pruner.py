@@ -1,4 +1,4 @@
-"""The monitor's pruner: jobs whose retention has ended by age."""
+"""The monitor's pruner: jobs whose retention has ended by age, and unique keys whose period is over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOK_S = 60.0
 
 
 class Pruner(MessageActor[Tick]):
-    """Removes, queue by queue, what ended too long ago."""
+    """Removes, queue by queue, what ended too long ago, and forgets the keys that nobody owns any more."""
 
     def __init__(self, store: Store, *, report: Report) -> None:
         super().__init__("pruner", report=report)
@@ -27,6 +27,9 @@ class Pruner(MessageActor[Tick]):
 
     async def run_once(self) -> int:
         """Removes all that is too old now. Returns how many jobs that were."""
+        for shard in self._store.shards:
+            while await shard.sweep() == BATCH:
+                pass
         removed = 0
         for queue in await self._store.counts():
             shard = self._store.shards[self._store.shard_for(queue)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from jobd.domain.delivery import Met, NewJob
@@ -19,6 +19,8 @@ def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argumen
     listed = list(jobs)
     for index, (parent, job) in enumerate(listed):
         groups.setdefault((parent, job.queue, job.priority, job.due), []).append(index)
+    if len(groups) > 1 and any(job.unique for _, job in listed):
+        return _in_turn(listed)
     arguments: list[Argument] = [sum(-(-len(indices) // BATCH) for indices in groups.values())]
     order: list[int] = []
     for (parent, queue, priority, due), indices in groups.items():
@@ -30,6 +32,14 @@ def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argumen
                 arguments += (job.id, job.spec)
         order += indices
     return order, arguments
+
+
+def _in_turn(listed: Sequence[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:
+    """The same for jobs of which some may have the same unique key: then it matters which one comes first."""
+    arguments: list[Argument] = [len(listed)]
+    for parent, job in listed:
+        arguments += (parent, job.queue, job.priority, job.due, 1, job.id, job.spec)
+    return list(range(len(listed))), arguments
 
 
 def met(known: int | bytes) -> tuple[int, Literal[False] | Met]:

@@ -89,7 +89,7 @@ def new_job(
     head = pack_head(
         type, Options(**{**_fields(options), "backoff": None}), lane_key=lane_key, unique=unique, front=front
     )
-    return NewJob(job_id or made_id(), queue, priority, due, head + payload)
+    return NewJob(job_id or made_id(), queue, priority, due, head + payload, unique=bool(unique))
 
 
 def _fields(options: Options) -> dict[str, Any]:

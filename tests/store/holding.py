@@ -45,6 +45,7 @@ def packed(order: Order) -> NewJob:
         due=order.due,
         payload=order.payload,
         timeout_ms=order.timeout_ms,
+        unique=order.unique,
     )
 
 

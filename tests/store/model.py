@@ -9,6 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
+
+from tests.store.unique_model import Answer, Key, Refused, Uniqueness
 
 WAITING, DELAYED, BLOCKED, ACTIVE = "waiting", "delayed", "blocked", "active"
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
@@ -39,11 +42,13 @@ class Order:
     due: str = ""
     payload: bytes = b"{}"
     timeout_ms: int = 0
+    unique: str = ""
+    """what makes it unique, as its record has it"""
 
     @property
     def same(self) -> tuple[object, ...]:
         """What makes it the same job when it comes again."""
-        return self.queue, self.priority, self.type, self.payload, self.timeout_ms
+        return self.queue, self.priority, self.type, self.payload, self.timeout_ms, self.unique
 
 
 @dataclass
@@ -125,7 +130,7 @@ class Batch:
     ids: list[str] = field(default_factory=list)
 
 
-class Model:
+class Model(Uniqueness):
     """The store."""
 
     def __init__(self, now: int, *, most_completed: int, most_failed: int) -> None:
@@ -133,7 +138,8 @@ class Model:
         self.jobs: dict[str, Job] = {}
         self.members: dict[str, Member] = {}
         self.batches: dict[str, Batch] = {}
-        self.removed_at: dict[str, int] = {}
+        self.unique_keys: dict[str, Key] = {}
+        self.gone = {}
         self.most = {COMPLETED: most_completed, FAILED: most_failed, CANCELLED: most_failed}
         self.muddled: set[str] = set()
         """jobs whose place in the line is not told: they may stand where they stood before they were cancelled, or
@@ -142,12 +148,20 @@ class Model:
 
     # --- coming in -----------------------------------------------------------------------------------------------
 
-    def enqueue(self, orders: Sequence[Order], *, sent: int, repeat: bool, batch: str = "") -> list[bool] | None:
-        """For each, was it made; None if the call came too late."""
+    def enqueue(self, orders: Sequence[Order], *, sent: int, repeat: bool, batch: str = "") -> list[Answer] | None:
+        """For each, was it made; None if the call came too late. Raises Refused."""
         if self.now > sent + ENQUEUE_MS:
             return None
         since = sent if repeat or self.now - sent > LATE_MS else None
-        made: list[bool] = []
+        before = self.snapshot()
+        try:
+            return self._enqueue(orders, sent, since, batch)
+        except Refused:
+            self.go_back_to(before)
+            raise
+
+    def _enqueue(self, orders: Sequence[Order], sent: int, since: int | None, batch: str) -> list[Answer]:
+        made: list[Answer] = []
         here = self.batches.get(batch)
         seen: set[str] = set()
         fresh: list[str] = []
@@ -158,12 +172,15 @@ class Model:
             elif job is not None:
                 ours = job.state == BLOCKED and job.batch == batch if batch else since is not None
                 made.append(ours and (bool(batch) or job.order.same == order.same))
-            elif since is not None and self.removed_at.get(order.id, -1) >= since:
-                made.append(False)
+            elif since is not None and self.gone_at(order.id)[0] >= since:
+                made.append(self.gone_at(order.id)[1] or False)
             else:
-                self._make(order, batch)
-                fresh.append(order.id)
-                made.append(True)
+                answer = self._make(order, batch)
+                if answer is not True and (since is not None or answer[0] == "replaced"):
+                    self.remember(order.id, answer)
+                if answer is True:
+                    fresh.append(order.id)
+                made.append(answer)
             seen.add(order.id)
         if batch and here is None and fresh:
             here = self.batches[batch] = Batch(0)
@@ -173,12 +190,19 @@ class Model:
                 here.deadline = sent + ENQUEUE_MS
         return made
 
-    def _make(self, order: Order, batch: str = "") -> None:
+    def _make(self, order: Order, batch: str = "", *, quietly: bool = False) -> Literal[True] | tuple[str, str]:
         due = self.now + int(order.due[1:]) if order.due.startswith("+") else int(order.due or 0)
-        job = self.jobs[order.id] = Job(order, BLOCKED if batch else DELAYED if due > self.now else WAITING)
+        state = BLOCKED if batch else DELAYED if due > self.now else WAITING
+        met = self.meet(order, state, due, quietly=quietly)
+        if met and met[0] == "follows":
+            state, batch = BLOCKED, f"u/{met[1]}"
+        elif met:
+            return met
+        job = self.jobs[order.id] = Job(order, state)
         job.due, job.batch = due, batch
         if job.state == WAITING:
             self._line_up(job)
+        return True
 
     def _line_up(self, job: Job, *, first: bool = False) -> None:
         self._places += 1
@@ -206,6 +230,7 @@ class Model:
             if job is None or job.state != BLOCKED or job.batch != name:
                 continue
             if not batch.committed:
+                self.lose_key(job, "-")
                 del self.jobs[job_id]
             elif job.due > self.now:
                 job.state = DELAYED
@@ -216,6 +241,7 @@ class Model:
             del self.batches[name]
         else:
             batch.ids, batch.deadline = [], self.now + ENQUEUE_MS
+        self.let_keys_go()
         return 0
 
     def promote(self) -> int:
@@ -223,6 +249,7 @@ class Model:
         for job in sorted(due, key=lambda job: (job.due, job.order.id)):
             job.state = WAITING
             self._line_up(job)
+        self.let_keys_go()
         return len(due)
 
     # --- members -------------------------------------------------------------------------------------------------
@@ -294,6 +321,7 @@ class Model:
         unknown = [job for job in self.jobs.values() if job.state == WAITING and job.order.type not in types]
         self.muddled |= {job.order.id for job in unknown}
         self.members[name].sequence, self.members[name].batch = sequence, list(given)
+        self.let_keys_go()
 
     def _check_order(self, taken: Sequence[Job], left: Sequence[Job]) -> None:
         priorities = [job.order.priority for job in taken]
@@ -320,13 +348,17 @@ class Model:
             answers[at] = self._settle_one(holder, item, ending)
             if answers[at] == APPLIED:
                 applied.append(item)
+        doomed = self._doomed(ending)
+        for job in doomed:
+            self.lose_key(job)
+        self.let_keys_go()
         children: list[Order] = []
         for item in applied:
             if item.verdict.state == COMPLETED:
                 children += item.children
         for order in children:
             if order.id not in self.jobs:
-                self._make(order)
+                self._make(order, quietly=True)
         for item in reversed(applied):
             if self.jobs[item.id].state == WAITING:
                 self._line_up(self.jobs[item.id], first=True)
@@ -336,7 +368,7 @@ class Model:
     def _settle_one(self, holder: str, item: Settlement, ending: list[Job]) -> int:
         job = self.jobs.get(item.id)
         if job is None:
-            return BEFORE if item.id in self.removed_at else REFUSED
+            return BEFORE if self.gone_at(item.id)[0] >= 0 else REFUSED
         if job.fence != item.fence:
             return REFUSED
         if job.state != ACTIVE:
@@ -362,6 +394,14 @@ class Model:
 
     def _retire(self, ending: Sequence[Job]) -> None:
         """These have ended now; of each kind so many are kept."""
+        for job in self._doomed(ending):
+            self._remove(job)
+        for job in ending:
+            job.ended_at = self.now
+
+    def _doomed(self, ending: Sequence[Job]) -> list[Job]:
+        """Those that are too many when these have ended."""
+        doomed: list[Job] = []
         kinds = dict.fromkeys((job.order.queue, job.state) for job in ending)
         for queue, state in kinds:
             new = [job for job in ending if (job.order.queue, job.state) == (queue, state)]
@@ -371,14 +411,13 @@ class Model:
                 if (job.order.queue, job.state) == (queue, state) and not any(job is one for one in new)
             ]
             old.sort(key=lambda job: (job.ended_at, job.order.id))
-            for job in (old + new)[: max(0, len(old) + len(new) - self.most[state])]:
-                self._remove(job)
-            for job in new:
-                job.ended_at = self.now
+            doomed += (old + new)[: max(0, len(old) + len(new) - self.most[state])]
+        return doomed
 
-    def _remove(self, job: Job) -> None:
+    def _remove(self, job: Job, *, by_hand: bool = False) -> None:
+        self.lose_key(job, "-" if by_hand else "g")
         del self.jobs[job.order.id]
-        self.removed_at[job.order.id] = self.now
+        self.remember(job.order.id)
 
     def heartbeat(self, job_id: str, holder: str, fence: int, more_ms: int) -> bool:
         job = self.jobs.get(job_id)
@@ -447,6 +486,7 @@ class Model:
                 ending.append(job)
                 answers[job_id] = CANCELLED
         self._retire(ending)
+        self.let_keys_go()
         return [answers[job_id] for job_id in ids]
 
     def change(self, job_id: str, order: Order | None, due: str) -> str:
@@ -468,6 +508,7 @@ class Model:
             self.muddled.add(job_id)
         if job.state == WAITING and (was == DELAYED or elsewhere):
             self._line_up(job, first=job.deliveries > 0)
+        self.let_keys_go()
         return "done"
 
     def move(self, job_id: str, order: Order) -> str:
@@ -479,6 +520,7 @@ class Model:
         if job.state == WAITING:
             self.muddled.add(job_id)
         job.state = CANCELLED
+        self.let_keys_go()
         self._make(order)
         self._retire([job])
         return "moved"
@@ -490,14 +532,14 @@ class Model:
             if job_id in answers:
                 continue
             if job is None:
-                lately = self.now - self.removed_at.get(job_id, -math.inf) < 120_000
+                lately = 0 <= self.now - self.gone_at(job_id)[0] < 120_000
                 answers[job_id] = "gone" if lately else "missing"
             elif job.state == ACTIVE or job.state not in states:
                 answers[job_id] = job.state
             else:
                 if job.state == WAITING:
                     self.muddled.add(job_id)
-                self._remove(job)
+                self._remove(job, by_hand=True)
                 answers[job_id] = "gone"
         return [answers[job_id] for job_id in ids]
 
@@ -511,12 +553,15 @@ class Model:
                 answers[job_id] = "missing"
             elif job.state not in ENDED:
                 answers[job_id] = job.state
+            elif since is not None and job.retried_at >= since:
+                answers[job_id] = WAITING
+            elif other := self.take_again(job):
+                answers[job_id] = f"unique {other}"
             else:
-                if since is None or job.retried_at < since:
-                    job.state, job.attempt, job.crashes, job.result = WAITING, 0, 0, b""
-                    job.suspect = job.cancel_asked = False
-                    job.retried_at = self.now
-                    self._line_up(job)
+                job.state, job.attempt, job.crashes, job.result = WAITING, 0, 0, b""
+                job.suspect = job.cancel_asked = False
+                job.retried_at = self.now
+                self._line_up(job)
                 answers[job_id] = WAITING
         return [answers[job_id] for job_id in ids]
 

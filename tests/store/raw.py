@@ -253,11 +253,9 @@ def _check_unique_keys(raw: Raw) -> None:
         owner, _, until, _ = words.split(" ")
         if until != "0":
             ends[name] = float(until)
-        job = raw.jobs.get(owner)
+            continue  # it may be over
+        job = raw.jobs[owner]
         letters = {state: letter for letter, state in STATES.items()}
-        if job is None:
-            assert until != "0", name
-            continue
         key, _, states, _ = job.unique.split(":")
         assert key == name
         assert letters[job.state] in states

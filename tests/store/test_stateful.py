@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from jobd.domain.delivery import Met
 from jobd.domain.state import State
-from jobd.errors import EnqueueExpired, LeaseLost
+from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
 from jobd.store import keys as documented
 from jobd.store.edits import Change, Move
 from jobd.store.link import Argument, Link
@@ -30,6 +30,7 @@ from tests.store import model, raw
 from tests.store.hands import LEASE_MS, START_MS, Clock
 from tests.store.holding import hold, packed, sealed, verdicts
 from tests.store.model import Loss, Model, Order
+from tests.store.unique_model import Answer, Refused
 
 T = TypeVar("T")
 
@@ -38,6 +39,12 @@ LINES = {"w1": ("*",), "w2": ("*",), "named": ("a", "b"), "solo": ("!*",), "m1":
 IDS = [*"klmnopqr", *(f"01KAN000000000000000000{number:03}" for number in range(8))]
 TYPES = {"w1": ("noop",), "w2": ("noop", "odd"), "named": ("odd",), "solo": ("noop", "odd")}
 BATCHES = ["one", "two"]
+
+UNIQUE = [
+    *("k:s:wdba:0", "k:s!:wdba:0", "k:r:wdb:0", "k:r:wdba:0", "k:k:wdba:0", "k:s:wdbacfxg:2000", "k:s:wdba:2000"),
+    *("l:s:wdbaf:0", "l:s:wdb:0", "l:s:d:0", "l:k:wdba:0", "l:k:wdba:0", "l:r:wdba:0"),
+]
+"""what makes jobs unique, of two keys"""
 
 orders = st.builds(
     Order,
@@ -48,6 +55,7 @@ orders = st.builds(
     due=st.sampled_from(["", "", "", "+50", "+3000", str(START_MS + 30_000)]),
     payload=st.sampled_from([b"1", b"\x00\xff"]),
     timeout_ms=st.sampled_from([0, 0, 1, 6_000]),
+    unique=st.sampled_from(["", "", "", *UNIQUE]),
 )
 some_orders = st.lists(orders, min_size=1, max_size=4)
 some_ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3)
@@ -67,6 +75,9 @@ class RecordingLink(Link):
     async def again(self) -> Any:
         """Sends it once more."""
         assert self.last is not None
+        script, keys, words = self.last
+        if script.name == "enqueue":  # which says so itself when it is a repeat
+            self.last = script, keys, [*words[:4], "1", *words[5:]]
         return await super()._evaluate(await self.owner.wire(), *self.last)
 
 
@@ -147,22 +158,34 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(wanted=some_orders)
     def enqueue(self, wanted: list[Order]) -> None:
-        answer = self.run(self.shard.enqueue(list(map(packed, wanted))))
-        assert answer == self.model.enqueue(wanted, sent=self.model.now, repeat=False)
+        expected: object
+        answer: object
+        try:
+            expected = self.model.enqueue(wanted, sent=self.model.now, repeat=False)
+        except Refused as refused:
+            expected = str(refused)
+        try:
+            answer = told(self.run(self.shard.enqueue(list(map(packed, wanted)))))
+        except UniqueConflict as conflict:
+            answer = conflict.job_id
+        assert answer == expected
         self.sent.append((self.model.now, wanted))
 
     @rule(at=st.integers(0, 20), repeat=st.booleans())
     @precondition(lambda self: self.sent)
     def an_enqueue_sent_earlier_arrives_now(self, at: int, repeat: bool) -> None:
         sent, wanted = self.sent[-1 - at % len(self.sent)]
-        expected = self.model.enqueue(wanted, sent=sent, repeat=repeat)
+        try:
+            expected = self.model.enqueue(wanted, sent=sent, repeat=repeat)
+        except Refused:
+            expected = None
 
-        async def late() -> list[bool | Met] | None:
+        async def late() -> list[Answer] | None:
             plain = self.shard.link
             self.shard.link = Late(plain.owner, self.clock, sent, repeat)
             try:
-                return await self.shard.enqueue(list(map(packed, wanted)))
-            except EnqueueExpired:
+                return told(await self.shard.enqueue(list(map(packed, wanted))))
+            except (EnqueueExpired, UniqueConflict):
                 return None
             finally:
                 self.shard.link = plain
@@ -171,8 +194,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(batch=st.sampled_from(BATCHES), wanted=some_orders, size=st.integers(0, 5), released=st.booleans())
     def a_batch_goes_on(self, batch: str, wanted: list[Order], size: int, released: bool) -> None:
-        once = list({order.id: order for order in wanted}.values())
-        answer = self.run(self.shard.stage(batch, list(map(packed, once))))
+        once = [
+            order if order.unique.partition(":")[2].startswith("s:") else replace(order, unique="")
+            for order in {order.id: order for order in wanted}.values()
+        ]
+        answer = told(self.run(self.shard.stage(batch, list(map(packed, once)))))
         assert answer == self.model.enqueue(once, sent=self.model.now, repeat=False, batch=batch)
         if size:
             assert self.run(self.shard.commit(batch, size)) == self.model.commit(batch, size)
@@ -415,7 +441,7 @@ class StoreMachine(RuleBasedStateMachine):
         job = self.model.jobs.get(job_id)
         order = job.order if job else Order(job_id)
         self.moved += 1
-        wanted = replace(order, id=f"moved-{self.moved}", queue=queue, due=due)
+        wanted = replace(order, id=f"moved-{self.moved}", queue=queue, due=due, unique="")
         move = Move(job_id, bytes(9) + packed(order).spec, packed(wanted))
         assert self.run(self.shard.move([move], {"reason": "why"})) == [self.model.move(job_id, wanted)]
 
@@ -436,6 +462,17 @@ class StoreMachine(RuleBasedStateMachine):
     def prune(self, queue: str, state: State, older_ms: int) -> None:
         assert self.run(self.shard.prune(queue, state, older_ms)) == self.model.prune(queue, state.value, older_ms)
 
+    @rule(key=st.sampled_from("kl"), owner=st.sampled_from(["", "", *IDS]))
+    def free_a_unique_key(self, key: str, owner: str) -> None:
+        freed, was = self.run(self.shard.free_unique(key, owner))
+        expected = self.model.free_by_hand(key, owner)
+        assert freed == expected[0]
+        assert (was and was.owner) == (expected[1] and expected[1].owner)
+
+    @rule()
+    def sweep(self) -> None:
+        assert self.run(self.shard.sweep()) == self.model.sweep()
+
     # --- what is true after each step --------------------------------------------------------------------------------
 
     @invariant()
@@ -451,6 +488,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert now.counts == self.model.counts()
         assert now.leases == {name: member.lease_until for name, member in self.model.members.items()}
         assert set(now.stages) == set(self.model.batches)
+        assert now.uniques == {
+            name: f"{key.owner} {key.since} {key.until} {key.follower}" for name, key in self.model.unique_keys.items()
+        }
         for key in now.keys:
             assert any(re.fullmatch(kind, key) for kind in KINDS), key
 
@@ -460,6 +500,11 @@ KINDS = [
     for row in re.findall(r"^\| ([^|]+) \| (?:hash|zset|list|set) \|", documented.__doc__ or "", re.MULTILINE)
     for kind in row.split(", ")
 ]
+
+
+def told(made: Sequence[bool | Met]) -> list[Answer]:
+    """In the words of the model."""
+    return [("replaced" if fate.replaced else "existing", fate.id) if isinstance(fate, Met) else fate for fate in made]
 
 
 class Late(Link):

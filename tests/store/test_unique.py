@@ -438,7 +438,7 @@ async def test_several_of_a_key_in_one_call_leave_one_with_the_newest_data(
         job("e", REPLACE, payload=b"5", due="+700"),
     ]
     made = await hands.put(*jobs)
-    assert made == [True] + [Met("a", True)] * 4
+    assert made == [True, *[Met("a", True)] * 4]
     whole()
     assert await hands.counts() == {State.DELAYED: 1}
     assert await hands.counts("other") == {}

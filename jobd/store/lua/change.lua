@@ -5,8 +5,8 @@
 --       its new spec without them ('' as it is), when it may run ('' as it is, 'now', '+ms' from now, 'ms' at)
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'done', or the letter of the state it
 --          is in and that does not allow it
--- Moves: delayed → waiting; waiting → delayed
--- include: head spec run count wake delay rules unique gates place limits
+-- Moves: delayed → waiting; waiting → delayed; blocked → waiting, delayed
+-- include: head spec run count wake delay rules unique gates place unstarted limits
 
 local STAMP = 9
 local reply, specs, records, undelayed = {}, {}, {}, {}
@@ -74,6 +74,7 @@ write_freed()
 write_keys()
 write_delays()
 write_places()
+write_amended()
 write_opened()
 write_counts()
 write_wakes()

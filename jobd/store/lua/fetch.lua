@@ -4,8 +4,8 @@
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
--- Moves: waiting → active
--- include: head spec run count wake delay rules unique gates place deliver aside serve
+-- Moves: waiting → active; blocked → waiting, delayed
+-- include: head spec run count wake delay rules unique gates place unstarted deliver aside serve
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local lease = redis.call('ZSCORE', leases_key, worker)
@@ -144,6 +144,8 @@ for _, line in ipairs(shut) do
 end
 write_visits()
 write_keys()
+write_places()
+write_amended()
 write_opened()
 write_delays()
 write_counts()

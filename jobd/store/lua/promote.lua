@@ -3,8 +3,8 @@
 -- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: the scheduler that asks ('' if none); it is idle, and woken for the next one due, when nothing is due any more
 -- Returns: {how many were promoted, when the next one is due (ms; -1 if none is), the time (ms)}
--- Moves: delayed → waiting
--- include: head spec run count wake delay rules unique gates place
+-- Moves: delayed → waiting; blocked → waiting, delayed
+-- include: head spec run count wake delay rules unique gates place unstarted
 
 local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, 500)
 local records, plain = {}, {}
@@ -51,6 +51,8 @@ if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
 write_places()
 write_keys()
+write_delays()
+write_amended()
 if #past > 0 then redis.call('ZREM', opens_key, unpack(past)) end
 if #over > 0 then redis.call('HDEL', pauses_key, unpack(over)) end
 write_opened()

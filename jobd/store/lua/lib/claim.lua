@@ -20,6 +20,7 @@ local function claim(words, id, spec, state, due)
     -- it came when it came
     local its_spec = string.sub(newest.spec, 1, 9) .. string.sub(spec, 10)
     amend(newest, its_spec, newest.run.state == 'b' and 'b' or state, due)
+    watch_limits(newest.id, its_spec, newest.run)
     return 'replaced', newest.id
   end
   if includes(wish.states, state) then take_key(here, id, wish.ms) end

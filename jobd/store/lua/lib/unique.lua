@@ -67,7 +67,7 @@ local function let_keys_go()
     if here.owner == leaving.id then
       local follower = here.follower
       here.owner, here.follower, here.changed = nil, nil, true
-      if follower and let_follow and let_follow(follower, here.name) then take_key(here, follower, 0) end
+      if follower and let_follow(follower, here.name) then take_key(here, follower, 0) end
     end
   end
   leavings = {}
