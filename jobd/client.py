@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 from jobd.control.jobs import JobControl
 from jobd.control.limits import LimitControl
 from jobd.control.queues import QueueControl
+from jobd.control.why import WhyControl
 from jobd.domain.delivery import Met
 from jobd.domain.levels import Levels
 from jobd.domain.names import same_name
@@ -37,7 +38,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(JobControl, QueueControl, LimitControl):
+class Client(JobControl, QueueControl, LimitControl, WhyControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
+    from jobd.domain.reason import Reason
     from jobd.domain.state import State
 
 R = TypeVar("R")
@@ -74,6 +75,10 @@ class JobHandle(Generic[R]):
     async def status(self) -> State:
         """The state it is in. Raises JobNotFound."""
         return (await self._client.get(self.id)).status
+
+    async def why(self) -> list[Reason]:
+        """See Client.why."""
+        return await self._client.why(self.id)
 
     async def cancel(self, reason: str | None = None) -> Job:
         """See Client.cancel."""

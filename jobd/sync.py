@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from jobd.client import Client
-from jobd.control.sync import SyncJobControl, SyncLimitControl, SyncQueueControl
+from jobd.control.sync import SyncJobControl, SyncLimitControl, SyncQueueControl, SyncWhyControl
 from jobd.loop_thread import LoopThread, Runner
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions
     from jobd.domain.queue import Queue
+    from jobd.domain.reason import Reason
     from jobd.domain.state import State
     from jobd.handle import JobHandle
     from jobd.intake import Request
@@ -62,6 +63,10 @@ class SyncJobHandle(Generic[R]):
         """See JobHandle.status."""
         return self._run(self._handle.status)
 
+    def why(self) -> list[Reason]:
+        """See JobHandle.why."""
+        return self._run(self._handle.why)
+
     def cancel(self, reason: str | None = None) -> Job:
         """See JobHandle.cancel."""
         return self._run(self._handle.cancel, reason)
@@ -71,7 +76,7 @@ class SyncJobHandle(Generic[R]):
         return self._run(self._handle.retry)
 
 
-class SyncClient(SyncJobControl, SyncQueueControl, SyncLimitControl):
+class SyncClient(SyncJobControl, SyncQueueControl, SyncLimitControl, SyncWhyControl):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""
 

@@ -14,7 +14,8 @@ from jobd.cli.noun_group import NounGroup
 from jobd.cli.options import Day, Length, QueueName, Whole, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text
-from jobd.domain.rendering import job_to_json, list_to_json, log_line_to_json, page_to_json
+from jobd.cli.table import Cell, Column
+from jobd.domain.rendering import job_to_json, list_to_json, log_line_to_json, page_to_json, reason_to_json
 from jobd.domain.state import ENDED
 from jobd.errors import StateConflict
 
@@ -108,6 +109,25 @@ def show(place: Place, screen: Screen, job_id: str) -> None:
         return show_job(screen, job, lines, hint)
 
     place.ask(conversation)
+
+
+@jobs.command(
+    "why",
+    epilog="""\b
+Examples:
+  jobd jobs why 01KAMWZY9SVJ3Y4S5QKZ8J6T2N""",
+)
+@click.argument("job_id", metavar="ID")
+@prints
+@asks_store
+def why(place: Place, screen: Screen, job_id: str) -> None:
+    """Say why a job does not run now: the reasons, those that weigh most first."""
+    reasons = place.ask(lambda client: client.why(job_id))
+    if screen.is_json:
+        return screen.json({"id": job_id, "reasons": [reason_to_json(reason) for reason in reasons]})
+    columns = [Column("CAUSE"), Column("UNTIL"), Column("REASON", below=3)]
+    rows = [[Cell(reason.cause), screen.time(reason.until), Cell(reason.message)] for reason in reasons]
+    return screen.rows(columns, rows, none="")
 
 
 @jobs.command(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jobd.domain.keywords import JobOptions
     from jobd.domain.limits import Limits
     from jobd.domain.queue import Pause, Queue
+    from jobd.domain.reason import Reason
     from jobd.loop_thread import Runner
 
 
@@ -81,6 +82,17 @@ class SyncQueueControl:
     def resume(self, queue: str | None = None, *, group: str | None = None, type: str | None = None) -> bool:
         """See Client.resume."""
         return self._run(partial(self._client.resume, queue, group=group, type=type))
+
+
+class SyncWhyControl:
+    """The twin of WhyControl."""
+
+    _client: Client
+    _run: Runner
+
+    def why(self, job_id: str) -> list[Reason]:
+        """See Client.why."""
+        return self._run(self._client.why, job_id)
 
 
 class SyncLimitControl:

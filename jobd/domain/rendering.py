@@ -11,6 +11,7 @@ from jobd.domain.job import Attempt, Job, LogLine, Progress
 from jobd.domain.limits import Limits
 from jobd.domain.options import ROWS, Options
 from jobd.domain.queue import Pause, Queue
+from jobd.domain.reason import Reason
 from jobd.domain.state import State
 from jobd.errors import InvalidRequest, JobdError
 
@@ -129,6 +130,17 @@ def pause_to_json(pause: Pause) -> dict[str, Any]:
         "by": pause.by,
         "at": time_to_json(pause.at),
         "until": time_to_json(pause.until),
+    }
+
+
+def reason_to_json(reason: Reason) -> dict[str, Any]:
+    """One thing that keeps a job from running now."""
+    return {
+        "cause": reason.cause.value,
+        "message": reason.message,
+        "until": time_to_json(reason.until),
+        "job": reason.job,
+        "ahead": reason.ahead,
     }
 
 

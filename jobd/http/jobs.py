@@ -10,7 +10,7 @@ from aiohttp import web
 
 from jobd.client import Client
 from jobd.domain.job import Job
-from jobd.domain.rendering import attempt_to_json, job_to_json, log_line_to_json, progress_to_json
+from jobd.domain.rendering import attempt_to_json, job_to_json, log_line_to_json, progress_to_json, reason_to_json
 from jobd.domain.state import ENDED
 from jobd.errors import JobNotFound, ResultTimeout, StoreError
 from jobd.http.answer import answer, listed
@@ -87,6 +87,12 @@ async def show_logs(request: web.Request) -> web.Response:
     """What a job's handler logged, the oldest first."""
     lines = await client_of(request).logs(id_of(request))
     return answer(listed([log_line_to_json(line) for line in lines]))
+
+
+async def show_why(request: web.Request) -> web.Response:
+    """Why a job does not run now: the reasons, those that weigh most first."""
+    reasons = await client_of(request).why(id_of(request))
+    return answer({"id": id_of(request), "reasons": [reason_to_json(reason) for reason in reasons]})
 
 
 async def cancel(request: web.Request, body: dict[str, Any]) -> web.Response:

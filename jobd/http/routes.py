@@ -92,6 +92,7 @@ ROUTES: tuple[Route, ...] = (
     get("/api/v1/jobs/{id}/result", jobs.show_result),
     get("/api/v1/jobs/{id}/attempts", jobs.show_attempts),
     get("/api/v1/jobs/{id}/logs", jobs.show_logs),
+    get("/api/v1/jobs/{id}/why", jobs.show_why),
     post("/api/v1/jobs/{id}/cancel", jobs.cancel, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(200, 202)),
     post("/api/v1/jobs/{id}/retry", jobs.retry, needs=Permission.CONTROL, body=Body.OPTIONAL),
     patch("/api/v1/jobs/{id}", job_edits.change, needs=Permission.CONTROL),

@@ -29,7 +29,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
 | gated:<gate> | zset | "line lane", or "line " for all of it → since when it waits there (ms) | while it waits |
 | shut:<line> | zset | lane that waits before a gate → 0 | while it waits |
-| window:<gate> | zset | starts that count for a rate → when (ms) | the time of the rate |
+| window:<gate> | zset | starts that count for a rate → when (ms) | the time of the rate, and a minute |
 | held:<member> | zset | id → deadline (ms, or inf) of the delivery | while it holds jobs |
 | ended:<queue>:<letter> | zset | id → when it ended (ms) | as its jobs: bounded by count and age |
 | logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |

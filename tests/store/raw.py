@@ -3,6 +3,7 @@ and imports nothing of what writes them."""
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable
@@ -52,9 +53,9 @@ class Record:
     @property
     def lanes(self) -> tuple[str, str]:
         """Where it stands while it waits: in its lane, or aside in that of its type."""
-        rank = "*" if "o=" in self.key else str(self.priority)
-        aside = f"{self.key};t={self.type}".lstrip(";")
-        return f"{self.line}:{rank}:{self.key}", f"{self.line}:{rank}:{aside}"
+        turn = re.search("o=[^;]*", self.key)
+        home = f"{self.line}:*:{turn[0]}" if turn else f"{self.line}:{self.priority}:{self.key}"
+        return home, f"{home}{'t=' if home.endswith(':') else ';t='}{self.type}"
 
     @property
     def line(self) -> str:
@@ -231,9 +232,12 @@ def _check_places(raw: Raw) -> None:
 
 def _check_lanes(raw: Raw) -> None:
     indexed = [f"{line}:{lane}" for line, lanes in raw.lanes.items() for lane in lanes]
-    words = [word.split(" ") for waiting in raw.gated.values() for word in waiting]
+    words = [word.split(" ") for gate in raw.gated_gates for word in raw.gated[gate]]
     before_gates = [f"{line}:{lane}" for line, lane in words if lane]
-    assert raw.gated_gates == set(raw.gated)
+    assert raw.gated_gates == {gate for gate in raw.gated if not gate.startswith("groups/")}
+    for gate in raw.gated_gates:
+        if gate.startswith("g/"):
+            assert gate in raw.gated[f"groups/{gate.split('/')[1]}"]
     shut = {line for line, lane in words if not lane}
     assert sorted(indexed + before_gates) == sorted(raw.lane)
     assert sorted(f"{line}:{lane}" for line, lanes in raw.shut.items() for lane in lanes) == sorted(before_gates)

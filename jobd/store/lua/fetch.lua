@@ -1,13 +1,15 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
 -- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods
--- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms)
+-- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms), the lines
+--       in the order in which they are served ('' by priority)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active; blocked → waiting, delayed
 -- include: head spec run count wake delay rules unique gates place unstarted deliver aside serve
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
+local given_order = ARGV[8] or ''
 local lease = redis.call('ZSCORE', leases_key, worker)
 if not lease or tonumber(lease) < now then return { 'lease_lost' } end
 local me = redis.call('HMGET', member_key(worker), 'lines', 'sequence', 'batch', 'idle', 'types')
@@ -48,6 +50,12 @@ local function read_lines(from)
   if lines == '*' or lines == '!*' then
     local found = redis.call('ZRANGE', index, from, from + PAGE - 1, 'WITHSCORES')
     for i = 1, #found, 2 do page[#page + 1] = { line = found[i], rank = tonumber(found[i + 1]) } end
+  elseif from == 0 and given_order ~= '' then
+    local place = 0
+    for line in string.gmatch(given_order, '%S+') do
+      place = place + 1
+      if redis.call('ZSCORE', index, line) then page[#page + 1] = { line = line, rank = place } end
+    end
   elseif from == 0 then
     local mine = {}
     for line in string.gmatch(lines, '%S+') do mine[#mine + 1] = line end
@@ -59,24 +67,57 @@ local function read_lines(from)
   return page
 end
 
+-- Reads a page of the lanes of a line: those that come next, or of one priority those that come first.
+local function read_lanes(entry, priority)
+  if not priority then
+    local till = entry.from + MOST_LANES - 1
+    entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), entry.from, till, 'WITHSCORES')
+    entry.from = entry.from + MOST_LANES
+  else
+    entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), priority * STRICT, '(' .. (priority + 1) * STRICT, 'BYSCORE',
+      'LIMIT', 0, MOST_LANES, 'WITHSCORES')
+  end
+  entry.at = 1
+  return entry.lanes
+end
+
+-- With ageing: the priorities of a line in the order in which they are served, each with its rank. A lane rises by one
+-- priority in each such time that it is not served.
+local function aged(entry, ageing_ms)
+  local order = {}
+  for priority = 1, 10 do
+    local first = read_lanes(entry, priority)
+    if first[1] then
+      order[#order + 1] = { priority = priority, rank = priority * ageing_ms + tonumber(first[2]) - priority * STRICT }
+    end
+  end
+  table.sort(order, function(a, b) return a.rank < b.rank end)
+  return order
+end
+
 -- Reads on to the next lanes of a line that this worker may serve together: those of one priority. None: `group` is nil.
 local function next_group(entry)
-  entry.group = nil
   local group, class = {}, nil
+  entry.group = nil
   while #group < MOST_LANES do
     if entry.at > #entry.lanes then
-      if #entry.lanes < 2 * MOST_LANES or entry.from >= MOST_LINES then break end
-      entry.lanes = redis.call('ZRANGE', lanes_key(entry.line), entry.from, entry.from + MOST_LANES - 1, 'WITHSCORES')
-      entry.at, entry.from = 1, entry.from + MOST_LANES
-      if #entry.lanes == 0 then break end
+      if class and entry.aged then break end
+      if entry.aged then
+        local next_one = table.remove(entry.aged, 1)
+        if not next_one then break end
+        read_lanes(entry, next_one.priority)
+      elseif #entry.lanes < 2 * MOST_LANES or entry.from >= MOST_LINES or #read_lanes(entry) == 0 then
+        break
+      end
     end
-    local lane = entry.lanes[entry.at]
-    local its_rank = line_rank(entry.line, lane, tonumber(entry.lanes[entry.at + 1]))
-    local type, its_class = lane_type(lane), math.floor(its_rank / STRICT)
-    if not type or knows(type) then
-      if class and its_class ~= class then break end
-      if not class then class, entry.rank = its_class, its_rank end
-      group[#group + 1] = lane
+    local lane, its_rank = entry.lanes[entry.at], tonumber(entry.lanes[entry.at + 1])
+    if lane then
+      local type, its_class = lane_type(lane), math.floor(its_rank / STRICT)
+      if not type or knows(type) then
+        if class and its_class ~= class then break end
+        if not class then class, entry.rank = its_class, given_order ~= '' and entry.rank or its_rank end
+        group[#group + 1] = lane
+      end
     end
     entry.at = entry.at + 2
   end
@@ -100,10 +141,16 @@ repeat
     is_gated(coming.line)
     if its_gate and room_at(its_gate) == 0 then
       shut[#shut + 1] = coming.line
-      touch(gated_key(its_gate.name))
+      touch_gate(its_gate.name)
     else
-      coming.lanes = redis.call('ZRANGE', lanes_key(coming.line), 0, MOST_LANES - 1, 'WITHSCORES')
-      coming.at, coming.from = 1, MOST_LANES
+      local its_rule = queue_rule(queue_of(coming.line))
+      coming.from = 0
+      if its_rule and its_rule.ageing_ms then
+        coming.aged = aged(coming, its_rule.ageing_ms)
+        coming.lanes, coming.at = {}, 1
+      else
+        read_lanes(coming)
+      end
       next_group(coming)
       if coming.group then open[#open + 1] = coming end
     end

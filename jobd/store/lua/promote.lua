@@ -33,13 +33,24 @@ if #due > 0 then
 end
 let_keys_go()
 local openings = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
-local over, past = {}, {}
+local over, past, seen_groups = {}, {}, {}
 for _, name in ipairs(openings) do
-  reopen(name, 100)
-  -- a gate that is none any more lets all of them through
-  local all = not rule_of(name) and not string.find(name, '^[cr]/')
-  if not (all and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
-  if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
+  if string.sub(name, 1, 7) == 'groups/' then
+    -- a rule of their queue has changed: it is new to those that have waited since before
+    local since = redis.call('ZSCORE', opens_key, name)
+    local groups = redis.call('ZRANGEBYSCORE', gated_key(name), '-inf', since, 'LIMIT', 0, 20)
+    for _, group in ipairs(groups) do
+      reopen(group, 100)
+      seen_groups[#seen_groups + 1] = { list = name, group = group }
+    end
+    if #groups < 20 then past[#past + 1] = name end
+  else
+    reopen(name, 100)
+    -- a gate that is none any more lets all of them through
+    local all = not rule_of(name) and not string.find(name, '^[cr]/')
+    if not (all and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
+    if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
+  end
 end
 local scheduler = ARGV[3]
 local lease = scheduler ~= '' and redis.call('ZSCORE', leases_key, scheduler)
@@ -55,6 +66,7 @@ write_delays()
 write_amended()
 if #past > 0 then redis.call('ZREM', opens_key, unpack(past)) end
 if #over > 0 then redis.call('HDEL', pauses_key, unpack(over)) end
+for _, seen in ipairs(seen_groups) do redis.call('ZREM', gated_key(seen.list), seen.group) end
 write_opened()
 write_counts()
 write_wakes()

@@ -19,6 +19,8 @@ local paused = rules[name] and rules[name].paused
 local paused_until = paused and paused.until_ms
 any_pauses = any_pauses or paused_until ~= nil or redis.call('HLEN', pauses_key) > 0
 reopen(name, 100)
+local queue = string.match(name, '^q/(.*)$')
+if queue and redis.call('EXISTS', gated_key('groups/' .. queue)) == 1 then open_at('groups/' .. queue, now) end
 if paused_until then open_at(name, paused_until) end
 -- those that are not reopened here come when the scheduler looks
 if redis.call('ZCARD', gated_key(name)) > 100 then open_at(name, now) end

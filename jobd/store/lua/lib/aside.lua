@@ -9,11 +9,12 @@ end
 
 -- Reads: `id` is to stand aside. In an ordering key it keeps its turn.
 local function stand_aside(line, priority, key, type, id, gates_here)
-  local lane = lane_of(priority, key == '' and 't=' .. type or key .. ';t=' .. type)
+  local lane = lane_of(priority, key)
+  lane = lane .. (string.sub(lane, -1) == ':' and 't=' or ';t=') .. type
   local list = lane_key(line, lane)
   local here = aside[list]
   if not here then
-    here = { line = line, lane = lane, list = list, rank = rank(line, priority), ids = {} }
+    here = { line = line, lane = lane, list = list, rank = rank(priority), ids = {} }
     here.fill = redis.call('LLEN', list) == 0
     aside[list] = here
     aside_order[#aside_order + 1] = here

@@ -7,6 +7,7 @@
 --   t=<type>                      a type that stands aside: rules limit or pause it, or a worker does not know it
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
 -- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
+local SPARE = 60000  -- a window is kept longer than it counts: the clock may step back
 local gates, gate_order, freed, freed_order, any_pauses = {}, {}, {}, {}, nil
 
 local function gated_key(name)
@@ -160,14 +161,14 @@ local function with_unique(holds, unique)
   return (holds == '' and 'u/' or holds .. ' u/') .. unique
 end
 
--- A job passes. Returns what it takes up, to be given back when it leaves: '' if nothing.
-local function pass(gates_here, id)
+-- A job passes, in a delivery of this number. Returns what it takes up, to be given back when it leaves: '' if nothing.
+local function pass(gates_here, id, number)
   if #gates_here == 0 then return '' end
   local words = {}
   for _, here in ipairs(gates_here) do
     here.room = here.room - 1
     here.taken = here.taken + 1
-    if here.rate then here.starts[#here.starts + 1] = id end
+    if here.rate then here.starts[#here.starts + 1] = id .. ' ' .. number end
     if here.is_order then here.owner = id end
     if here.is_order or here.limit then words[#words + 1] = here.name end
   end
@@ -241,12 +242,12 @@ end
 local function write_freed()
   local set, gone = {}, {}
   for _, here in ipairs(freed_order) do
-    local left = here.is_order and (here.count > 0 and 0 or nil) or math.max(0, tonumber(here.now or 0) - here.count)
-    if left == 0 then
-      gone[#gone + 1] = here.name
-    elseif left then
+    local left = here.is_order and 0 or math.max(0, tonumber(here.now or 0) - here.count)
+    if left > 0 then
       set[#set + 1] = here.name
       set[#set + 1] = left
+    elseif here.count > 0 then
+      gone[#gone + 1] = here.name
     end
   end
   write_many('HSET', holds_key, set)
@@ -291,11 +292,11 @@ local function write_passed()
       elseif here.rate then
         local starts = {}
         for i = 1, #here.starts do
-          starts[2 * i - 1], starts[2 * i] = now, string.format('%.0f ', now_us) .. here.starts[i]
+          starts[2 * i - 1], starts[2 * i] = now, here.starts[i]
         end
         write_many('ZADD', window_key(here.name), starts)
         redis.call('ZREMRANGEBYSCORE', window_key(here.name), '-inf', now - here.rate.ms)
-        redis.call('PEXPIRE', window_key(here.name), here.rate.ms)
+        redis.call('PEXPIRE', window_key(here.name), here.rate.ms + SPARE)
       end
     end
   end

@@ -1,5 +1,5 @@
 -- Lanes: a waiting job stands in one lane, named by its priority and its lane key ('' for most), as 'priority:key'. The
--- jobs of an ordering key stand in one lane whatever their priority, '*:key', of which the first job's counts. The lanes
+-- jobs of an ordering key stand in one lane whatever else they have, '*:o=key', where the first one counts. The lanes
 -- of a line (a queue, or '!' and a queue for suspects) that may be served are indexed, and so are the lines that have any.
 -- An id that stays in a lane after its job has left it is skipped by fetch: the record decides.
 local places, place_order, opened, opened_order = {}, {}, {}, {}
@@ -18,7 +18,8 @@ local function lane_key(line, lane)
 end
 
 local function lane_of(priority, key)
-  return (string.find(key, 'o=', 1, true) and '*' or priority) .. ':' .. key
+  local turn = string.match(key, 'o=[^;]*')
+  return turn and '*:' .. turn or priority .. ':' .. key
 end
 
 local function ready_of(line)
@@ -29,19 +30,9 @@ local function line_of(queue, suspect)
   return suspect and ('!' .. queue) or queue
 end
 
--- The order of service in a line: by priority, and among equals by the time since a lane was last served or filled. With
--- ageing, a lane rises by one priority in each such time.
-local function rank(line, priority)
-  local rule = queue_rule(queue_of(line))
-  return priority * (rule and rule.ageing_ms or STRICT) + now_us / 1000
-end
-
--- The order among lines: by the priority of their first lanes, whatever ages in them.
-local function line_rank(line, lane, its_rank)
-  local rule = queue_rule(queue_of(line))
-  if not (rule and rule.ageing_ms) then return its_rank end
-  local priority = tonumber(string.match(lane, '^%d+')) or 5
-  return priority * STRICT + (its_rank - priority * rule.ageing_ms)
+-- The order of service: by priority, and among equals by the time since a lane was last served or filled.
+local function rank(priority)
+  return priority * STRICT + now_us / 1000
 end
 
 local function queue_gate_name(line)
@@ -66,10 +57,23 @@ local function lane_priority(line, lane)
   return its_priority
 end
 
+-- Gates of groups before which something waits are listed for each queue: a rule of the queue may be theirs.
+local function groups_of(name)
+  local queue = string.match(name, '^g/([^/]*)/')
+  return queue and 'groups/' .. queue
+end
+
+-- Reads a gate that something will wait before, or wait no more.
+local function touch_gate(name)
+  touch(gated_key(name))
+  touch(gated_gates_key)
+  if groups_of(name) then touch(gated_key(groups_of(name))) end
+end
+
 -- Reads: lets lanes that wait before a gate be served again, those that have waited longest first, `most` of them.
 local function reopen(name, most)
   if opened[name] or most < 1 then return end
-  touch(gated_gates_key)
+  touch_gate(name)
   local waiting = redis.call('ZRANGE', gated_key(name), 0, math.min(most, 100) - 1)
   if #waiting == 0 then return end
   opened[name] = true
@@ -79,7 +83,7 @@ local function reopen(name, most)
     if lane == '' then
       redis.call('ZRANGE', lanes_key(line), 0, 0)
     else
-      here.rank = rank(line, lane_priority(line, lane))
+      here.rank = rank(lane_priority(line, lane))
       here.gated = is_gated(line)
       redis.call('ZSCORE', lanes_key(line), lane)
       touch(shut_key(line))
@@ -94,13 +98,23 @@ local function write_gated(name, line, lane)
   redis.call('ZADD', gated_key(name), 'NX', now, line .. ' ' .. lane)
   redis.call('SADD', gated_gates_key, name)
   if lane ~= '' then redis.call('ZADD', shut_key(line), 0, lane) end
+  local groups = groups_of(name)
+  if groups then redis.call('ZADD', gated_key(groups), 'NX', now, name) end
+end
+
+-- Writes: nothing waits before this gate any more?
+local function write_ungated(name)
+  if redis.call('EXISTS', gated_key(name)) == 1 then return end
+  redis.call('SREM', gated_gates_key, name)
+  local groups = groups_of(name)
+  if groups then redis.call('ZREM', gated_key(groups), name) end
 end
 
 -- Writes: the first lane of a line decides when it is served.
 local function reindex(line)
   local first = redis.call('ZRANGE', lanes_key(line), 0, 0, 'WITHSCORES')
   if first[1] and not is_gated(line) then
-    redis.call('ZADD', ready_of(line), line_rank(line, first[1], tonumber(first[2])), line)
+    redis.call('ZADD', ready_of(line), first[2], line)
   else
     redis.call('ZREM', ready_of(line), line)
   end
@@ -109,7 +123,7 @@ end
 local function write_opened()
   for _, here in ipairs(opened_order) do
     redis.call('ZREM', gated_key(here.gate), here.word)
-    if redis.call('EXISTS', gated_key(here.gate)) == 0 then redis.call('SREM', gated_gates_key, here.gate) end
+    write_ungated(here.gate)
     if here.lane ~= '' then
       redis.call('ZREM', shut_key(here.line), here.lane)
       redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
@@ -140,14 +154,14 @@ local function place(line, priority, id, front, lane_words)
     here.fill = redis.call('LLEN', key) == 0
     here.gated = is_gated(line)
     if here.fill then
-      here.rank = rank(line, priority)
+      here.rank = rank(priority)
       redis.call('ZSCORE', lanes_key(line), lane)
     elseif front and string.sub(lane, 1, 1) == '*' then
       -- the turn of its order is its own: it opens the lane that waits for that
       local queue, turn = queue_of(line), string.match(lane, 'o=([^;]*)')
       local name = 'o/' .. plain(queue) .. '/' .. turn
       here.turn = redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) and name
-      here.rank = rank(line, priority)
+      here.rank = rank(priority)
       redis.call('ZSCORE', lanes_key(line), lane)
       touch(shut_key(line))
     end
@@ -168,12 +182,12 @@ local function write_places()
     if here.turn then
       redis.call('ZREM', gated_key(here.turn), here.line .. ' ' .. here.lane)
       redis.call('ZREM', shut_key(here.line), here.lane)
-      if redis.call('EXISTS', gated_key(here.turn)) == 0 then redis.call('SREM', gated_gates_key, here.turn) end
+      write_ungated(here.turn)
     end
     if here.fill or here.turn then
       redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
       if not here.gated then
-        redis.call('ZADD', ready_of(here.line), 'LT', line_rank(here.line, here.lane, here.rank), here.line)
+        redis.call('ZADD', ready_of(here.line), 'LT', here.rank, here.line)
       end
     end
   end

@@ -10,6 +10,38 @@ local function enough()
   return #taken.ids >= wanted or looks >= wanted + MOST_LOOKS or bytes >= MOST_BYTES
 end
 
+local function find_gates(visit, key)
+  local queue = queue_of(visit.line)
+  visit.gates, visit.weight = gates_of(queue, key)
+  local its_queue = queue_gate(queue)
+  if its_queue then visit.gates[#visit.gates + 1] = its_queue end
+end
+
+-- Does this job stand in this lane, waiting? What has left it is passed over.
+local function stands(visit, spec, run)
+  if not spec or (run and run.state ~= 'w') then return false end
+  local queue, priority, key = spec_place(spec)
+  if line_of(queue, run and has(run, SUSPECT)) ~= visit.line then return false end
+  if visit.is_ordered then return string.match(key, 'o=[^;]*') == visit.home end
+  return key == visit.home and priority == visit.priority
+end
+
+-- Looks for the first job of an ordering key, whose gates are those of the lane.
+local function find_head(visit)
+  while visit.used < visit.length and looks < wanted + MOST_LOOKS do
+    local id = redis.call('LINDEX', visit.list, visit.used)
+    local spec, run = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
+    if stands(visit, spec, run and read_run(run)) then
+      local key = (spec_keys(spec))
+      visit.first = id
+      find_gates(visit, visit.type and key .. ';t=' .. visit.type or key)
+      return
+    end
+    visit.used = visit.used + 1
+    looks = looks + 1
+  end
+end
+
 local function visit_of(line, lane)
   local priority, key = string.match(lane, '^([^:]*):(.*)$')
   local list = lane_key(line, lane)
@@ -17,10 +49,13 @@ local function visit_of(line, lane)
   visit.home = string.gsub(key, ';?t=[^;]*$', '')
   visit.type = lane_type(key)
   visit.length = redis.call('LLEN', list)
-  visit.gates, visit.weight = gates_of(queue_of(line), key)
-  local its_queue = queue_gate(queue_of(line))
-  if its_queue then visit.gates[#visit.gates + 1] = its_queue end
   visit.is_ordered = not visit.priority
+  if visit.is_ordered then
+    visit.gates, visit.weight = {}, 1
+    find_head(visit)
+  else
+    find_gates(visit, key)
+  end
   visits[#visits + 1] = visit
   return visit
 end
@@ -30,18 +65,16 @@ local function share(visit, per_weight)
   if visit.used >= visit.length then return 0 end
   local most = math.min(per_weight * visit.weight, visit.length - visit.used, CHUNK)
   if #visit.gates == 0 then return most end
-  local first = visit.is_ordered and redis.call('LINDEX', visit.list, visit.used) or nil
-  local room, closed = room_of(visit.gates, first)
+  if visit.is_ordered then most = 1 end
+  local room, closed = room_of(visit.gates, visit.first)
   if room == 0 then visit.closed = closed end
   return math.min(most, room)
 end
 
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
 local function look(visit, id, spec, run)
-  if not spec or taken.seen[id] or (run and run.state ~= 'w') then return end
+  if taken.seen[id] or not stands(visit, spec, run) then return end
   local queue, priority, key, unique = spec_place(spec)
-  local here = key == visit.home and (priority == visit.priority or not visit.priority)
-  if not here or line_of(queue, run and has(run, SUSPECT)) ~= visit.line then return end
   local its_type = spec_type(spec)
   taken.seen[id] = true
   bytes = bytes + #spec
@@ -52,7 +85,7 @@ local function look(visit, id, spec, run)
   end
   local n = #taken.ids + 1
   taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or queue
-  taken.holds[n] = with_unique(pass(visit.gates, id), unique)
+  taken.holds[n] = with_unique(pass(visit.gates, id, run and run.deliveries or 0), unique)
   if unique ~= '' then leave_key(unique, id, 'a') end
 end
 
@@ -117,16 +150,19 @@ end
 local function end_visits()
   for _, visit in ipairs(visits) do
     if visit.used < visit.length then
+      if visit.is_ordered then find_head(visit) end
       if #visit.gates > 0 then
-        local _, closed = room_of(visit.gates, redis.call('LINDEX', visit.list, visit.used))
+        local _, closed = room_of(visit.gates, visit.first)
         visit.closed = closed
       end
-      if visit.closed then
-        touch(gated_key(visit.closed.name))
+      if visit.used >= visit.length then
+        visit.closed = nil
+      elseif visit.closed then
+        touch_gate(visit.closed.name)
         touch(shut_key(visit.line))
       else
         left_over = visit.line
-        if not visit.priority then visit.rank = rank(visit.line, lane_priority(visit.line, visit.lane)) end
+        if visit.is_ordered then visit.rank = rank(lane_priority(visit.line, visit.lane)) end
       end
     end
   end
@@ -171,7 +207,7 @@ local function write_visits()
       here.gone[#here.gone + 1] = visit.lane
       write_gated(visit.closed.name, visit.line, visit.lane)
     elseif visit.used > 0 then
-      here.ranked[#here.ranked + 1] = visit.rank or rank(visit.line, visit.priority)
+      here.ranked[#here.ranked + 1] = visit.rank or rank(visit.priority)
       here.ranked[#here.ranked + 1] = visit.lane
     end
   end
