@@ -25,6 +25,7 @@ from jobd.roles.declared_limits import DeclaredLimits
 from jobd.roles.embedded import Embedded
 from jobd.roles.leases import Leases
 from jobd.roles.membership import Membership
+from jobd.roles.operator import Operator
 from jobd.roles.pruner import Pruner
 from jobd.roles.reaper import Reaper
 from jobd.roles.scheduler import Scheduler
@@ -172,6 +173,7 @@ class House:
             membership = self._membership(store, "monitor", ["@monitor"], keeper)
             yield Reaper(membership, verdicts, report=report, on_settled=client.observers.settled)
             yield Pruner(store, report=report)
+            yield Operator(client, report=report)
         if "worker" in self.roles:
             if settings.worker.processes == 0:
                 yield self._engine(store, client, keeper)

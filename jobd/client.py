@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from jobd.control.jobs import JobControl
+from jobd.control.filters import JobFilter
 from jobd.control.limits import LimitControl
 from jobd.control.queues import QueueControl
 from jobd.control.why import WhyControl
 from jobd.domain.delivery import Met
 from jobd.domain.levels import Levels
-from jobd.domain.names import same_name
 from jobd.domain.options import read_options
-from jobd.domain.state import State, parse_states
+from jobd.domain.state import State
 from jobd.endings import Endings
 from jobd.errors import JobCancelled, JobFailed, StateConflict, UniqueConflict
 from jobd.handle import JobHandle, Outcome
@@ -31,14 +29,14 @@ if TYPE_CHECKING:
     from jobd.domain.queue import Queue
     from jobd.intake import Intake, Planned, Request
     from jobd.settings import Settings
-    from jobd.store.queries import Filter, Page
+    from jobd.store.queries import Page
     from jobd.store.store import Member, Store
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(JobControl, QueueControl, LimitControl, WhyControl):
+class Client(QueueControl, LimitControl, WhyControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(
@@ -258,28 +256,6 @@ class Client(JobControl, QueueControl, LimitControl, WhyControl):
 
     # --- many ----------------------------------------------------------------------------------------------------
 
-    def _filter(
-        self,
-        status: str | Iterable[str] | None,
-        type_name: str | None,
-        queue: str | None,
-        day: date | None,
-        after: datetime | None,
-        before: datetime | None,
-    ) -> Filter:
-        from jobd.domain.calendar import day_of
-        from jobd.store.queries import Filter
-
-        words = [status] if isinstance(status, str) else list(status or ())
-        states = frozenset().union(*map(parse_states, words)) if words else frozenset(State)
-        if day is not None:
-            start, end = day_of(day)
-            after, before = max(filter(None, (after, start))), min(filter(None, (before, end)))
-        if type_name is not None:
-            found = self.catalog.find(type_name)
-            type_name = found.name if found else same_name(type_name)
-        return Filter(states=states, queue=queue, type=type_name, created_after=after, created_before=before)
-
     async def hint(self, job: Job) -> str | None:
         """Why no worker takes this waiting job; None if one will, or if it does not wait."""
         return await self._takers.hint(job)
@@ -292,26 +268,12 @@ class Client(JobControl, QueueControl, LimitControl, WhyControl):
         """The worker processes that have joined and not left."""
         return [member for member in await self.store.members() if member.kind in ("worker", "solo")]
 
-    async def list(
-        self,
-        *,
-        status: str | Iterable[str] | None = None,
-        type: str | None = None,
-        queue: str | None = None,
-        date: date | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
-        """A page of up to `limit` (1 to 200) jobs. `status` is a state or a word for one or several ("pending"); `date`
-        is a day in UTC on which they were created. Active jobs come first, then waiting ones in the order of service,
-        then delayed, blocked, failed, completed and cancelled ones. Raises InvalidRequest."""
+    async def list(self, *, limit: int = 50, cursor: str | None = None, **which: Unpack[JobFilter]) -> Page:
+        """A page of up to `limit` (1 to 200) jobs that fit: `status` is a state or a word for one or several, such as
+        "pending"; `date` a day in UTC on which they were created; `type`, `queue`, `created_after`, `created_before`,
+        `finished_before`, `tags` (all of them) and `metadata` (these facts, equal). Active jobs come first, then
+        waiting ones in the order of service, then delayed, blocked, failed, completed and cancelled ones. Raises
+        InvalidRequest."""
         from jobd.store.queries import list_jobs
 
-        return await list_jobs(
-            self.store,
-            self._filter(status, type, queue, date, created_after, created_before),
-            limit=limit,
-            cursor=cursor,
-        )
+        return await list_jobs(self.store, self.filter_of(which), limit=limit, cursor=cursor)

@@ -83,6 +83,13 @@ class JobNotFound(JobdError):
     code = "not_found"
 
 
+class NotThere(JobdError):
+    """Raised when there is no queue or operation of this name."""
+
+    status = 404
+    code = "not_found"
+
+
 class StateConflict(JobdError):
     """Raised when the state a job is in does not allow what was asked."""
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, Unpack, overload
 
 from jobd.client import Client
-from jobd.control.sync import SyncJobControl, SyncLimitControl, SyncQueueControl, SyncWhyControl
+from jobd.control.filters import JobFilter
+from jobd.control.sync import (
+    SyncJobControl,
+    SyncLimitControl,
+    SyncOperationControl,
+    SyncQueueControl,
+    SyncWhyControl,
+)
 from jobd.loop_thread import LoopThread, Runner
 
 if TYPE_CHECKING:
@@ -76,7 +82,7 @@ class SyncJobHandle(Generic[R]):
         return self._run(self._handle.retry)
 
 
-class SyncClient(SyncJobControl, SyncQueueControl, SyncLimitControl, SyncWhyControl):
+class SyncClient(SyncJobControl, SyncOperationControl, SyncQueueControl, SyncLimitControl, SyncWhyControl):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""
 
@@ -219,29 +225,6 @@ class SyncClient(SyncJobControl, SyncQueueControl, SyncLimitControl, SyncWhyCont
     def _handled(self, handle: JobHandle[Any]) -> SyncJobHandle[Any]:
         return SyncJobHandle(self._run, handle)
 
-    def list(
-        self,
-        *,
-        status: str | Iterable[str] | None = None,
-        type: str | None = None,
-        queue: str | None = None,
-        date: date | None = None,
-        created_after: datetime | None = None,
-        created_before: datetime | None = None,
-        limit: int = 50,
-        cursor: str | None = None,
-    ) -> Page:
+    def list(self, *, limit: int = 50, cursor: str | None = None, **which: Unpack[JobFilter]) -> Page:
         """See Client.list."""
-        return self._run(
-            partial(
-                self._client.list,
-                status=status,
-                type=type,
-                queue=queue,
-                date=date,
-                created_after=created_after,
-                created_before=created_before,
-                limit=limit,
-                cursor=cursor,
-            )
-        )
+        return self._run(partial(self._client.list, limit=limit, cursor=cursor, **which))

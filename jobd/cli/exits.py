@@ -19,6 +19,7 @@ class Exit(IntEnum):
     UNREACHABLE = 6
     TIMED_OUT = 7
     JOB_FAILED = 8
+    PARTLY = 10
     OUTPUT = 11
     INTERRUPTED = 130
 
@@ -33,6 +34,7 @@ MEANINGS = {
     Exit.UNREACHABLE: "the store cannot be reached or used",
     Exit.TIMED_OUT: "the job has not ended within the time that you gave",
     Exit.JOB_FAILED: "the job has ended, but not successfully",
+    Exit.PARTLY: "it was done to some jobs, and could not be done to others",
     Exit.OUTPUT: "what was asked may be done, but its output could not be written: the disk is full, or it is closed",
     Exit.INTERRUPTED: "interrupted by Ctrl-C",
 }
@@ -46,6 +48,7 @@ class OutputError(errors.JobdError):
 
 _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.JobNotFound, Exit.NOT_FOUND),
+    (errors.NotThere, Exit.NOT_FOUND),
     (errors.StateConflict, Exit.CONFLICT),
     (errors.UniqueConflict, Exit.CONFLICT),
     (errors.ResultTimeout, Exit.TIMED_OUT),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobd.cli.bulk import act_on_all, check_choice, for_many
 from jobd.cli.job_data import data_options, read_data
 from jobd.cli.job_options import job_options
 from jobd.cli.job_rows import for_each
@@ -19,9 +20,10 @@ from jobd.domain.options import Options
 
 if TYPE_CHECKING:
     from jobd.client import Client
+    from jobd.control.filters import JobFilter
     from jobd.domain.job import Job
 
-_IDS = click.argument("ids", metavar="ID...", nargs=-1, required=True)
+_IDS = click.argument("ids", metavar="[ID]...", nargs=-1)
 _ID = click.argument("job_id", metavar="ID")
 
 
@@ -62,11 +64,25 @@ Examples:
   jobd jobs list --status delayed | cut -f1 | jobd jobs promote -"""
 )
 @_IDS
+@for_many
 @prints
 @asks_store
-def promote(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
-    """Run delayed jobs now. An ID of - reads ids from standard input."""
-    for_each(place, screen, ids, lambda client, job_id: client.promote(job_id))
+def promote(
+    place: Place,
+    screen: Screen,
+    ids: tuple[str, ...],
+    which: JobFilter,
+    everything: bool,
+    most: int | None,
+    dry_run: bool,
+) -> None:
+    """Run delayed jobs now.
+
+    An ID of - reads ids from standard input. Without ids, it is done to all that fit.
+    """
+    if check_choice(ids, which, everything=everything):
+        return act_on_all(place, screen, "promote", which, most=most, dry_run=dry_run)
+    return for_each(place, screen, ids, lambda client, job_id: client.promote(job_id))
 
 
 @click.command(
@@ -94,15 +110,28 @@ Examples:
 @_IDS
 @click.option("--to", metavar="QUEUE", type=QueueName(), required=True, help="The queue.")
 @click.option("--reason", metavar="TEXT", help="Why; kept with the old job.")
+@for_many
 @prints
 @asks_store
-def move(place: Place, screen: Screen, ids: tuple[str, ...], to: str, reason: str | None) -> None:
+def move(
+    place: Place,
+    screen: Screen,
+    ids: tuple[str, ...],
+    to: str,
+    reason: str | None,
+    which: JobFilter,
+    everything: bool,
+    most: int | None,
+    dry_run: bool,
+) -> None:
     """Move jobs that have not started, or have failed, to another queue.
 
     A new job is made there, and the old one ends as cancelled; each tells the id of the other. It prints the new ones.
-    An ID of - reads ids from standard input.
+    An ID of - reads ids from standard input. Without ids, it is done to all that fit.
     """
-    for_each(place, screen, ids, lambda client, job_id: client.move_to(job_id, to, reason=reason))
+    if check_choice(ids, which, everything=everything):
+        return act_on_all(place, screen, "move", which, to=to, reason=reason, most=most, dry_run=dry_run)
+    return for_each(place, screen, ids, lambda client, job_id: client.move_to(job_id, to, reason=reason))
 
 
 @click.command(
@@ -149,15 +178,30 @@ Examples:
   jobd jobs list --status completed | cut -f1 | jobd jobs delete -"""
 )
 @_IDS
+@for_many
 @prints
 @asks_store
-def delete(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
-    """Remove jobs that do not run, and all that is known of them. An ID of - reads ids from standard input."""
+def delete(
+    place: Place,
+    screen: Screen,
+    ids: tuple[str, ...],
+    which: JobFilter,
+    everything: bool,
+    most: int | None,
+    dry_run: bool,
+) -> None:
+    """Remove jobs that do not run, and all that is known of them.
+
+    An ID of - reads ids from standard input. Without ids, it is done to all that fit, which are those that have ended
+    unless --status says more.
+    """
+    if check_choice(ids, which, everything=everything):
+        return act_on_all(place, screen, "remove", which, most=most, dry_run=dry_run)
 
     async def remove(client: Client, job_id: str) -> None:
         await client.remove(job_id)
 
-    for_each(place, screen, ids, remove)
+    return for_each(place, screen, ids, remove)
 
 
 EDITS: Mapping[str, click.Command] = {

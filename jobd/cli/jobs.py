@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobd.cli.bulk import act_on_all, check_choice, for_many, job_filter
 from jobd.cli.job_edits import EDITS
 from jobd.cli.job_rows import JOB_COLUMNS, for_each, job_row
 from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job
 from jobd.cli.noun_group import NounGroup
-from jobd.cli.options import Day, Length, QueueName, Whole, asks_store, prints
+from jobd.cli.options import Length, Whole, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen, json_text
 from jobd.cli.table import Cell, Column
@@ -21,6 +21,7 @@ from jobd.errors import StateConflict
 
 if TYPE_CHECKING:
     from jobd.client import Client
+    from jobd.control.filters import JobFilter
 
 
 @click.group(
@@ -45,16 +46,7 @@ Examples:
   jobd jobs list --status failed --type send-email --date 2026-01-31
   jobd jobs list --status waiting -o json""",
 )
-@click.option(
-    "--status",
-    metavar="WORD",
-    multiple=True,
-    help="waiting, delayed, blocked, active, completed, failed, "
-    "cancelled, or a word such as pending or finished; may be repeated.",
-)
-@click.option("--type", "job_type", metavar="NAME", help="Of this job type.")
-@click.option("--queue", metavar="NAME", type=QueueName(), help="Of this queue.")
-@click.option("--date", metavar="YYYY-MM-DD", type=Day(), help="Created on this day (UTC).")
+@job_filter
 @click.option("--limit", metavar="N", type=Whole(1, 200), default=50, help="At most so many (1 to 200; 50).")
 @click.option("--cursor", metavar="WORD", help="Go on where an earlier list ended.")
 @prints
@@ -62,10 +54,7 @@ Examples:
 def list_jobs(
     place: Place,
     screen: Screen,
-    status: tuple[str, ...],
-    job_type: str | None,
-    queue: str | None,
-    date: dt.date | None,
+    which: JobFilter,
     limit: int,
     cursor: str | None,
 ) -> None:
@@ -74,9 +63,7 @@ def list_jobs(
     Active ones come first, then waiting ones in the order of service, delayed, blocked, failed, completed and
     cancelled ones.
     """
-    page = place.ask(
-        lambda client: client.list(status=status, type=job_type, queue=queue, date=date, limit=limit, cursor=cursor)
-    )
+    page = place.ask(lambda client: client.list(limit=limit, cursor=cursor, **which))
     if screen.is_json:
         return screen.json(
             page_to_json(page.jobs, limit=limit, cursor=page.cursor, scanned=page.scanned, complete=page.complete)
@@ -115,7 +102,8 @@ def show(place: Place, screen: Screen, job_id: str) -> None:
     "why",
     epilog="""\b
 Examples:
-  jobd jobs why 01KAMWZY9SVJ3Y4S5QKZ8J6T2N""",
+  jobd jobs why 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs why order-1234 -o json""",
 )
 @click.argument("job_id", metavar="ID")
 @prints
@@ -137,17 +125,29 @@ Examples:
   jobd jobs cancel 01KAMWZY9SVJ3Y4S5QKZ8J6T2N --reason "sent by hand"
   jobd jobs list --status waiting | cut -f1 | jobd jobs cancel -""",
 )
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--reason", metavar="TEXT", help="Why; kept with the job.")
+@for_many
 @prints
 @asks_store
-def cancel(place: Place, screen: Screen, ids: tuple[str, ...], reason: str | None) -> None:
+def cancel(
+    place: Place,
+    screen: Screen,
+    ids: tuple[str, ...],
+    reason: str | None,
+    which: JobFilter,
+    everything: bool,
+    most: int | None,
+    dry_run: bool,
+) -> None:
     """Cancel jobs.
 
     One that has not started is cancelled at once; the worker of a running one is told to stop it. An ID of - reads ids
-    from standard input.
+    from standard input. Without ids, it is done to all that fit.
     """
-    for_each(place, screen, ids, lambda client, job_id: client.cancel(job_id, reason=reason))
+    if check_choice(ids, which, everything=everything):
+        return act_on_all(place, screen, "cancel", which, reason=reason, most=most, dry_run=dry_run)
+    return for_each(place, screen, ids, lambda client, job_id: client.cancel(job_id, reason=reason))
 
 
 @jobs.command(
@@ -155,17 +155,30 @@ def cancel(place: Place, screen: Screen, ids: tuple[str, ...], reason: str | Non
     epilog="""\b
 Examples:
   jobd jobs retry 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
+  jobd jobs retry --queue email-notifications --date 2026-01-31 --dry-run
   jobd jobs list --status failed | cut -f1 | jobd jobs retry -""",
 )
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@for_many
 @prints
 @asks_store
-def retry(place: Place, screen: Screen, ids: tuple[str, ...]) -> None:
+def retry(
+    place: Place,
+    screen: Screen,
+    ids: tuple[str, ...],
+    which: JobFilter,
+    everything: bool,
+    most: int | None,
+    dry_run: bool,
+) -> None:
     """Run jobs again that have ended.
 
-    They get all their attempts anew. An ID of - reads ids from standard input.
+    They get all their attempts anew. An ID of - reads ids from standard input. Without ids, it is done to all that fit,
+    which are failed ones unless --status says more.
     """
-    for_each(place, screen, ids, lambda client, job_id: client.retry(job_id))
+    if check_choice(ids, which, everything=everything):
+        return act_on_all(place, screen, "retry", which, most=most, dry_run=dry_run)
+    return for_each(place, screen, ids, lambda client, job_id: client.retry(job_id))
 
 
 @jobs.command(

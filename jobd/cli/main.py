@@ -20,9 +20,10 @@ _ENTRIES: Mapping[str, Entry] = {
     "run": Entry("jobd.cli.run", "run", "Run jobs: all of jobd, or some roles of it."),
     "enqueue": Entry("jobd.cli.enqueue", "enqueue", "Enqueue a job."),
     "jobs": Entry("jobd.cli.jobs", "jobs", "List, show, change, cancel and retry jobs."),
-    "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and resume queues."),
+    "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and clean queues."),
     "limits": Entry("jobd.cli.limits", "limits", "See and change what limits queues, groups, types and keys."),
     "workers": Entry("jobd.cli.workers", "workers", "See the worker processes."),
+    "operations": Entry("jobd.cli.operations", "operations", "See what is being done to many jobs, and stop it."),
     "plugins": Entry("jobd.cli.plugins", "plugins", "See the installed plugins."),
     "help": Entry("jobd.cli.topics", "help_", "Explain a command or a topic."),
 }

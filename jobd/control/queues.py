@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from jobd.control.filters import JobFilter
+from jobd.control.operations import OperationControl
 from jobd.domain.duration import Duration, milliseconds
 from jobd.domain.limits import Scope, gate_of
 from jobd.domain.names import same_name
 from jobd.domain.queue import Pause, Queue, pause_in, pause_of
 from jobd.domain.state import State
-from jobd.errors import OptionError
+from jobd.errors import OptionError, StateConflict
 
 if TYPE_CHECKING:
     from jobd.store.shard import Shard
-    from jobd.store.store import Store
 
 LONGEST_REASON = 1_000
 _EMPTY: Mapping[State, int] = dict.fromkeys(State, 0)
 
 
-class QueueControl:
+class QueueControl(OperationControl):
     """The part of a client that is about queues."""
-
-    store: Store
 
     async def queues(self) -> dict[str, Queue]:
         """All queues that ever had a job or are paused, by name: how many jobs they have in each state, and what is
@@ -90,6 +89,58 @@ class QueueControl:
             was_paused = was_paused or pause_in(gate, before, now_ms) is not None
             await shard.set_rule(gate, {"paused": None})
         return was_paused
+
+    # --- what is in them ----------------------------------------------------------------------------------------
+
+    async def drain(self, queue: str, *, delayed: bool = False) -> int:
+        """Removes the jobs of a queue that wait, and those that are `delayed` if asked; never one that runs. Returns
+        how many. If this process dies over it, a monitor goes on."""
+        states = [State.WAITING, *([State.DELAYED] if delayed else [])]
+        return await self._all("remove", queue=queue, status=states)
+
+    async def clean(
+        self,
+        queue: str,
+        *,
+        status: str | Iterable[str] = "ended",
+        older_than: Duration = 0,
+        most: int | None = None,
+    ) -> int:
+        """Removes jobs of a queue that ended longer ago than `older_than`, up to `most`: all of them, or those that
+        `status` names. Returns how many."""
+        before = await self.long_ago(milliseconds(older_than, name="older_than"))
+        return await self._all("remove", queue=queue, status=status, finished_before=before, most=most)
+
+    async def retry_failed(self, queue: str) -> int:
+        """Runs all failed jobs of a queue again. Returns how many."""
+        return await self._all("retry", queue=queue)
+
+    async def promote_delayed(self, queue: str) -> int:
+        """Makes all delayed jobs of a queue wait now. Returns how many."""
+        return await self._all("promote", queue=queue)
+
+    async def obliterate(self, queue: str, *, force: bool = False) -> int:
+        """Removes all jobs of a queue, ended ones too. Raises StateConflict if any run, unless asked to `force` it:
+        then these are removed as well, and their workers told to stop them. Returns how many."""
+        from jobd.store.queries import MOST_ON_PAGE, Filter, list_jobs
+
+        shard = self.store.shards[self.store.shard_for(queue)]
+        active = (await self.store.counts()).get(queue, _EMPTY).get(State.ACTIVE, 0)
+        if active and not force:
+            raise StateConflict(f"queue {queue} has {active} active jobs; pause it and wait, or force it")
+        states = frozenset(State) if force else frozenset(State) - {State.ACTIVE}
+        removed, cursor = 0, None
+        while True:
+            page = await list_jobs(self.store, Filter(queue=queue, states=states), limit=MOST_ON_PAGE, cursor=cursor)
+            words = await shard.delete([job.id for job in page.jobs], states) if page.jobs else []
+            removed += words.count("gone")
+            cursor = page.cursor
+            if cursor is None:
+                return removed
+
+    async def _all(self, verb: str, *, most: int | None = None, **which: Unpack[JobFilter]) -> int:
+        begun = await self.operate(verb, most=most, **which)
+        return (await self.run_operation(begun.id)).done
 
     def _gate(self, queue: str | None, group: str | None, type: str | None) -> tuple[str, Sequence[Shard]]:
         """The gate that is meant, and the shards where it stands."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
+from jobd.control.filters import JobFilter
 from jobd.control.jobs import KEEP
 from jobd.domain.duration import Duration
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from jobd.domain.job import Job
     from jobd.domain.keywords import JobOptions
     from jobd.domain.limits import Limits
+    from jobd.domain.operation import Operation, Preview
     from jobd.domain.queue import Pause, Queue
     from jobd.domain.reason import Reason
     from jobd.loop_thread import Runner
@@ -52,6 +55,46 @@ class SyncJobControl:
         self._run(self._client.remove, job_id)
 
 
+class SyncOperationControl:
+    """The twin of OperationControl."""
+
+    _client: Client
+    _run: Runner
+
+    def preview(self, verb: str, **which: Unpack[JobFilter]) -> Preview:
+        """See Client.preview."""
+        return self._run(partial(self._client.preview, verb, **which))
+
+    def operate(
+        self,
+        verb: str,
+        *,
+        reason: str | None = None,
+        to: str | None = None,
+        changes: JobOptions | None = None,
+        most: int | None = None,
+        **which: Unpack[JobFilter],
+    ) -> Operation:
+        """See Client.operate."""
+        return self._run(partial(self._client.operate, verb, reason=reason, to=to, changes=changes, most=most, **which))
+
+    def operations(self) -> list[Operation]:
+        """See Client.operations."""
+        return self._run(self._client.operations)
+
+    def operation(self, operation_id: str) -> Operation:
+        """See Client.operation."""
+        return self._run(self._client.operation, operation_id)
+
+    def abort_operation(self, operation_id: str) -> Operation:
+        """See Client.abort_operation."""
+        return self._run(self._client.abort_operation, operation_id)
+
+    def run_operation(self, operation_id: str, *, seconds: float | None = None) -> Operation:
+        """See Client.run_operation."""
+        return self._run(partial(self._client.run_operation, operation_id, seconds=seconds))
+
+
 class SyncQueueControl:
     """The twin of QueueControl."""
 
@@ -82,6 +125,33 @@ class SyncQueueControl:
     def resume(self, queue: str | None = None, *, group: str | None = None, type: str | None = None) -> bool:
         """See Client.resume."""
         return self._run(partial(self._client.resume, queue, group=group, type=type))
+
+    def drain(self, queue: str, *, delayed: bool = False) -> int:
+        """See Client.drain."""
+        return self._run(partial(self._client.drain, queue, delayed=delayed))
+
+    def clean(
+        self,
+        queue: str,
+        *,
+        status: str | Iterable[str] = "ended",
+        older_than: Duration = 0,
+        most: int | None = None,
+    ) -> int:
+        """See Client.clean."""
+        return self._run(partial(self._client.clean, queue, status=status, older_than=older_than, most=most))
+
+    def retry_failed(self, queue: str) -> int:
+        """See Client.retry_failed."""
+        return self._run(self._client.retry_failed, queue)
+
+    def promote_delayed(self, queue: str) -> int:
+        """See Client.promote_delayed."""
+        return self._run(self._client.promote_delayed, queue)
+
+    def obliterate(self, queue: str, *, force: bool = False) -> int:
+        """See Client.obliterate."""
+        return self._run(partial(self._client.obliterate, queue, force=force))
 
 
 class SyncWhyControl:

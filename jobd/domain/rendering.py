@@ -9,6 +9,7 @@ from typing import Any
 from jobd.domain.calendar import written
 from jobd.domain.job import Attempt, Job, LogLine, Progress
 from jobd.domain.limits import Limits
+from jobd.domain.operation import Operation
 from jobd.domain.options import ROWS, Options
 from jobd.domain.queue import Pause, Queue
 from jobd.domain.reason import Reason
@@ -152,6 +153,24 @@ def limits_to_json(limits: Limits) -> dict[str, Any]:
         **dict(zip(target, limits.names, strict=True)),
         "limits": limits.holds,
         "set": sorted(limits.set),
+    }
+
+
+def operation_to_json(operation: Operation) -> dict[str, Any]:
+    """An operation, and how far it is."""
+    return {
+        "id": operation.id,
+        "action": operation.verb.value,
+        "status": operation.stage.value,
+        "filter": dict(operation.filter),
+        "arguments": dict(operation.arguments),
+        "seen": operation.seen,
+        "done": operation.done,
+        "skipped": operation.skipped,
+        "failed": operation.failed,
+        "errors": [dict(error) for error in operation.errors],
+        "began_at": time_to_json(operation.began_at),
+        "ended_at": time_to_json(operation.ended_at),
     }
 
 

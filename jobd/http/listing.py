@@ -7,14 +7,16 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from hashlib import blake2s
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiohttp import web
 
+from jobd.control.filters import JobFilter
 from jobd.domain.calendar import FIRST_YEAR, LAST_YEAR, parse_time
+from jobd.domain.plain_json import from_json
 from jobd.domain.rendering import page_to_json
 from jobd.domain.state import parse_states
-from jobd.errors import InvalidRequest
+from jobd.errors import FieldFault, InvalidRequest
 from jobd.http.answer import answer
 from jobd.http.queues import actual_name
 from jobd.http.refusals import BadRequest
@@ -48,18 +50,45 @@ def _read_query(query: Any) -> dict[str, Any]:
     for name in dict.fromkeys(query):
         values = query.getall(name)
         try:
+            if name.startswith("metadata."):
+                wanted.setdefault("metadata", {})[name.removeprefix("metadata.")] = _fact(values)
+                continue
             if name not in _READERS:
                 raise ValueError(_unknown(name))
-            if len(values) > 1 and name != "status":
+            if len(values) > 1 and name not in ("status", "tag", "tags"):
                 raise ValueError("this is given twice")
-            wanted[name] = _READERS[name](values)
+            wanted["tags" if name == "tag" else name] = _READERS[name](values)
         except (ValueError, InvalidRequest) as error:
-            code = "invalid" if name in _READERS else "unknown_parameter"
+            known = name in _READERS or name.startswith("metadata.")
+            code = "invalid" if known else "unknown_parameter"
             faults.append({"parameter": name, "code": code, "message": str(error)})
     if faults:
         said = "; ".join(f"{fault['parameter']}: {fault['message']}" for fault in faults)
         raise BadRequest(f"the query cannot be used: {said}", faults)
     return wanted
+
+
+def read_filter(said: Mapping[str, Any]) -> JobFilter:
+    """Which jobs a body means, in the words of the query; `status` and `tags` may be lists, `metadata` is an object.
+    Raises InvalidRequest with the pointer of each wrong field."""
+    which: dict[str, Any] = {}
+    faults: list[FieldFault] = []
+    for name, value in said.items():
+        try:
+            if name == "metadata" and isinstance(value, dict):
+                which[name] = value
+            elif name not in _READERS or name in ("limit", "cursor"):
+                raise ValueError("there is no such field")
+            else:
+                words = value if isinstance(value, list) else [value]
+                if not words or not all(isinstance(word, str) for word in words):
+                    raise ValueError("this is not a text")
+                which["tags" if name == "tag" else name] = _READERS[name](words)
+        except (ValueError, InvalidRequest) as error:
+            faults.append(FieldFault(pointer=f"/filter/{name}", code="invalid", message=str(error)))
+    if faults:
+        raise InvalidRequest(f"{faults[0]['pointer']}: {faults[0]['message']}", faults)
+    return cast("JobFilter", which)
 
 
 def _unknown(name: str) -> str:
@@ -79,6 +108,18 @@ def _words(values: Sequence[str]) -> list[str]:
     for word in words:
         parse_states(word)
     return words
+
+
+def _fact(values: Sequence[str]) -> Any:
+    """A value of the metadata: JSON where it is, else a text."""
+    if len(values) > 1:
+        raise ValueError("this is given twice")
+    value = from_json(values[0].encode())
+    return values[0] if value is None else value
+
+
+def _tags(values: Sequence[str]) -> list[str]:
+    return [_text([word]) for value in values for word in value.split(",")]
 
 
 def _day(values: Sequence[str]) -> date:
@@ -111,6 +152,9 @@ _READERS: Final[Mapping[str, Callable[[Sequence[str]], Any]]] = {
     "date": _day,
     "created_after": _time,
     "created_before": _time,
+    "finished_before": _time,
+    "tag": _tags,
+    "tags": _tags,
     "limit": _limit,
     "cursor": _text,
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from jobd.http import health, index, job_edits, job_types, jobs, limits, listing, queues, workers
+from jobd.http import health, index, job_edits, job_types, jobs, limits, listing, operations, queues, workers
 from jobd.http.body import read_object
 from jobd.http.expectation import expect_body
 
@@ -79,6 +79,8 @@ def patch(path: str, taker: Taker, *, needs: Permission) -> Route:
     return Route("PATCH", path, handler, needs, Body.REQUIRED, (200,))
 
 
+_DONE = (200, 202)
+"""done, or begun and carried on by a monitor"""
 ROUTES: tuple[Route, ...] = (
     get("/", index.show_index),
     get("/livez", health.livez, needs=Permission.NONE),
@@ -106,6 +108,27 @@ ROUTES: tuple[Route, ...] = (
     get("/api/v1/queues/{queue}", queues.show_queue),
     post("/api/v1/queues/{queue}/pause", queues.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),
     post("/api/v1/queues/{queue}/resume", queues.resume, needs=Permission.CONTROL, body=Body.OPTIONAL),
+    post("/api/v1/queues/{queue}/drain", operations.drain, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=_DONE),
+    post("/api/v1/queues/{queue}/clean", operations.clean, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=_DONE),
+    post(
+        "/api/v1/queues/{queue}/retry-failed",
+        operations.retry_failed,
+        needs=Permission.CONTROL,
+        body=Body.OPTIONAL,
+        gives=_DONE,
+    ),
+    post(
+        "/api/v1/queues/{queue}/promote-delayed",
+        operations.promote_delayed,
+        needs=Permission.CONTROL,
+        body=Body.OPTIONAL,
+        gives=_DONE,
+    ),
+    delete("/api/v1/queues/{queue}", operations.obliterate, needs=Permission.CONTROL, gives=(200,)),
+    post("/api/v1/operations", operations.begin, needs=Permission.CONTROL, body=Body.REQUIRED, gives=(202, 200)),
+    get("/api/v1/operations", operations.list_all),
+    get("/api/v1/operations/{operation}", operations.show),
+    post("/api/v1/operations/{operation}/cancel", operations.cancel, needs=Permission.CONTROL, body=Body.OPTIONAL),
     get("/api/v1/pauses", queues.list_pauses),
     get("/api/v1/limits", limits.list_limits),
     patch("/api/v1/limits", limits.set_limits, needs=Permission.CONTROL),

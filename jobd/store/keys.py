@@ -25,6 +25,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | uniques | hash | unique key → owner, since, until (ms), the job that follows (lua/lib/unique.lua) | while owned |
 | periods | zset | unique key with an end → that (ms) | until then |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
+| operations | zset | operation → when it began (ms) | the last 100, and those that run |
 | lanes:<line> | zset | lane → rank | while work waits in it |
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
 | gated:<gate> | zset | "line lane", or "line " for all of it → since when it waits there (ms) | while it waits |
@@ -37,6 +38,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | gone:<0-2> | hash | id → when it was removed, or met a unique key (ms); those of one minute | two to three minutes |
 | member:<member> | hash | lines, types, lease, about, last batch, what it took over, how it ended | as its lease |
 | inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
+| operation:<id> | hash | about, state, progress, owner, until, stop, began, ended | as in operations |
 | idle:<line> | set | members to wake for this line | while they are idle |
 """
 
@@ -64,6 +66,7 @@ FIXED = frozenset(
         "rates",
         "pauses",
         "opens",
+        "operations",
         "gated_gates",
         "expiring",
         "uniques",
@@ -122,6 +125,9 @@ class Keys:
 
     def inbox(self, member: str) -> str:
         return f"{self.base}inbox:{member}"
+
+    def operation(self, operation_id: str) -> str:
+        return f"{self.base}operation:{operation_id}"
 
     def idle(self, line: str) -> str:
         return f"{self.base}idle:{line}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +45,12 @@ class Filter:
     """a type's name"""
     created_after: datetime | None = None
     created_before: datetime | None = None
+    finished_before: datetime | None = None
+    """of those that have ended; the others are not asked"""
+    tags: frozenset[str] = frozenset()
+    """it has all of these"""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """it has all of these facts, equal"""
 
     def admits(self, job: Job) -> bool:
         """Does the job belong into the list?"""
@@ -54,6 +60,9 @@ class Filter:
             and (self.type is None or job.type == self.type)
             and (self.created_after is None or job.created_at >= self.created_after)
             and (self.created_before is None or job.created_at < self.created_before)
+            and (self.finished_before is None or job.finished_at is None or job.finished_at < self.finished_before)
+            and self.tags <= set(job.tags)
+            and all(name in job.metadata and job.metadata[name] == value for name, value in self.metadata.items())
         )
 
 

@@ -334,6 +334,13 @@ class Shard(Edits, UniqueKeys):
             self._know_time(int(seconds) * 1_000_000 + int(micros))
         return _monotonic_us() + (self._ahead_us or 0)
 
+    async def next_ms(self) -> int:
+        """The first millisecond behind the store's present one, asked now: what has happened was before it."""
+        if self.dictated_us is not None:
+            return self.dictated_us // 1_000 + 1
+        seconds, micros = await self.link.command("TIME")
+        return int(seconds) * 1_000 + int(micros) // 1_000 + 1
+
     def _know_time(self, now_us: int) -> None:
         self._asked_us = _monotonic_us()
         self._ahead_us = now_us - self._asked_us

@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 import jobd.store
+from jobd.domain.operation import Stage
 from jobd.domain.settle import Verdict
-from jobd.domain.state import ENDED, MOVES, UNSTARTED, State
+from jobd.domain.state import MOVES, State
 from jobd.domain.when import When
 from jobd.errors import StoreError
 from jobd.store import keys as documented
 from jobd.store import link, scripts
+from jobd.store.edits import Change, Move
 from jobd.store.keys import FIXED, Keys
+from jobd.store.operations import Operations
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, cancelled, done, ended, failed, given_back, new_job, retried
@@ -147,6 +150,18 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     await shard.prune("default", State.FAILED, 0)
     await shard.prune("default", State.COMPLETED, 0)
     await look()
+    operations = Operations(shard)
+    await operations.begin("one", {"verb": "retry", "filter": {}, "arguments": {}})
+    await operations.take("runner", 1_000)
+    await operations.advance("one", "runner", 1_000, Stage.RUNNING, {})
+    await operations.abort("one")
+    await hands.put(new_job("changed"), new_job("moved"))
+    await shard.change([Change("changed", due="+5")])
+    (spec,) = await shard.specs(["moved"])
+    assert spec is not None
+    await shard.move([Move("moved", spec, new_job("there", queue="elsewhere"))], {})
+    await shard.delete(["changed", "there"], set(State))
+    await look()
     await hands.join("last")
     await hands.fetch("last")
     await shard.leave("last")
@@ -197,6 +212,7 @@ def test_each_key_has_a_function_in_keys() -> None:
         keys.gone(2): "gone:<0-2>",
         keys.member("w"): "member:<member>",
         keys.inbox("w"): "inbox:<member>",
+        keys.operation("o"): "operation:<id>",
         keys.idle("q"): "idle:<line>",
     }
     assert set(made.values()) | FIXED == set(kinds)
@@ -275,7 +291,7 @@ def test_the_moves_of_a_script_are_moves_of_the_table(name: str) -> None:
     """Beside those, a job is gone when its retention ends or somebody removes it, and goes from hand to hand while it
     is active."""
     allowed: set[tuple[str, str]] = {(start or "–", end) for start, ways in MOVES.items() for end in ways.values()}
-    allowed |= {(state, "gone") for state in (*ENDED, *UNSTARTED)} | {(State.ACTIVE, State.ACTIVE)}
+    allowed |= {(state, "gone") for state in State} | {(State.ACTIVE, State.ACTIVE)}
     moves = {
         (start, end)
         for way in head(name).get("Moves", "").split("; ")

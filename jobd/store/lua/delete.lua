@@ -1,21 +1,28 @@
 #!lua flags=allow-oom
--- Removes jobs that do not run, and all that is known of them.
+-- Removes jobs, and all that is known of them. The worker of one that runs is told to stop it.
 -- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods
 -- ARGV: letters of the states in which they may be removed, then ids
 -- Returns: for each id: 'missing', 'gone' (now, or lately), or the letter of the state it is in and stays in
--- Moves: waiting, delayed, blocked, completed, failed, cancelled → gone; blocked → waiting, delayed
+-- Moves: waiting, delayed, blocked, active, completed, failed, cancelled → gone; blocked → waiting, delayed
 -- include: head spec run count wake delay rules unique gates place unstarted gone remove ended
 
 local allowed = ARGV[3]
-local reply, ids, undelayed, left, seen = {}, {}, {}, {}, {}
+local reply, ids, undelayed, left, stopped, left_by, seen = {}, {}, {}, {}, {}, {}, {}
 
 local function delete(id)
   local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
   if not spec then return gone_at(id) > 0 and 'gone' or 'missing' end
   local queue, _, _, unique = spec_place(spec)
   local run = raw and read_run(raw) or new_run('w', queue)
-  if run.state == 'a' or not string.find(allowed, run.state, 1, true) then return run.state end
-  if run.state == 'w' or run.state == 'd' or run.state == 'b' then
+  if not string.find(allowed, run.state, 1, true) then return run.state end
+  if run.state == 'a' then
+    let_go(run.holds, id, '-')
+    tell(id)
+    touch(base .. 'held:' .. run.holder)
+    touch(inbox_key(run.holder))
+    stopped[#stopped + 1] = { holder = run.holder, id = id, fence = run.fence }
+    left_by[queue] = true
+  elseif run.state == 'w' or run.state == 'd' or run.state == 'b' then
     let_go(holds_of(spec, run), id, '-')
     tell(id)
     if run.state == 'd' then undelayed[#undelayed + 1] = id end
@@ -37,10 +44,14 @@ for i = 4, #ARGV do
 end
 remove(ids)
 let_keys_go()
-reopen_freed({})
+reopen_freed(left_by)
 
 for _, ended in ipairs(left) do redis.call('ZREM', ended.set, ended.id) end
 write_many('ZREM', delayed_key, undelayed)
+for _, stop in ipairs(stopped) do
+  redis.call('ZREM', base .. 'held:' .. stop.holder, stop.id)
+  leave_word(stop.holder, string.format('cancel %s %.0f', stop.id, stop.fence))
+end
 write_removed()
 write_freed()
 write_keys()

@@ -1,0 +1,93 @@
+"""Operations on many jobs by the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from jobd.client import Client
+from tests.http.api import Api
+from tests.http.hand import Hand
+
+
+async def test_an_operation_is_begun_looked_at_and_carried_on(api: Api, hand: Hand, client: Client) -> None:
+    for name in ("a", "b"):
+        await api.enqueue(id=name, queue="q_1", tags=["x"], metadata={"tenant": 5})
+        await hand.fail(await hand.take(), "no")
+    wanted = {"action": "retry", "filter": {"queue": "q-1", "tags": ["x"], "metadata": {"tenant": 5}}}
+    found = await api.post("/api/v1/operations", {**wanted, "dry_run": True})
+    assert (found.status, found.body["count"], found.body["exact"]) == (200, 2, True)
+    assert [job["id"] for job in found.body["sample"]] == ["b", "a"]
+    begun = await api.post("/api/v1/operations", {**wanted, "reason": "mended"})
+    assert (begun.status, begun.body["status"], begun.body["action"]) == (202, "running", "retry")
+    assert begun.headers["Location"] == f"/api/v1/operations/{begun.body['id']}"
+    assert begun.body["filter"]["queue"] == "q_1"
+    await client.carry_on("a monitor")
+    over = (await api.get(begun.headers["Location"])).body
+    assert (over["status"], over["seen"], over["done"], over["failed"]) == ("done", 2, 2, 0)
+    assert over["ended_at"] is not None
+    assert [row["id"] for row in (await api.get("/api/v1/operations")).body["data"]] == [over["id"]]
+
+
+async def test_an_operation_is_cancelled(api: Api, client: Client) -> None:
+    await api.enqueue(id="a")
+    begun = (await api.post("/api/v1/operations", {"action": "cancel", "filter": {"type": "anything"}})).body
+    assert (await api.post(f"/api/v1/operations/{begun['id']}/cancel")).body["status"] == "aborted"
+    assert not await client.carry_on("a monitor")
+    assert (await api.get("/api/v1/jobs/a")).body["status"] == "waiting"
+    assert (await api.post("/api/v1/operations/nix/cancel")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/action"]),
+        ({"action": "explode", "all": True}, []),
+        ({"action": "retry"}, ["/filter"]),
+        ({"action": "retry", "filter": {"status": "failed"}}, ["/filter"]),
+        ({"action": "retry", "filter": {"colour": "red", "date": "soon"}}, ["/filter/colour", "/filter/date"]),
+        ({"action": "change", "all": True, "changes": {"priority": 99}}, ["/priority"]),
+        ({"action": "retry", "all": "yes", "most": 0, "nix": 1}, ["/all", "/most", "/nix"]),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(api: Api, body: dict[str, Any], pointers: list[str]) -> None:
+    reply = await api.post("/api/v1/operations", body)
+    assert reply.status == 422
+    assert sorted(fault["pointer"] for fault in reply.body.get("errors", [])) == pointers
+    assert (await api.get("/api/v1/operations")).body["data"] == []
+
+
+@pytest.mark.requirement("3.1")
+async def test_a_queue_is_drained_cleaned_retried_promoted_and_obliterated(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="done", queue="q")
+    await hand.complete(await hand.take())
+    await api.enqueue(id="lost", queue="q")
+    await hand.fail(await hand.take(), "no")
+    await api.enqueue(id="later", queue="q", delay_ms=60_000)
+    await api.enqueue(id="waits", queue="q")
+    assert (await api.post("/api/v1/queues/q/drain", {"dry_run": True})).body["count"] == 1
+    drained = await api.post("/api/v1/queues/q/drain")
+    assert (drained.status, drained.body["done"]) == (200, 1)
+    assert (await api.post("/api/v1/queues/q/clean", {"older_than_ms": 3_600_000})).body["done"] == 0
+    assert (await api.post("/api/v1/queues/q/clean", {"status": "completed"})).body["done"] == 1
+    assert (await api.post("/api/v1/queues/q/retry-failed")).body["done"] == 1
+    assert (await api.post("/api/v1/queues/q/promote-delayed")).body["done"] == 1
+    await hand.take()
+    assert (await api.delete("/api/v1/queues/q")).status == 409
+    assert (await api.delete("/api/v1/queues/q?force=true")).body == {"removed": 2}
+    assert (await api.get("/api/v1/queues/q")).body["unfinished"] == 0
+
+
+async def test_lists_are_filtered_by_tag_and_metadata(api: Api) -> None:
+    await api.enqueue(id="a", tags=["x", "y"], metadata={"tenant": 5, "name": "Ada"})
+    await api.enqueue(id="b", tags=["x"], metadata={"tenant": "5"})
+
+    async def listed(query: str) -> list[str]:
+        return [job["id"] for job in (await api.get(f"/api/v1/jobs?{query}")).body["data"]]
+
+    assert await listed("tag=x") == ["a", "b"]
+    assert await listed("tag=x,y") == ["a"]
+    assert await listed("metadata.tenant=5") == ["a"]
+    assert await listed("metadata.name=Ada&tag=x") == ["a"]
+    assert await listed("metadata.nix=5") == []
