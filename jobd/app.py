@@ -36,6 +36,7 @@ from jobd.services import fill_settings
 from jobd.settings import Settings
 from jobd.store.embedded import EmbeddedServer
 from jobd.store.lease_keeper import LeaseKeeper
+from jobd.store.shard import Shard
 from jobd.store.store import Store
 from jobd.welcome import welcome
 
@@ -150,17 +151,17 @@ class House:
             self.embedded = self._embedded()
             yield Embedded(self.embedded)
             url = self.embedded.url
-        store = Store.at(url, prefix=settings.prefix, retention=retention_of(settings))
+        store = Store.at(url, prefix=settings.prefix, retention=retention_of(settings), shards=settings.shards)
         self._ticking = asyncio.create_task(self._tick(), name="loop ticks")
         client = self.client = Client(store=store, catalog=self.catalog, settings=settings)
         loop = asyncio.get_running_loop()
-        crews: list[Crew] = []
+        crews: dict[int, Crew] = {}
 
-        def suspects_wait() -> None:
-            for crew in crews:
-                loop.call_soon_threadsafe(crew.suspects_wait)
+        def suspects_wait(number: int) -> None:
+            if number in crews:
+                loop.call_soon_threadsafe(crews[number].suspects_wait)
 
-        keeper = LeaseKeeper(url, settings.prefix, settings.worker.lease, on_suspects=suspects_wait)
+        keeper = LeaseKeeper(url, settings.prefix, settings.shards, settings.worker.lease, on_suspects=suspects_wait)
         yield Leases(keeper)
         self.store = CheckedStore(store)
         yield self.store
@@ -170,18 +171,21 @@ class House:
         report = supervisor_report
         if "monitor" in self.roles:
             verdicts = Verdicts(self.catalog, client.levels)
-            membership = self._membership(store, "monitor", ["@monitor"], keeper)
-            yield Reaper(membership, verdicts, report=report, on_settled=client.observers.settled)
+            for shard in store.shards:
+                membership = self._membership(store, shard, "monitor", ["@monitor"], keeper)
+                yield Reaper(membership, verdicts, report=report, on_settled=client.observers.settled)
             yield Pruner(store, report=report)
             yield Operator(client, report=report)
         if "worker" in self.roles:
-            if settings.worker.processes == 0:
-                yield self._engine(store, client, keeper)
-            crew = self._crew(url, store, keeper)
-            crews.append(crew)
-            yield crew
+            for shard in store.shards:
+                if settings.worker.processes == 0:
+                    yield self._engine(store, shard, client, keeper)
+                crew = crews[shard.number] = self._crew(url, shard, keeper)
+                yield crew
         if "scheduler" in self.roles:
-            yield Scheduler(self._membership(store, "scheduler", ["@scheduler"], keeper), report=report)
+            for shard in store.shards:
+                membership = self._membership(store, shard, "scheduler", ["@scheduler"], keeper)
+                yield Scheduler(membership, report=report)
 
     async def close(self) -> None:
         """Closes what no actor owns."""
@@ -217,10 +221,12 @@ class House:
             on_event=lambda name, facts: speaker.info(name, **facts),
         )
 
-    def _membership(self, store: Store, kind: str, lines: Sequence[str], keeper: LeaseKeeper) -> Membership:
+    def _membership(
+        self, store: Store, shard: Shard, kind: str, lines: Sequence[str], keeper: LeaseKeeper
+    ) -> Membership:
         return Membership(
             store,
-            0,
+            shard.number,
             kind=kind,
             lines=lines,
             lease_ms=self.settings.worker.lease,
@@ -235,10 +241,10 @@ class House:
         types = sorted(job_type.name for job_type in self.catalog.types.values())
         return {"concurrency": concurrency or worker.concurrency, "queues": worker.queues, "types": types}
 
-    def _engine(self, store: Store, client: Client, keeper: LeaseKeeper) -> Engine:
+    def _engine(self, store: Store, shard: Shard, client: Client, keeper: LeaseKeeper) -> Engine:
         worker = self.settings.worker
         return Engine(
-            self._membership(store, "worker", worker.queues or ["*"], keeper),
+            self._membership(store, shard, "worker", worker.queues or ["*"], keeper),
             client,
             self.catalog,
             self.settings.plugins,
@@ -246,7 +252,7 @@ class House:
             threads=worker.threads,
         )
 
-    def _crew(self, url: str, store: Store, keeper: LeaseKeeper) -> Crew:
+    def _crew(self, url: str, shard: Shard, keeper: LeaseKeeper) -> Crew:
         worker = self.settings.worker
         size = (os.cpu_count() or 1) if worker.processes == "auto" else worker.processes
         # what belongs to the API's door is no business of a worker
@@ -255,6 +261,7 @@ class House:
         order = {
             "settings": settings,
             "url": url,
+            "shard": shard.number,
             "kind": "worker",
             "lines": lines,
             "about": self._about(),
@@ -264,7 +271,7 @@ class House:
             size,
             order,
             solo,
-            shard=store.shards[0],
+            shard=shard,
             keeper=keeper,
             max_loop_block_s=worker.max_loop_block / 1_000,
             grace_s=worker.grace / 1_000,

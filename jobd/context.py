@@ -205,6 +205,11 @@ class Context:
         self._children_size += len(new.spec)
         if self.closed:
             raise LeaseLost(f"the attempt of job {self.delivery.id} has ended; what it enqueues now would be lost")
+        if self.client.store.shard_for(new.queue) != self._shard.number:
+            raise OptionError(
+                f"queue {new.queue!r}: it lives in another shard than the job that runs, and nothing becomes real in "
+                "two shards at one moment; use ctx.client.enqueue, with an id of your own against repeats"
+            )
         if len(self.children) >= MOST_CHILDREN or self._children_size > BATCH_BYTES:
             raise OptionError(
                 f"ctx.enqueue takes up to {MOST_CHILDREN} jobs of {BATCH_BYTES:,} bytes together in one attempt; use "

@@ -24,7 +24,7 @@ def reach(url: str | None, settings: Settings) -> Store:
         raise StoreRefused(
             f"no Redis is named, and no jobd runs on {settings.data_dir}; start `jobd run`, or set JOBD_REDIS_URL"
         )
-    return Store.at(url, prefix=settings.prefix, retention=retention_of(settings))
+    return Store.at(url, prefix=settings.prefix, retention=retention_of(settings), shards=settings.shards)
 
 
 def retention_of(settings: Settings) -> Retention:

@@ -40,6 +40,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
 | operation:<id> | hash | about, state, progress, owner, until, stop, began, ended | as in operations |
 | idle:<line> | set | members to wake for this line | while they are idle |
+| shards | string | how many shards there are; in shard 0 only, none if it is 1 | for ever |
 """
 
 from __future__ import annotations

@@ -18,14 +18,19 @@ from jobd.store.store import Store
 
 Lives = Callable[[], bool]
 Lost = Callable[[], None]
+Suspects = Callable[[int], None]
 
 
 class LeaseKeeper:
     """Renews every third of a lease. Its callbacks run in its thread and must return at once."""
 
-    def __init__(self, url: str, prefix: str, lease_ms: int, *, on_suspects: Lost | None = None) -> None:
+    def __init__(
+        self, url: str, prefix: str, shards: int, lease_ms: int, *, on_suspects: Suspects | None = None
+    ) -> None:
+        """`on_suspects` is told the number of a shard where suspects wait for a process of their own."""
         self._url = url
         self._prefix = prefix
+        self._shards = shards
         self._lease_ms = lease_ms
         self._interval_s = lease_ms / 3_000
         self._on_suspects = on_suspects
@@ -65,7 +70,7 @@ class LeaseKeeper:
 
     async def _keep(self) -> None:
         """Renews in all shards, each for itself, until told to end."""
-        store = Store.at(self._url, prefix=self._prefix)
+        store = Store.at(self._url, prefix=self._prefix, shards=self._shards)
         keeping = [asyncio.create_task(self._keep_in(shard)) for shard in store.shards]
         await self._ended.wait()
         for task in keeping:
@@ -101,4 +106,4 @@ class LeaseKeeper:
                 if not goes_on:
                     self._members.pop((number, member), None)
         if suspects and self._on_suspects is not None:
-            self._on_suspects()
+            self._on_suspects(number)

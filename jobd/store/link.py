@@ -59,9 +59,13 @@ _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 class Link:
     """The way to the server of one shard."""
 
-    def __init__(self, owner: Owner, *, name: str = "redis") -> None:
+    def __init__(
+        self, owner: Owner, *, name: str = "redis", opening: Callable[[Wire], Awaitable[None]] | None = None
+    ) -> None:
+        """`opening` is done before the first command, and again until it has succeeded."""
         self.owner = owner
         self._name = name
+        self._opening = opening
         self._closed = False
 
     async def close(self) -> None:
@@ -138,6 +142,9 @@ class Link:
             try:
                 async with asyncio.timeout(min(COMMAND_TIMEOUT_S, give_up - clock.monotonic())):
                     wire = await self.owner.wire()
+                    if self._opening is not None:
+                        await self._opening(wire)
+                        self._opening = None
                     return await send(wire)
             except RedisError as error:
                 if not passing(error):

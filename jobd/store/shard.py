@@ -24,6 +24,7 @@ from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
 from jobd.store.retention import Retention as Retention
 from jobd.store.scripts import load
+from jobd.store.topology.wire import Wire
 from jobd.store.unique_keys import UniqueKeys
 
 BATCH_BYTES = 8 * 1024 * 1024
@@ -63,6 +64,10 @@ class Shard(Edits, UniqueKeys):
         """the time in microseconds that a test dictates to the scripts"""
         self._ahead_us: int | None = None
         self._asked_us = 0
+
+    async def opened(self, _wire: Wire) -> None:
+        """Returns when it has been found fit for use. Raises StoreError if it is not."""
+        await self.link.command("PING")
 
     # --- jobs come in --------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from jobd.errors import (
     StoreRefused,
     UniqueConflict,
 )
+from jobd.store.agreement import Agreement
 from jobd.store.codec import LETTERS, STATES, unpack_log_lines
 from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
@@ -64,12 +65,19 @@ class Store:
         self.url = url
 
     @classmethod
-    def at(cls, url: str, *, prefix: str = "jobd", retention: Retention | None = None) -> Store:
-        """The store at a Redis URL; it connects on first use. Raises SettingsError if the URL cannot be understood."""
+    def at(cls, url: str, *, prefix: str = "jobd", retention: Retention | None = None, shards: int = 1) -> Store:
+        """The store at a Redis URL; it connects on first use, and is refused then if it has another number of shards.
+        Raises SettingsError if the URL cannot be understood."""
         topology = topology_at(url)
-        owner = Owner(topology, Keys(prefix, 0).base)
-        link = Link(owner, name=f"the store at {masked(url)}")
-        return cls([Shard(link, prefix, 0, retention=retention)], url)
+        name = f"the store at {masked(url)}"
+        agreement = Agreement(Keys(prefix, 0), shards, name)
+        made: list[Shard] = []
+        for number in range(shards):
+            owner = Owner(topology, Keys(prefix, number).base)
+            # what the first shard says holds for all
+            opening = agreement.reach if number == 0 else made[0].opened
+            made.append(Shard(Link(owner, name=name, opening=opening), prefix, number, retention=retention))
+        return cls(made, url)
 
     async def close(self) -> None:
         """Closes its connections."""

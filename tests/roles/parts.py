@@ -30,7 +30,7 @@ class Parts:
         self.keeper = self.make_keeper()
 
     def make_keeper(self) -> LeaseKeeper:
-        return LeaseKeeper(self.store.url, "jobd", self.settings.worker.lease)
+        return LeaseKeeper(self.store.url, "jobd", len(self.store.shards), self.settings.worker.lease)
 
     def report(self, name: str, error: BaseException) -> None:
         self.reported.append((name, error))
@@ -53,6 +53,7 @@ class Parts:
         order: dict[str, Any] = {
             "settings": self.settings.model_dump(mode="json", exclude={"http"}),
             "url": url or self.store.url,
+            "shard": self.shard.number,
             "kind": "worker",
             "lines": ["*"],
             "about": {"concurrency": 10, "queues": [], **about},

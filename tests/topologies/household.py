@@ -82,10 +82,10 @@ class Household:
             await asyncio.sleep(0.05)
 
 
-def program_on(url: str, folder: Path) -> Program:
+def program_on(url: str, folder: Path, **environment: str) -> Program:
     """What runs the jobs of a household."""
     roles = [word for role in ("monitor", "scheduler", "worker") for word in ("--role", role)]
-    return Program(folder, *roles, "--redis-url", url, environment={"JOBD_LOG__FORMAT": "json"})
+    return Program(folder, *roles, "--redis-url", url, environment={"JOBD_LOG__FORMAT": "json", **environment})
 
 
 @asynccontextmanager

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+import jobd
 from jobd.errors import StoreUnavailable
+from jobd.settings import Settings
 from tests.acceptance.program import Program
 from tests.servers.cluster import ClusterFleet
 from tests.servers.sentinels import wait
 from tests.servers.tcp_server import TcpServer
 from tests.store.hands import new_job
-from tests.topologies.household import Household, household, program_on
+from tests.topologies.household import AGAIN_S, Household, household, program_on
 
 pytestmark = pytest.mark.long
 
@@ -153,3 +155,45 @@ async def test_a_move_that_is_broken_off_leaves_all_where_it_was(
             fleet.ask(node, "CLUSTER", "SETSLOT", SLOT, "STABLE")
         await home.takes_jobs()
     await home.all_ran(accepted)
+
+
+# --- several shards --------------------------------------------------------------------------------------------------
+
+QUEUES = [f"queue-{number}" for number in range(12)]
+MANY = {"prefix": "many", "shards": 4}
+
+
+@pytest.fixture
+async def many(fleet: ClusterFleet, tmp_path: Path) -> AsyncIterator[jobd.Client]:
+    """A client of a store of four shards, on all three masters, with a worker for each."""
+    fleet.mend()
+    environment = {f"JOBD_{name.upper()}": str(value) for name, value in MANY.items()}
+    settings = Settings.model_validate({"redis_url": fleet.url, **MANY})
+    with program_on(fleet.url, tmp_path, **environment):
+        async with jobd.Client(settings=settings) as client:
+            yield client
+
+
+async def test_queues_of_several_shards_are_served_and_a_master_that_fails_harms_its_own_alone(
+    fleet: ClusterFleet, many: jobd.Client
+) -> None:
+    slots = [key_slot(b"{many:%d}" % number) for number in range(4)]
+    assert len({fleet.owner(slot) for slot in slots}) == 3
+    await _run_in(many, QUEUES)
+    unlucky = fleet.owner(slots[3])
+    hit = [number for number, slot in enumerate(slots) if fleet.owner(slot) is unlucky]
+    others = [queue for queue in QUEUES if many.store.shard_for(queue) not in hit]
+    assert 0 < len(others) < len(QUEUES)
+    unlucky.stop()
+    await _run_in(many, others)
+    await asyncio.to_thread(fleet.wait_owner, slots[3], unlucky)
+    await _run_in(many, QUEUES)
+    assert {member.alive for member in await many.store.members()} == {True}
+
+
+async def _run_in(client: jobd.Client, queues: list[str]) -> None:
+    """Within the time allowed, jobs of these queues are taken and run, delayed ones too."""
+    async with asyncio.timeout(AGAIN_S):
+        jobs = [await client.enqueue("noop", {"text": "x"}, queue=queue) for queue in queues]
+        jobs += [await client.enqueue("noop", {"text": "x"}, queue=queue, delay=0.05) for queue in queues]
+        await asyncio.gather(*(job.result() for job in jobs))

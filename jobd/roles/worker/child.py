@@ -40,11 +40,11 @@ async def main(descriptor: int) -> None:
     try:
         settings = Settings.model_validate(order["settings"])
         log.configure(settings.log.level, settings.log.format)
-        store = Store.at(order["url"], prefix=settings.prefix, retention=retention_of(settings))
+        store = Store.at(order["url"], prefix=settings.prefix, retention=retention_of(settings), shards=settings.shards)
         catalog = Catalog.of_installed(without=settings.without)
         membership = Membership(
             store,
-            0,
+            order["shard"],
             kind=order["kind"],
             lines=order["lines"],
             lease_ms=settings.worker.lease,

@@ -225,7 +225,7 @@ class Crew(Actor):
             self._log.error("a worker process died", pid=child.pid, member=child.member, cause=cause)
         if child.member is None:
             return
-        self._keeper.remove(0, child.member)
+        self._keeper.remove(self._shard.number, child.member)
         try:
             async with asyncio.timeout(_REPORT_LIMIT_S):
                 left = await self._shard.leave(child.member, cause)
@@ -241,7 +241,7 @@ class Crew(Actor):
     # --- what is heard of them ---------------------------------------------------------------------------------------
 
     def _joined(self, child: ChildProcess, member: str) -> None:
-        self._keeper.add(0, member, lambda: not child.silent_for(self._max_loop_block_s), lambda: None)
+        self._keeper.add(self._shard.number, member, lambda: not child.silent_for(self._max_loop_block_s), lambda: None)
 
     def _idle(self, child: ChildProcess) -> None:
         """No suspect is left for this one."""

@@ -18,6 +18,7 @@ class Wire:
         self._node = node
         self._pipe: Pipe | None = None
         self._connecting: asyncio.Task[Pipe] | None = None
+        self._closed = False
 
     async def execute(self, *words: Argument) -> Any:
         """The reply to one command. Raises RedisError, OSError."""
@@ -51,21 +52,24 @@ class Wire:
 
     async def close(self) -> None:
         """Closes the connection; whoever waits for a reply gets a ConnectionError."""
+        self._closed = True
+        if self._pipe is not None:
+            await self._pipe.close()  # first, as it never waits: who closes may be cancelled at the next wait
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait((self._connecting,))
-        if self._pipe is not None:
-            await self._pipe.close()
 
     async def _connect(self) -> Pipe:
         if self._pipe is not None:
             await self._pipe.close()
         try:
-            self._pipe = await Pipe.to(self._node)
+            pipe = self._pipe = await Pipe.to(self._node)
         except asyncio.CancelledError:
             # not a cancellation of those who wait
             raise RedisConnectionError("the connection was closed") from None
-        return self._pipe
+        if self._closed:  # and the cancellation was lost on its way
+            await pipe.close()
+        return pipe
 
     def _connected(self, connecting: asyncio.Task[Pipe]) -> None:
         self._connecting = None
