@@ -66,10 +66,10 @@ def test_the_report_goes_between_the_marks_of_a_page(findings: Findings, tmp_pat
     assert text.count("### Who took part") == 1
 
 
-def test_the_plot_is_an_svg_with_a_bar_for_each_figure(findings: Findings) -> None:
+def test_the_plot_is_an_svg_with_a_bar_for_each_figure_of_a_queue(findings: Findings) -> None:
     root = ET.fromstring(plot(findings))
     bars = [bar for bar in root.iter("{http://www.w3.org/2000/svg}rect") if bar.get("rx")]
-    assert len(bars) == 7
+    assert len(bars) == 6
 
 
 def test_numbers_have_as_many_digits_as_mean_something() -> None:

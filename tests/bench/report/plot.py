@@ -11,8 +11,8 @@ from tests.bench.report.findings import Findings
 from tests.bench.report.table import number
 
 SHOWN = ("drain", "two", "one", "flight", "bulk", "start_p50", "bytes", "drain_cpu_us")
-COLUMNS, WIDTH, LABEL, BAR, LINE, GAP = 2, 500, 185, 230, 18, 34
-COLOURS = {"jobd": "#1f6feb", "floor": "#9aa4b2", "peer": "#d29922"}
+COLUMNS, WIDTH, LABEL, BAR, LINE, GAP = 2, 450, 110, 260, 18, 34
+COLOURS = {"jobd": "#1f6feb", "peer": "#d29922"}
 STYLE = "text{font:12px system-ui,sans-serif;fill:#57606a}.title{font-weight:600;font-size:13px}.jobd{font-weight:600}"
 
 
@@ -34,6 +34,7 @@ def _chart(findings: Findings, row: Row) -> list[str]:
     bars = [
         (contender, figure)
         for contender in findings.contenders
+        if contender.kind != "floor"  # beside it nothing else can be seen
         if (figure := findings.median(row.name, contender.name)) is not None
     ]
     if not bars:
