@@ -148,8 +148,9 @@ def _attempt_row(screen: Screen, attempt: Attempt) -> list[Cell]:
 
 
 def _error_text(error: ErrorRecord) -> str:
-    traceback = error.get("traceback", "").rstrip()
-    return f"{error_words(error)}\n{traceback}" if traceback else error_words(error)
+    told = [error_words(error), error.get("traceback", "").rstrip()]
+    marks = [f"{name} {error[name]}" for name in ("at", "fingerprint") if name in error]
+    return "\n".join(filter(None, [*told, ", ".join(marks)]))
 
 
 def _section(screen: Screen, head: str, text: str) -> None:

@@ -33,6 +33,10 @@ class ErrorRecord(TypedDict, total=False):
     type: str
     message: str
     traceback: str
+    at: str
+    """the function of its author's that it passed last: "shop.pay:charge\""""
+    fingerprint: str
+    """the same for all errors like it"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.options import Options
 from jobd.domain.outcome import Ending, ErrorRecord, Outcome
 
@@ -17,7 +18,9 @@ EXPIRED = Outcome(Ending.EXPIRED, reason="it had not started when it expired")
 
 
 def _too_late(kind: str, message: str) -> Outcome:
-    return Outcome(Ending.EXPIRED, error=ErrorRecord(type=kind, message=message), reason=message, final=True)
+    return Outcome(
+        Ending.EXPIRED, error=fingerprinted(ErrorRecord(type=kind, message=message)), reason=message, final=True
+    )
 
 
 WAITED_TOO_LONG = _too_late("QueueTimeout", "it waited for longer than its queue_timeout")

@@ -14,6 +14,7 @@ from jobd.actors.message_actor import MessageActor
 from jobd.actors.timer import Tick, Timer
 from jobd.domain.delivery import Lost
 from jobd.domain.failure import TimedOut
+from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.outcome import Ending, Outcome
 from jobd.errors import LeaseLost, StoreError
 from jobd.roles.membership import LEFT, Membership
@@ -137,13 +138,11 @@ class Reaper(MessageActor[Tick]):
         if verdict.too_late:
             facts["reason"] = TOO_LATE
         if verdict.poison:
-            facts["error"] = {
-                "type": "Poison",
-                "message": f"it took down its process {delivery.crashes + 1} times while nothing else ran there; the "
-                "attempts say how",
-            }
+            times = delivery.crashes + 1
+            message = f"it took down its process {times} times while nothing else ran there; the attempts say how"
+            facts["error"] = fingerprinted({"type": "Poison", "message": message})
         elif outcome.error:
-            facts["error"] = outcome.error
+            facts["error"] = fingerprinted(outcome.error)
         return Settlement(delivery.id, delivery.fence, verdict, facts=facts)
 
 

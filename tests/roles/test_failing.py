@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import jobd
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
@@ -109,3 +111,24 @@ async def test_rules_that_break_are_told_and_the_job_is_tried_again(parts: Parts
         job = await client.wait(handle.id, PATIENCE_S)
     assert (job.status, job.attempt) == (State.FAILED, 2)
     assert job.attempts[0].reason == "the rules of its type could not be used: RuntimeError: the rule is wrong"
+
+
+def look_up(number: int) -> None:
+    json.loads(f"{{{number}")
+
+
+async def test_errors_that_are_alike_have_one_fingerprint(parts: Parts) -> None:
+    @jobd.job("read", max_attempts=1)
+    async def read(number: int) -> None:
+        if number == 0:
+            raise ValueError("another")
+        look_up(number)
+
+    async with working(parts, read) as client:
+        handles = await client.enqueue_many(read, [{"number": number} for number in (17, 423, 0)])
+        errors = [(await client.wait(handle.id, PATIENCE_S)).error or {} for handle in handles]
+    here = f"{__name__}:"
+    assert [error["at"].removeprefix(here) for error in errors[:2]] == ["look_up", "look_up"]
+    assert errors[2]["at"].endswith("<locals>.read")
+    one, like_it, another = (error["fingerprint"] for error in errors)
+    assert one == like_it != another

@@ -16,6 +16,7 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.context import Context
 from jobd.domain.delivery import Delivery
+from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.names import same_name
 from jobd.domain.outcome import Ending, Outcome
 from jobd.domain.settle import COMPLETED
@@ -188,7 +189,7 @@ class Engine(Actor):
         elif outcome is not _LOST:
             facts: dict[str, object] = {"worker": delivery.holder, "outcome": outcome.ending}
             if outcome.error:
-                facts["error"] = outcome.error
+                facts["error"] = fingerprinted(outcome.error)
             if outcome.reason:
                 facts["reason"] = outcome.reason
             verdict = self._verdicts.on(delivery, outcome)

@@ -13,13 +13,16 @@ LONGEST_TRACEBACK = 16_384
 _OURS = ("jobd.roles.worker.", "jobd.domain.payload")
 
 
-def record(error: BaseException, *, traced: bool = True) -> ErrorRecord:
-    """The record of an error; with its traceback from the handler on if `traced`."""
+def record(error: BaseException, *, traced: bool = True, own: str = "") -> ErrorRecord:
+    """The record of an error; with its traceback from the handler on if `traced`. `own` is the module of the handler:
+    what is in the same package is its author's."""
     kind = type(error)
     name = kind.__name__ if isinstance(error, Signal) or kind.__module__ == "builtins" else _full_name(kind)
     kept = ErrorRecord(type=name, message=words_of(error)[:LONGEST_MESSAGE])
     if traced:
         kept["traceback"] = _shortened(_traceback(error))
+        if at := _last_own(error.__traceback__, own):
+            kept["at"] = at
     return kept
 
 
@@ -36,6 +39,20 @@ def _traceback(error: BaseException) -> str:
         return "".join(traceback.format_exception(type(error), error, _from_handler_on(error.__traceback__)))
     except Exception as trouble:  # noqa: BLE001  the parts of an error may be as broken as the error
         return f"<no traceback: {type(trouble).__name__} while it was written>"
+
+
+def _last_own(steps: TracebackType | None, own: str) -> str:
+    """The last function of the handler's package that the error passed, else the last one of all; not ours."""
+    package = own.partition(".")[0]
+    last = last_own = ""
+    step = _from_handler_on(steps)
+    while step is not None:
+        module = str(step.tb_frame.f_globals.get("__name__"))
+        last = f"{module}:{step.tb_frame.f_code.co_qualname}"
+        if package and module.partition(".")[0] == package:
+            last_own = last
+        step = step.tb_next
+    return last_own or last
 
 
 def _from_handler_on(steps: TracebackType | None) -> TracebackType | None:

@@ -220,7 +220,8 @@ def _with_result(value: Any, job_type: JobType[Any, Any]) -> Outcome:
 def _outcome_of(error: BaseException, running: Running) -> Outcome:
     if isinstance(error, asyncio.CancelledError) and running.stopped is not None:
         return running.stopped
-    failed = Outcome(Ending.RAISED, error=record(error, traced=not isinstance(error, Signal)))
+    own = running.job_type.__module__ if running.job_type is not None else ""
+    failed = Outcome(Ending.RAISED, error=record(error, traced=not isinstance(error, Signal), own=own))
     if isinstance(error, Retry | Fail):
         return signalled(error, failed, "")
     if isinstance(error, Signal):  # on purpose, and no failure
