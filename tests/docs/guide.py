@@ -25,6 +25,8 @@ from jobd.store.store import Store
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_JSON = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def guides() -> list[Path]:
@@ -39,19 +41,31 @@ def blocks(path: Path) -> Iterator[tuple[int, str]]:
         yield text.count("\n", 0, block.start(1)), block[1]
 
 
+def settings_in(path: Path) -> list[str]:
+    """The configuration files of a guide."""
+    return _TOML.findall(path.read_text())
+
+
+def bodies_in(path: Path) -> list[str]:
+    """The bodies of requests in a guide."""
+    return _JSON.findall(path.read_text())
+
+
 async def run_guide(path: Path, url: str) -> None:
-    """Runs a guide. When its first job types are there, a jobd runs them, and `client` is a client of it."""
+    """Runs a guide. `client`, where a block names it, is one of a jobd that runs the job types of the blocks above."""
     names: dict[str, Any] = {"jobd": jobd, "__name__": path.stem}
+    known: list[JobType[Any, Any]] = []
     async with AsyncExitStack() as stack:
         for line, source in blocks(path):
+            types = [value for value in names.values() if isinstance(value, JobType)]
+            if types != known and re.search(r"\bclient\b", source):
+                await stack.aclose()
+                names["client"], known = await _start(stack, url, Catalog(types)), types
             padded = "\n" * line + source
             code = compile(padded, str(path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
             run = eval(code, names)
             if inspect.iscoroutine(run):
                 await run
-            types = [value for value in names.values() if isinstance(value, JobType)]
-            if types and "client" not in names:
-                names["client"] = await _start(stack, url, Catalog(types))
 
 
 async def _start(stack: AsyncExitStack, url: str, catalog: Catalog) -> Client:

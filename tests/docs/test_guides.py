@@ -6,14 +6,26 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import orjson
 import pytest
 import uvloop
 
-from tests.docs.guide import guides, run_guide
+from jobd.http.enqueue_body import read_request
+from jobd.settings import load_settings
+from tests.docs.guide import bodies_in, guides, run_guide, settings_in
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.mark.parametrize("path", guides(), ids=lambda path: str(path.stem))
+def test_the_settings_and_bodies_of_a_guide_are_taken(path: Path, tmp_path: Path) -> None:
+    for content in settings_in(path):
+        (tmp_path / "jobd.toml").write_text(content)
+        load_settings(environment={}, config=tmp_path / "jobd.toml")
+    for body in bodies_in(path):
+        read_request(orjson.loads(body))
 
 
 @pytest.mark.parametrize("path", guides(), ids=lambda path: str(path.stem))
