@@ -239,17 +239,18 @@ class House:
         """What workers tell of themselves."""
         worker = self.settings.worker
         types = sorted(job_type.name for job_type in self.catalog.types.values())
-        return {"concurrency": concurrency or worker.concurrency, "queues": worker.queues, "types": types}
+        return {"concurrency": concurrency or worker.concurrency, "queues": worker.queue_names, "types": types}
 
     def _engine(self, store: Store, shard: Shard, client: Client, keeper: LeaseKeeper) -> Engine:
         worker = self.settings.worker
         return Engine(
-            self._membership(store, shard, "worker", worker.queues or ["*"], keeper),
+            self._membership(store, shard, "worker", worker.queue_names or ["*"], keeper),
             client,
             self.catalog,
             self.settings.plugins,
             concurrency=worker.concurrency,
             threads=worker.threads,
+            next_order=worker.order_of(clock.dice).next,
         )
 
     def _crew(self, url: str, shard: Shard, keeper: LeaseKeeper) -> Crew:
@@ -257,7 +258,7 @@ class House:
         size = (os.cpu_count() or 1) if worker.processes == "auto" else worker.processes
         # what belongs to the API's door is no business of a worker
         settings = self.settings.model_dump(mode="json", exclude={"http"})
-        lines = list(worker.queues) or ["*"]
+        lines = worker.queue_names or ["*"]
         order = {
             "settings": settings,
             "url": url,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from inspect import isclass
 from pathlib import Path
@@ -22,12 +22,15 @@ from pydantic import (
     PlainSerializer,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from jobd.domain.duration import milliseconds
 from jobd.domain.levels import Levels
 from jobd.domain.limits import Scope, gate_of
 from jobd.domain.names import check_queue_name
+from jobd.domain.queue_order import Order, QueueOrder, weighted
 from jobd.environment import Environment, Given
 from jobd.errors import OptionError, SettingsError
 from jobd.sections import DefaultsSettings, QueueSettings, Section
@@ -57,6 +60,14 @@ def _queue_name(name: str) -> str:
         raise ValueError(str(error).removeprefix("queue: ")) from None
 
 
+def _weighted_name(word: str) -> str:
+    try:
+        weighted(word)
+    except OptionError as error:
+        raise ValueError(str(error).removeprefix("queue: ")) from None
+    return word
+
+
 def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -73,7 +84,7 @@ Patience = Annotated[int, BeforeValidator(partial(_duration_ms, least=1_000)), _
 """the same, a second at least"""
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 QueueName = Annotated[str, AfterValidator(_queue_name)]
-Queues = Annotated[tuple[QueueName, ...], BeforeValidator(_words)]
+Queues = Annotated[tuple[Annotated[str, AfterValidator(_weighted_name)], ...], BeforeValidator(_words)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url)]
 Directory = Annotated[Path, AfterValidator(Path.expanduser)]
 
@@ -86,10 +97,36 @@ class WorkerSettings(Section):
     )
     concurrency: int = Field(default=50, ge=1, le=10_000, description="jobs at a time in one process")
     threads: int = Field(default=50, ge=1, le=1_000, description="of these, sync handlers at a time")
-    queues: Queues = Field(default=(), description="queues to serve; none named: all")
+    queues: Queues = Field(default=(), description="queues to serve, as names or name=weight; none named: all")
+    queue_order: Annotated[Order, BeforeValidator(_lower)] = Field(
+        default=Order.PRIORITY, validate_default=True, description="how these follow each other"
+    )
     lease: Patience = Field(default=20_000, description="how long a silent process keeps its jobs")
     grace: Milliseconds = Field(default=25_000, description="how long running jobs may take to end at shutdown")
     max_loop_block: Patience = Field(default=300_000, description="a process that hangs longer is killed")
+
+    @field_validator("queue_order")
+    @classmethod
+    def _fits_queues(cls, order: Order, others: ValidationInfo) -> Order:
+        if (queues := others.data.get("queues")) is None:
+            return order  # they are wrong themselves, which is said
+        names = [weighted(word)[0] for word in queues]
+        if order is not Order.PRIORITY and not names:
+            raise ValueError(f"{order.value!r} is an order of queues that are named; name them in worker.queues")
+        if order is not Order.PRIORITY and (twice := next((name for name in names if names.count(name) > 1), None)):
+            raise ValueError(f"worker.queues names {twice!r} twice, so its place in the order is not clear")
+        if order is not Order.WEIGHTED and (heavy := next((word for word in queues if "=" in word), None)):
+            raise ValueError(f"worker.queues has a weight, {heavy!r}, and weights are for the order 'weighted'")
+        return order
+
+    @property
+    def queue_names(self) -> list[str]:
+        """The queues to serve, without their weights; none: all."""
+        return list(dict.fromkeys(weighted(word)[0] for word in self.queues))
+
+    def order_of(self, dice: Callable[[], float], *, mark: str = "") -> QueueOrder:
+        """A new QueueOrder of these queues."""
+        return QueueOrder(self.queue_order, self.queues, dice, mark=mark)
 
 
 class EmbeddedSettings(Section):

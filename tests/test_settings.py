@@ -96,6 +96,21 @@ def test_numbers_in_the_file_are_seconds(tmp_path: Path) -> None:
             "worker.queues",
             "'Mail' cannot name a queue; a name has up to 128 letters a-z, digits",
         ),
+        (
+            {"JOBD_WORKER__QUEUES": "mail=0"},
+            "worker.queues",
+            "queue 'mail=0': a weight is a whole number from 1 to 1,000, as in mail=6",
+        ),
+        (
+            {"JOBD_WORKER__QUEUE_ORDER": "random"},
+            "worker.queue_order",
+            "Input should be 'priority', 'strict', 'weighted' or 'round-robin'",
+        ),
+        (
+            {"JOBD_WORKER__QUEUE_ORDER": "strict"},
+            "worker.queue_order",
+            "'strict' is an order of queues that are named; name them in worker.queues",
+        ),
         ({"JOBD_LOG__LEVEL": "loud"}, "log.level", "Input should be 'debug', 'info', 'warning' or 'error'"),
         ({"JOBD_REDIS_URL": "localhost"}, "redis_url", "a Redis URL starts with redis://, rediss:// (TLS)"),
         ({"REDIS_URL": "http://localhost"}, "redis_url", "a Redis URL starts with redis://"),
@@ -110,6 +125,28 @@ def test_a_wrong_value_is_refused_with_the_setting_its_origin_and_what_is_allowe
     environment: dict[str, str], setting: str, said: str
 ) -> None:
     assert refusal(environment).startswith(f"{setting} (from {', '.join(environment)}): {said}")
+
+
+@pytest.mark.parametrize(
+    ("queues", "order", "said"),
+    [
+        ("a,b=2", "strict", "worker.queues has a weight, 'b=2', and weights are for the order 'weighted'"),
+        ("a,b=2", "priority", "worker.queues has a weight, 'b=2', and weights are for the order 'weighted'"),
+        ("a=3,b,a", "weighted", "worker.queues names 'a' twice, so its place in the order is not clear"),
+    ],
+)
+def test_queues_that_do_not_fit_their_order_are_refused(queues: str, order: str, said: str) -> None:
+    environment = {"JOBD_WORKER__QUEUES": queues, "JOBD_WORKER__QUEUE_ORDER": order}
+    assert refusal(environment) == f"worker.queue_order (from JOBD_WORKER__QUEUE_ORDER): {said}"
+
+
+def test_weights_without_an_order_are_refused_too() -> None:
+    assert "weights are for the order 'weighted'" in refusal({"JOBD_WORKER__QUEUES": "a=2"})
+
+
+def test_queues_with_weights_are_known_by_their_names() -> None:
+    worker = settings({"JOBD_WORKER__QUEUES": "a=6, b", "JOBD_WORKER__QUEUE_ORDER": "Weighted"}).worker
+    assert (worker.queue_names, worker.order_of(lambda: 0.5).next()) == (["a", "b"], "a b")
 
 
 def test_the_file_and_the_command_line_are_named_as_origins(tmp_path: Path) -> None:
@@ -205,7 +242,13 @@ def test_what_is_handed_to_a_child_is_what_the_parent_has(
 ) -> None:
     parent = settings(
         {"JOBD_PLUGINS__EMAIL__PASSWORD": "p", "JOBD_TOKEN": "t"},
-        worker={"grace": spoken(grace), "lease": spoken(lease), "processes": processes, "queues": ["a"]},
+        worker={
+            "grace": spoken(grace),
+            "lease": spoken(lease),
+            "processes": processes,
+            "queues": ["a=2"],
+            "queue_order": "weighted",
+        },
         queues={"mail": {"retries": 7, "timeout": "5m"}},
         **({"redis_url": url} if url else {}),
     )

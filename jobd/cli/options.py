@@ -16,6 +16,7 @@ from jobd.cli.screen import Screen
 from jobd.domain.duration import milliseconds
 from jobd.domain.names import check_queue_name
 from jobd.domain.option_kinds import moment_in_text, seconds_or_text
+from jobd.domain.queue_order import weighted
 from jobd.errors import OptionError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -114,6 +115,20 @@ class QueueName(click.ParamType[str]):
             return check_queue_name(value)
         except OptionError as error:
             self.fail(str(error).removeprefix("queue: "), param, ctx)
+
+
+class WeightedQueueName(click.ParamType[str]):
+    """The name of a queue, or name=weight."""
+
+    name = "queue"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Fails, saying what a name or a weight looks like, if it is not one."""
+        try:
+            weighted(value)
+        except OptionError as error:
+            self.fail(str(error).removeprefix("queue: "), param, ctx)
+        return str(value)
 
 
 class Whole(click.ParamType[int]):

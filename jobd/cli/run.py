@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from jobd.cli.options import Processes, QueueName, Whole, asks_store
+from jobd.cli.options import Processes, WeightedQueueName, Whole, asks_store
 from jobd.cli.place import Place
+from jobd.domain.queue_order import Order
 
 ROLES = ("api", "scheduler", "worker", "monitor")
 
@@ -17,6 +18,7 @@ ROLES = ("api", "scheduler", "worker", "monitor")
 Examples:
   jobd run
   jobd run --role worker --queue email-notifications --concurrency 20
+  jobd run --role worker --queue critical=6 --queue default=3 --queue-order weighted
   jobd --role api --port 8080 --redis-url redis://localhost:6379/0
 
 Ctrl-C lets running jobs end; a second one hurries. `jobd --role ...` is the same as `jobd run --role ...`."""
@@ -25,7 +27,17 @@ Ctrl-C lets running jobs end; a second one hurries. `jobd --role ...` is the sam
     "--role", "roles", multiple=True, type=click.Choice(ROLES), help="A role to run; may be repeated. None: all."
 )
 @click.option(
-    "--queue", "queues", metavar="NAME", multiple=True, type=QueueName(), help="A queue to serve; may be repeated."
+    "--queue",
+    "queues",
+    metavar="NAME[=WEIGHT]",
+    multiple=True,
+    type=WeightedQueueName(),
+    help="A queue to serve; may be repeated.",
+)
+@click.option(
+    "--queue-order",
+    type=click.Choice([order.value for order in Order]),
+    help="How the queues that are named follow each other.",
 )
 @click.option("--concurrency", metavar="N", type=Whole(1, 10_000), help="Jobs at a time in one process.")
 @click.option(
@@ -40,6 +52,7 @@ def run(
     place: Place,
     roles: tuple[str, ...],
     queues: tuple[str, ...],
+    queue_order: str | None,
     concurrency: int | None,
     processes: int | str | None,
     host: str | None,
@@ -55,7 +68,7 @@ def run(
     flags = {
         "host": host,
         "port": port,
-        "worker": _given(queues=queues or None, concurrency=concurrency, processes=processes),
+        "worker": _given(queues=queues or None, queue_order=queue_order, concurrency=concurrency, processes=processes),
         "log": _given(level=log_level, format=log_format),
     }
     settings = place.settings(_given(**flags))

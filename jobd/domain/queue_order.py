@@ -27,11 +27,13 @@ class Order(StrEnum):
 class QueueOrder:
     """The order of each fetch."""
 
-    def __init__(self, order: Order, queues: Sequence[str], dice: Callable[[], float]) -> None:
-        """`queues` are names, or "name=weight"; `dice` gives random numbers in [0, 1). Raises OptionError."""
+    def __init__(self, order: Order, queues: Sequence[str], dice: Callable[[], float], *, mark: str = "") -> None:
+        """`queues` are names, or "name=weight"; `dice` gives random numbers in [0, 1); `mark` stands before each name
+        ('!': the suspects among its jobs). Raises OptionError."""
         self._weights = dict(map(weighted, queues))
         self._order = order
         self._dice = dice
+        self._mark = mark
         self._turn = 0
 
     def next(self) -> str:
@@ -46,7 +48,7 @@ class QueueOrder:
             case Order.ROUND_ROBIN:
                 names = names[self._turn :] + names[: self._turn]
                 self._turn = (self._turn + 1) % len(names)
-        return " ".join(names)
+        return " ".join(self._mark + name for name in names)
 
 
 def weighted(word: str) -> tuple[str, int]:

@@ -162,23 +162,25 @@ class Shard(Edits, UniqueKeys):
         sequence: int,
         want: int,
         types: str,
+        order: str = "",
         patience_s: float = PATIENCE_S,
     ) -> tuple[list[int], list[Delivery]]:
-        """One trip of a worker: settles, and fetches up to `want` jobs of `types` (',a,b,'). For each settlement: 1
-        applied, 2 applied before, 0 refused. Raises LeaseLost if the worker may not fetch any more."""
+        """One trip of a worker: settles, and fetches up to `want` jobs of `types` (',a,b,'), from its lines in `order`
+        ('a b'; '': by priority). For each settlement: 1 applied, 2 applied before, 0 refused. Raises LeaseLost if the
+        worker may not fetch any more."""
         *early, settlements = _portions(settlements)
         answers = [answer for portion in early for answer in await self.settle(member, portion, patience_s=patience_s)]
         fetch = (
             "fetch",
             self._keys("fetch"),
-            [*self._head(), member, sequence, want, types, DEADLINE_MARGIN_MS],
+            [*self._head(), member, sequence, want, types, DEADLINE_MARGIN_MS, order],
         )
         if settlements:
-            arguments, order = self._settle(member, settlements)
+            arguments, places = self._settle(member, settlements)
             reply, batch = await self.link.run_pair(
                 [("settle", self._keys("settle"), arguments), fetch], patience_s=patience_s
             )
-            answers += _in_order(reply, order)
+            answers += _in_order(reply, places)
         else:
             batch = await self.link.run(*fetch, patience_s=patience_s)
         if batch[0] != b"ok":

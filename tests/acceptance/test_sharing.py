@@ -56,3 +56,19 @@ async def test_a_job_of_an_unknown_type_waits_for_a_worker_that_knows_it(start_f
             fleet.another_worker(environment={"JOBD_WITHOUT": ""})
             assert [await handle.result(PATIENCE_S) for handle in handles] == list(range(1, 21))
             assert {(await handle.get()).deliveries for handle in handles} == {1}
+
+
+@first(Shape.WORKER_CHILD)
+async def test_a_worker_serves_its_queues_in_the_order_it_was_given(start_fleet: StartFleet, journal: Path) -> None:
+    with start_fleet("--queue", "none") as fleet:
+        async with jobd.Client(fleet.url) as client:
+            handles = []
+            for queue, priority in (("first", "low"), ("second", "critical")):
+                entries = [Entry(journal=journal, key=queue) for _ in range(3)]
+                handles += await client.enqueue_many(write, entries, queue=queue, priority=priority)
+            fleet.another_worker(
+                "--queue", "first", "--queue", "second", "--queue-order", "strict", "--concurrency", "1"
+            )
+            for handle in handles:
+                await handle.result(PATIENCE_S)
+    assert [line.key for line in read(journal) if line.what == "start"] == ["first"] * 3 + ["second"] * 3

@@ -37,14 +37,16 @@ def test_without_options_everything_runs_as_the_settings_say(asked: Asked) -> No
 def test_options_win_over_the_environment(asked: Asked, tmp_path: Path) -> None:
     cli = Cli({"JOBD_PORT": "1", "JOBD_HOST": "::1", "JOBD_WORKER__CONCURRENCY": "3", "JOBD_WORKER__GRACE": "7s"})
     result = cli(
-        "run", "--queue", "walls", "--queue", "doors", "--concurrency", "20", "--processes", "auto", "--port", "9000",
+        "run", "--queue", "walls=6", "--queue", "doors", "--queue-order", "weighted",
+        "--concurrency", "20", "--processes", "auto", "--port", "9000",
         "--data-dir", str(tmp_path), "--redis-url", "redis://elsewhere:6379/1", "--log-level", "debug",
         "--log-format", "json",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((settings, _),) = asked
     assert (settings.port, settings.host, settings.redis_url) == (9000, "::1", "redis://elsewhere:6379/1")
-    assert (settings.worker.queues, settings.worker.concurrency) == (("walls", "doors"), 20)
+    assert (settings.worker.queues, settings.worker.concurrency) == (("walls=6", "doors"), 20)
+    assert settings.worker.queue_order == "weighted"
     assert (settings.worker.processes, settings.worker.grace) == ("auto", 7_000)
     assert (settings.data_dir, settings.log.level, settings.log.format) == (tmp_path, "debug", "json")
 
@@ -79,6 +81,9 @@ def test_a_configuration_file_is_named_by_an_option(asked: Asked) -> None:
         (["run", "--processes", "-1"], "'-1' is neither a whole number nor auto"),
         (["run", "--concurrency", "0"], "'0' is not a whole number from 1 to 10000"),
         (["run", "--queue", "Walls"], "'Walls' cannot name a queue; a name has "),
+        (["run", "--queue", "walls=x"], "queue 'walls=x': a weight is a whole number from 1 to 1,000"),
+        (["run", "--queue-order", "random"], "'random' is not one of"),
+        (["run", "--queue-order", "strict"], "name them in worker.queues"),
         (["run", "--config", "nowhere.toml"], "nowhere.toml: the configuration file cannot be read"),
         (["run", "extra"], "unexpected extra argument"),
     ],

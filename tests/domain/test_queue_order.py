@@ -33,6 +33,10 @@ def test_the_more_a_queue_weighs_the_more_often_it_is_first() -> None:
     assert [round(first[name] / 10_000, 1) for name in "abc"] == [0.6, 0.3, 0.1]
 
 
+def test_a_mark_stands_before_each_name() -> None:
+    assert QueueOrder(Order.STRICT, ["b=2", "a"], random.random, mark="!").next() == "!b !a"
+
+
 @pytest.mark.parametrize("word", ["a=0", "a=1001", "a=x", "a=", "No Such=1"])
 def test_a_wrong_weight_or_name_is_refused(word: str) -> None:
     with pytest.raises(OptionError, match="queue"):

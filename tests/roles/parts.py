@@ -39,7 +39,7 @@ class Parts:
         lease_ms = self.settings.worker.lease
         return Membership(self.store, 0, kind=kind, lines=lines, lease_ms=lease_ms, keeper=self.keeper)
 
-    def engine(self, *, concurrency: int = 10, threads: int = 4, lines: Sequence[str] = ("*",)) -> Engine:
+    def engine(self, *, concurrency: int = 10, threads: int = 4, lines: Sequence[str] = ("*",), **more: Any) -> Engine:
         return Engine(
             self.membership(lines=lines),
             self.client,
@@ -47,6 +47,7 @@ class Parts:
             self.settings.plugins,
             concurrency=concurrency,
             threads=threads,
+            **more,
         )
 
     def crew(self, size: int = 1, *, url: str | None = None, **about: Any) -> Crew:

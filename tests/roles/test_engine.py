@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.domain.outcome import Ending
+from jobd.domain.queue_order import Order, QueueOrder
 from jobd.domain.state import State
 from jobd.roles.worker import stuck
 from jobd.roles.worker.engine import Engine
@@ -415,3 +417,20 @@ async def test_a_word_to_cancel_that_was_lost_with_its_connection_is_made_up_for
             asked, deleted, *_ = lost.execute()
         assert (asked, deleted) == ([b"asked"], 1)
         assert (await client.wait(handle.id, PATIENCE_S)).status == State.CANCELLED
+
+
+async def test_queues_get_their_share_by_weight(parts: Parts) -> None:
+    ran: list[str] = []
+    order = QueueOrder(Order.WEIGHTED, ["heavy=6", "light"], random.Random(1).random)
+
+    @jobd.job("weighed")
+    async def weighed(ctx: jobd.Context) -> None:
+        ran.append(ctx.job.queue)
+
+    client = Client(store=parts.store, catalog=Catalog([weighed]))
+    for queue in ("light", "heavy"):
+        handles = await client.enqueue_many(weighed, [{}] * 100, queue=queue)
+    async with working(parts, weighed, concurrency=1, lines=("heavy", "light"), next_order=order.next):
+        for handle in handles:
+            await handle.result(PATIENCE_S)
+    assert 45 < ran[:70].count("heavy") < 70

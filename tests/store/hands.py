@@ -141,16 +141,16 @@ class Hands:
         await self.shard.join(member, lease_ms=LEASE_MS, lines=lines or ("*",), about=b'{"kind":"worker"}')
         return member
 
-    async def fetch(self, member: str = "w1", want: int = 10, types: str = ",noop,") -> list[Delivery]:
+    async def fetch(self, member: str = "w1", want: int = 10, types: str = ",noop,", order: str = "") -> list[Delivery]:
         """The next batch of this worker."""
-        return (await self.turn(member, [], want, types))[1]
+        return (await self.turn(member, [], want, types, order))[1]
 
     async def turn(
-        self, member: str, settlements: Sequence[Settlement], want: int = 10, types: str = ",noop,"
+        self, member: str, settlements: Sequence[Settlement], want: int = 10, types: str = ",noop,", order: str = ""
     ) -> tuple[list[int], list[Delivery]]:
         """Settles and fetches in one trip, as workers do."""
         sequence = self._sequences[member] = self._sequences.get(member, 0) + 1
-        return await self.shard.turn(member, settlements, sequence=sequence, want=want, types=types)
+        return await self.shard.turn(member, settlements, sequence=sequence, want=want, types=types, order=order)
 
     async def settle(self, *settlements: Settlement, holder: str = "w1") -> list[int]:
         """Applies verdicts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobd.domain.limits import Scope, gate_of
 from jobd.domain.state import State
 from jobd.errors import LeaseLost
 from jobd.store.link import pairs
@@ -336,3 +337,28 @@ async def test_the_fence_grows_even_when_the_clock_steps_back(hands: Hands, shar
     await shard.settle("w1", [given_back(first)])
     (second,) = await hands.fetch()
     assert second.fence == first.fence + 1
+
+
+async def test_the_order_of_the_lines_counts_before_the_priority_of_their_jobs(hands: Hands) -> None:
+    await hands.join("w1", "a", "b", "c")
+    for queue in "cab":
+        await hands.put(
+            new_job(f"{queue}-low", queue=queue, priority=9), new_job(f"{queue}-high", queue=queue, priority=1)
+        )
+    assert ids(await hands.fetch(want=3, order="b c a")) == ["b-high", "b-low", "c-high"]
+    assert ids(await hands.fetch(want=3, order="a b c")) == ["a-high", "a-low", "c-low"]
+
+
+async def test_a_line_that_comes_first_and_may_not_be_served_keeps_no_other_waiting(hands: Hands, shard: Shard) -> None:
+    await hands.join("w1", "a", "b")
+    await shard.set_rule(gate_of(Scope.QUEUE, "a"), {"concurrency": 1})
+    await hands.put(new_job("a1", queue="a"), new_job("a2", queue="a"), new_job("b1", queue="b"))
+    assert ids(await hands.fetch(order="a b")) == ["a1", "b1"]
+
+
+async def test_suspects_are_served_in_the_order_of_their_lines_too(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    for batch in (await hands.active(new_job("a", queue="a", priority=1)), await hands.active(new_job("b", queue="b"))):
+        await shard.settle("w1", [ended(batch[0], LOST, "lost")])
+    await hands.join("solo", "!a", "!b")
+    assert ids(await hands.fetch("solo", want=1, order="!b !a")) == ["b"]

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import uvloop
 
-from jobd import log
+from jobd import clock, log
 from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.errors import JobdError
@@ -58,6 +58,7 @@ async def main(descriptor: int) -> None:
                 settings.plugins,
                 concurrency=order["about"]["concurrency"],
                 threads=settings.worker.threads,
+                next_order=settings.worker.order_of(clock.dice, mark="!" if order["kind"] == "solo" else "").next,
                 on_joined=lambda member: control.tell({"say": "ready", "member": member}),
                 on_idle=lambda: control.tell({"say": "idle", "ran": engine.ran}),
                 on_stuck=lambda: control.tell({"say": "stuck", "handlers": engine.stuck}),

@@ -55,15 +55,16 @@ class Engine(Actor):
         *,
         concurrency: int,
         threads: int,
+        next_order: Callable[[], str] = lambda: "",
         on_joined: Callable[[str], None] = lambda member: None,
         on_idle: Callable[[], None] = lambda: None,
         on_stuck: Callable[[], None] | None = None,
         on_opening: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`concurrency` jobs at a time, of which `threads` may be sync handlers. `on_joined` is told each id it joins
-        the store under; `on_idle` is called when there was no work for a while; `on_stuck` when too many handlers heed
-        no stop and somebody can put another engine in place of this one; `on_opening` is told each service before it is
-        made."""
+        """`concurrency` jobs at a time, of which `threads` may be sync handlers. `next_order` gives the order of its
+        queues for each fetch, as QueueOrder.next does. `on_joined` is told each id it joins the store under; `on_idle`
+        is called when there was no work for a while; `on_stuck` when too many handlers heed no stop and somebody can
+        put another engine in place of this one; `on_opening` is told each service before it is made."""
         super().__init__("engine")
         self._membership = membership
         self._shard = membership.shard
@@ -72,6 +73,7 @@ class Engine(Actor):
         self._plugin_settings = plugin_settings
         self._concurrency = concurrency
         self._threads = threads
+        self._next_order = next_order
         types = catalog.types.values()
         self._types = _listed(same_name(job_type.name) for job_type in types)
         self._async_types = _listed(same_name(job_type.name) for job_type in types if job_type.is_async)
@@ -237,6 +239,7 @@ class Engine(Actor):
                 sequence=self._sequence + 1,
                 want=want,
                 types=types,
+                order=self._next_order(),
             )
         except LeaseLost:
             # what it settled in this trip was answered by the fences; all else it had belongs to others
