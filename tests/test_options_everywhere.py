@@ -19,6 +19,7 @@ import jobd
 from jobd.cli.job_options import job_options
 from jobd.domain.backoff import PATIENT, Backoff
 from jobd.domain.jobtype import JobType
+from jobd.domain.keep import Keep
 from jobd.domain.keywords import JobOptions, TypeOptions
 from jobd.domain.levels import Levels
 from jobd.domain.options import DEFAULTS, NONE, ROWS, Level, Options, from_record, make_options, read_options
@@ -68,6 +69,12 @@ WHENS = [
     Sample(AT, AT_TEXT, [AT_TEXT], AT_TEXT, AT_MEANT),
     Sample(1.5, "1500ms", ["1.5"], "1.5", When(after_ms=1_500)),
     Sample(AT_TEXT, AT_TEXT, [AT_TEXT], f'"{AT_TEXT}"', AT_MEANT),
+]
+KEEPS = [
+    Sample(10, 10, ["10"], "10", Keep(10)),
+    Sample("none", 0, ["0"], "0", Keep(0)),
+    word("7d", Keep(age_ms=7 * 86_400_000)),
+    Sample(Keep(5, 1_000), {"count": 5, "age_ms": 1_000}, ["last 5 for 1s"], '"5, 1s"', Keep(5, 1_000)),
 ]
 SAMPLES: Mapping[str, list[Sample]] = {
     "queue": [word(name) for name in ("one", "two", "three", "four")],
@@ -119,6 +126,8 @@ SAMPLES: Mapping[str, list[Sample]] = {
         word("4/1s/5", Rate(4, 1_000, 5)),
     ],
     "rate_key": [word(name) for name in ("r1", "r 2", "r:3", "r/4")],
+    "keep_completed": KEEPS,
+    "keep_failed": KEEPS,
     "front": [Sample(yes, yes, [str(yes).lower()], str(yes).lower(), yes) for yes in (True, False, True, False)],
 }
 WRONG: Mapping[str, Any] = {
@@ -143,6 +152,8 @@ WRONG: Mapping[str, Any] = {
     "concurrency_key": "x" * 256,
     "rate": "often",
     "rate_key": "line\nbreak",
+    "keep_completed": -1,
+    "keep_failed": "some",
     "front": "first",
 }
 ALL = [(keyword, index) for keyword, samples in SAMPLES.items() for index in range(len(samples))]

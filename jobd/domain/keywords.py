@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from jobd.domain.backoff import Backoff
 from jobd.domain.duration import Duration
+from jobd.domain.keep import Keep
 from jobd.domain.priority import Priority
 from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Pauses = Backoff | Duration | Sequence[Duration] | Mapping[str, Any]
 """a backoff as people write it"""
+Kept = Keep | int | str | timedelta | Mapping[str, Any]
+"""how many ended jobs are kept, as people write it"""
 
 
 class _Options(TypedDict, total=False):
@@ -39,6 +42,8 @@ class _Options(TypedDict, total=False):
     concurrency_key: str | None
     rate: Rate | str | Mapping[str, Any] | None
     rate_key: str | None
+    keep_completed: Kept | None
+    keep_failed: Kept | None
     front: bool | None
 
 

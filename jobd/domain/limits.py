@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from jobd.domain.keep import Keep
 from jobd.domain.lane_key import check_key, decoded, encoded
 from jobd.domain.names import check_queue_name, check_type_name, same_name
-from jobd.domain.option_kinds import RATE, Kind, duration, whole
+from jobd.domain.option_kinds import KEEP, RATE, Kind, duration, whole
 from jobd.domain.rate import Rate
 from jobd.errors import OptionError
 
@@ -60,8 +61,16 @@ def _rate_of_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limit(
-    keyword: str, kind: Kind, about: str, *scopes: Scope, field: str | None = None, rated: bool = False
+    keyword: str,
+    kind: Kind,
+    about: str,
+    *scopes: Scope,
+    field: str | None = None,
+    rated: bool = False,
+    kept: bool = False,
 ) -> tuple[str, Limit]:
+    if kept:
+        return keyword, Limit(keyword, kind, about, frozenset(scopes), field or keyword, Keep.to_json)
     if rated:
         return keyword, Limit(keyword, kind, about, frozenset(scopes), field or keyword, Rate.to_rule, _rate_of_rule)
     return keyword, Limit(keyword, kind, about, frozenset(scopes), field or keyword)
@@ -82,6 +91,8 @@ LIMITS: Mapping[str, Limit] = dict(
             Scope.QUEUE,
             field="ageing_ms",
         ),
+        _limit("keep_completed", KEEP, "how many completed jobs are kept, and how long", Scope.QUEUE, kept=True),
+        _limit("keep_failed", KEEP, "how many failed ones, and how many cancelled", Scope.QUEUE, kept=True),
     ]
 )  # fmt: skip
 

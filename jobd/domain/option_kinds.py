@@ -12,6 +12,7 @@ from typing import Any, Literal
 from jobd.domain.backoff import WORDS, Backoff
 from jobd.domain.calendar import parse_time
 from jobd.domain.duration import milliseconds
+from jobd.domain.keep import Keep
 from jobd.domain.lane_key import check_key
 from jobd.domain.names import check_queue_name
 from jobd.domain.plain_json import from_json, named
@@ -108,6 +109,14 @@ def _yes_in_text(text: Any, name: str) -> bool:
 
 
 YES = Kind(metavar="true|false", parse=_yes, from_json=_yes, from_text=_yes_in_text)
+KEEP = Kind(
+    metavar="N|DURATION|N for DURATION",
+    parse=Keep.parse,
+    from_json=Keep.parse,
+    from_text=lambda text, name: Keep.parse(int(text) if _WHOLE_NUMBER.fullmatch(str(text).strip()) else text, name),
+    to_json=Keep.to_json,
+    from_record=Keep.parse,
+)
 RATE = Kind(
     metavar="N/DURATION[/BURST]",
     parse=Rate.parse,

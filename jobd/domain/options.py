@@ -17,10 +17,12 @@ from typing import Any, Literal, Self, Unpack
 from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import PATIENT, PATIENT_ATTEMPTS, WORDS, Backoff
+from jobd.domain.keep import Keep
 from jobd.domain.keywords import JobOptions
 from jobd.domain.option_kinds import (
     BACKOFF,
     FACTS,
+    KEEP,
     KEY,
     MOMENT,
     PRIORITY,
@@ -187,6 +189,12 @@ class Options:
         RATE, "how many of its key, or else of its type, may start: 100/1m", levels=_OWN
     )
     rate_key: str | None = _option(KEY, "whose rate it is", levels=_OWN, varies=True)
+    keep_completed: Keep | None = _option(  # noqa: RUF009  it makes a field
+        KEEP, "how many completed ones are kept of those that say the same, and how long: 10, 7d, none", levels=_OWN
+    )
+    keep_failed: Keep | None = _option(  # noqa: RUF009  it makes a field
+        KEEP, "the same for failed ones, and for cancelled ones", levels=_OWN
+    )
     front: bool | None = _option(YES, "at the front of those that wait with its priority", levels=EVERY_LEVEL)
 
     def given(self) -> Iterator[tuple[str, Any]]:

@@ -45,7 +45,7 @@ _REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its produce
 _SPEC = struct.Struct(">BdBBBHIIBB")
 _RUN = struct.Struct(">BcBBHHddddBB")
 _LIMITS = struct.Struct(">dddd")
-_KEYED, _FRONT, _LIMITED = 1, 2, 4
+_KEYED, _FRONT, _LIMITED, _KEPT = 1, 2, 4, 8
 _SUSPECT, _CANCEL_ASKED, _HOLDS, _BY_HAND = 1, 2, 16, 32
 
 
@@ -62,7 +62,10 @@ def pack_head(
     keys = f"{lane_key} {unique}".rstrip().encode() if lane_key or unique else b""
     limits = _pack_limits(options)
     head = _REST.pack(
-        (_KEYED if keys else 0) | (_FRONT if front else 0) | (_LIMITED if limits else 0),
+        (_KEYED if keys else 0)
+        | (_FRONT if front else 0)
+        | (_LIMITED if limits else 0)
+        | (_KEPT if options.keep_completed or options.keep_failed else 0),
         0,
         options.priority or 0,
         options.max_attempts or 1,

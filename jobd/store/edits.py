@@ -72,7 +72,7 @@ class Edits:
         """Ends jobs that have not started or have failed, and makes others in their place, in this shard. For each:
         'moved', 'missing', 'stale' (it is not what the caller read), or the state it is in and stays in. Raises
         StoreFull."""
-        words: list[Argument] = [self.retention.failed, len(moves)]
+        words: list[Argument] = [self.retention.most_failed, len(moves)]
         for move in moves:
             words += (move.id, _check(move.read), move.new.id, pack_facts(facts))
         _, arguments = grouped([(str(number), move.new) for number, move in enumerate(moves, 1)])

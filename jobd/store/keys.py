@@ -26,13 +26,14 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | periods | zset | unique key with an end → that (ms) | until then |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
 | operations | zset | operation → when it began (ms) | the last 100, and those that run |
+| shelves | hash | queue, letter and class of jobs that say themselves what is kept → 1 | while any are |
 | lanes:<line> | zset | lane → rank | while work waits in it |
 | lane:<line>:<lane> | list | ids in order | while work waits in it |
 | gated:<gate> | zset | "line lane", or "line " for all of it → since when it waits there (ms) | while it waits |
 | shut:<line> | zset | lane that waits before a gate → 0 | while it waits |
 | window:<gate> | zset | starts that count for a rate → when (ms) | the time of the rate, and a minute |
 | held:<member> | zset | id → deadline (ms, or inf) of the delivery | while it holds jobs |
-| ended:<queue>:<letter> | zset | id → when it ended (ms) | as its jobs: bounded by count and age |
+| ended:<queue>:<letter> | zset | id → when it ended (ms); ":<class>" behind: lib/shelf.lua | as its jobs |
 | logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |
 | stage:<batch> | list | ids of a staged batch | until released or given up |
 | gone:<0-2> | hash | id → when it was removed, or met a unique key (ms); those of one minute | two to three minutes |
@@ -68,6 +69,7 @@ FIXED = frozenset(
         "pauses",
         "opens",
         "operations",
+        "shelves",
         "gated_gates",
         "expiring",
         "uniques",
@@ -110,7 +112,10 @@ class Keys:
         return f"{self.base}held:{member}"
 
     def ended(self, queue: str, letter: str) -> str:
-        return f"{self.base}ended:{queue}:{letter}"
+        return self.shelf(f"{queue}:{letter}")
+
+    def shelf(self, name: str) -> str:
+        return f"{self.base}ended:{name}"
 
     def logs(self, job_id: str) -> str:
         return f"{self.base}logs:{job_id}"

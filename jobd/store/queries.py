@@ -149,8 +149,15 @@ def _ids(shard: Shard, state: State, queues: Sequence[str], rest: _Position) -> 
         case State.BLOCKED:
             return _blocked(shard, rest)
         case _:
-            ended = [shard.keys.ended(queue, LETTERS[state]) for queue in queues]
-            return _sorted(shard, ended, rest, newest_first=True)
+            return _ended(shard, state, queues, rest)
+
+
+async def _ended(shard: Shard, state: State, queues: Sequence[str], rest: _Position) -> AsyncIterator[list[_Place]]:
+    usual = [f"{queue}:{LETTERS[state]}" for queue in queues]
+    own = [shelf for shelf in await shard.shelves() if shelf.rpartition(":")[0] in usual]
+    keys = [shard.keys.shelf(shelf) for shelf in (*usual, *own)]
+    async for places in _sorted(shard, keys, rest, newest_first=True):
+        yield places
 
 
 async def _active(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]:

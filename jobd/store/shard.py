@@ -32,6 +32,8 @@ BATCH_BYTES = 8 * 1024 * 1024
 ENQUEUE_DEADLINE_S = 60.0
 TIME_HOLDS_S = 60.0
 """how long the store's time is reckoned by this host's monotonic clock before it is asked for again"""
+LINGER_MS = 10_000
+"""how long an ended job is kept for those who wait for it, whatever its retention says"""
 DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
 
@@ -219,8 +221,8 @@ class Shard(Edits, UniqueKeys):
         arguments: list[Argument] = [
             *self._head(),
             holder,
-            retention.completed,
-            retention.failed,
+            retention.most_completed,
+            retention.most_failed,
             len(completed),
             *completions,
             len(uncompleted),
@@ -290,17 +292,27 @@ class Shard(Edits, UniqueKeys):
         """Ends jobs that wait although their time has passed; looks at up to 500. Returns how many those were."""
         missed = (EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG)
         facts = [pack_facts({"reason": each.reason} | ({"error": each.error} if each.error else {})) for each in missed]
-        return int(await self._run("expire", self.retention.failed, *facts))
+        return int(await self._run("expire", self.retention.most_failed, *facts))
+
+    async def shelves(self) -> list[str]:
+        """The shelves of jobs that say themselves how long they are kept: "<queue>:<letter>:<type>/<count>/<ms>"."""
+        return [name.decode() for name in await self.link.command("HKEYS", self.keys.fixed("shelves"))]
+
+    async def prune_shelf(self, shelf: str, older_ms: int | None, most: int | None) -> int:
+        """Removes up to 500 jobs from a shelf: those that ended longer ago than `older_ms`, and the oldest beyond
+        `most`, some seconds after their end. Returns how many."""
+        age, count = ("" if bound is None else bound for bound in (older_ms, most))
+        return int(await self._run("prune", shelf, age, count, LINGER_MS))
 
     async def prune(self, queue: str, state: State, older_ms: int) -> int:
         """Removes up to 500 jobs that ended in `state` longer ago than `older_ms`. Returns how many."""
-        return int(await self._run("prune", queue, LETTERS[state], older_ms))
+        return await self.prune_shelf(f"{queue}:{LETTERS[state]}", older_ms, None)
 
     # --- people ask ----------------------------------------------------------------------------------------------
 
     async def cancel(self, ids: Sequence[str], facts: Mapping[str, Any]) -> list[str]:
         """For each: 'missing', 'cancelled', 'asked' (it runs, its worker is told), or the state it has ended in."""
-        replies = await self._run("cancel", self.retention.failed, pack_facts(facts), *ids)
+        replies = await self._run("cancel", self.retention.most_failed, pack_facts(facts), *ids)
         return [word(reply) for reply in replies]
 
     async def asked_to_end(

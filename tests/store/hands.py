@@ -11,6 +11,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.ids import new_id
 from jobd.domain.job import Job
+from jobd.domain.keep import Keep
 from jobd.domain.options import DEFAULTS, Options
 from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, Verdict
 from jobd.domain.state import State
@@ -65,6 +66,7 @@ def new_job(
     timeout_ms: int = 0,
     delay_ms: int | None = None,
     metadata: Mapping[str, Any] | None = None,
+    keep_completed: Keep | None = None,
     heartbeat_timeout_ms: int | None = None,
     queue_timeout_ms: int | None = None,
     expires: When | None = None,
@@ -81,6 +83,7 @@ def new_job(
         timeout_ms=timeout_ms,
         delay_ms=delay_ms,
         metadata=metadata,
+        keep_completed=keep_completed,
         heartbeat_timeout_ms=heartbeat_timeout_ms,
         queue_timeout_ms=queue_timeout_ms,
         expires=expires,

@@ -86,6 +86,7 @@ class Raw:
     periods: dict[str, float] = field(default_factory=dict)
     held: dict[str, dict[str, float]] = field(default_factory=dict)
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
+    shelves: dict[str, str] = field(default_factory=dict)
     stage: dict[str, list[str]] = field(default_factory=dict)
     idle: dict[str, set[str]] = field(default_factory=dict)
     member: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -120,7 +121,7 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
-        case "stages" | "waiters" | "holds" | "rules" | "uniques":
+        case "stages" | "waiters" | "holds" | "rules" | "uniques" | "shelves":
             setattr(raw, kind, _texts(content))
         case "member":
             raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
@@ -209,7 +210,8 @@ def _check_places(raw: Raw) -> None:
         for job_id in held:
             places[job_id].append(("active", member))
     for name, ended in raw.ended.items():
-        queue, _, letter = name.rpartition(":")
+        queue, letter, *own = name.split(":")
+        assert bool(own) == (name in raw.shelves) or not ended
         for job_id in ended:
             places[job_id].append((STATES[letter], queue))
     for batch, ids in raw.stage.items():

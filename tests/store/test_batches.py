@@ -247,7 +247,7 @@ async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store
 async def test_what_comes_into_a_batch_that_was_released_before_is_released_too(
     hands: Hands, shard: Shard, clock: Clock
 ) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     for _ in range(2):
         assert await shard.stage("batch", [new_job("a")]) == [True]

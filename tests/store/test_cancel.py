@@ -115,7 +115,7 @@ async def test_an_id_that_is_twice_in_one_call_is_cancelled_once(hands: Hands, s
 
 
 async def test_cancelled_jobs_are_kept_by_count(hands: Hands, shard: Shard, clock: Clock) -> None:
-    shard.retention = Retention(failed=1)
+    shard.retention = Retention(failed=1, least=0)
     for name in "abc":
         clock.forward(1)
         await hands.put(new_job(name))

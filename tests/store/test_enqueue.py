@@ -97,7 +97,7 @@ async def test_a_repeat_after_a_lost_reply_answers_as_the_first_would_have(shard
 async def test_a_repeat_does_not_bring_back_a_job_that_ran_and_was_removed_meanwhile(
     shard: Shard, hands: Hands, clock: Clock, job_id: str
 ) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
 
     async def it_runs() -> None:
@@ -122,7 +122,7 @@ async def test_a_repeat_does_not_bring_back_a_job_that_ran_and_was_removed_meanw
 async def test_an_id_of_ones_own_is_free_again_once_its_job_is_removed(
     shard: Shard, hands: Hands, clock: Clock
 ) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     (delivery,) = await hands.active(new_job("a"))
     await shard.settle("w1", [done(delivery)])
@@ -135,7 +135,7 @@ async def test_a_repeat_of_the_second_job_of_an_id_is_not_taken_for_the_first(
     shard: Shard, hands: Hands, clock: Clock
 ) -> None:
     """The first sending never reached the store, and the job of that id that was removed before has no say."""
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     (delivery,) = await hands.active(new_job("a"))
     await shard.settle("w1", [done(delivery)])
@@ -179,7 +179,7 @@ async def test_what_arrives_after_its_deadline_is_refused_and_changes_nothing(
 async def test_a_first_sending_that_comes_late_behind_its_own_repeat_does_not_bring_back_the_job(
     shard: Shard, hands: Hands, clock: Clock
 ) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     sent_ms, job = clock.ms, new_job("a")
     clock.forward(10_000)

@@ -73,7 +73,7 @@ async def test_a_repeat_does_not_hold_what_was_settled_since(hands: Hands, shard
 
 
 async def test_a_repeat_does_not_hold_another_job_of_the_same_id(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     (first,) = await hands.active(new_job("a"))
     await shard.settle("w1", [done(first)])
@@ -283,7 +283,7 @@ async def test_a_job_that_stands_twice_in_its_lane_is_delivered_once(hands: Hand
 
 
 async def test_a_place_that_a_job_once_had_in_another_queue_does_not_count(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(failed=0)
+    shard.retention = Retention(failed=0, least=0)
     await hands.join("w1", "a")
     await hands.put(new_job("x", queue="a"), new_job("y", queue="a"))
     await shard.cancel(["x", "y"], {})

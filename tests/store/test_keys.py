@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import jobd.store
+from jobd.domain.keep import Keep
 from jobd.domain.operation import Stage
 from jobd.domain.settle import Verdict
 from jobd.domain.state import MOVES, State
@@ -75,7 +76,7 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
         await hands.take_over()
         await look()
 
-    shard.retention = Retention(completed=2, failed=2)
+    shard.retention = Retention(completed=2, failed=2, least=0)
     await store.tell_types({"noop": {}})
     await hands.join()
     await hands.join("solo", "!*")
@@ -150,6 +151,11 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     await shard.prune("default", State.FAILED, 0)
     await shard.prune("default", State.COMPLETED, 0)
     await look()
+    await hands.join("keeper", "kept")
+    await hands.put(new_job("kept", queue="kept", keep_completed=Keep(0)))
+    await hands.settle(*map(done, await hands.fetch("keeper")), holder="keeper")
+    await look()
+    await shard.prune_shelf("kept:c:noop/0/", None, 0)
     operations = Operations(shard)
     await operations.begin("one", {"verb": "retry", "filter": {}, "arguments": {}})
     await operations.take("runner", 1_000)

@@ -130,7 +130,7 @@ async def test_a_job_that_is_twice_in_one_call_is_settled_once(hands: Hands, sha
 
 
 async def test_a_repeat_after_the_job_was_removed_is_told_that_it_is_over(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     (delivery,) = await hands.active(new_job("a"))
     assert await shard.settle("w1", [done(delivery)]) == [1]
@@ -209,7 +209,7 @@ async def test_what_a_handler_enqueued_is_dropped_unless_it_returned(
 
 
 async def test_what_a_handler_enqueued_is_made_once_however_often_it_is_settled(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     (delivery,) = await hands.active(new_job("parent"))
     settlement = done(delivery, children=[new_job("child")])
@@ -261,7 +261,7 @@ async def test_ten_thousand_children_of_one_job_are_made_whole(hands: Hands, sha
 async def test_retention_by_count_removes_the_oldest_with_their_results(
     hands: Hands, shard: Shard, clock: Clock
 ) -> None:
-    shard.retention = Retention(completed=2, failed=1)
+    shard.retention = Retention(completed=2, failed=1, least=0)
     await hands.join()
     for name in "abc":
         clock.forward(1)
@@ -286,7 +286,7 @@ async def test_retention_by_count_removes_the_oldest_with_their_results(
 
 
 async def test_retention_of_none_removes_at_once_all_there_is_of_a_job(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0, failed=0)
+    shard.retention = Retention(completed=0, failed=0, least=0)
     await hands.join()
     batch = await hands.active(*[new_job(name) for name in "abc"])
     for delivery in batch:
@@ -301,7 +301,7 @@ async def test_retention_of_none_removes_at_once_all_there_is_of_a_job(hands: Ha
 
 
 async def test_retention_keeps_each_queue_apart(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=1)
+    shard.retention = Retention(completed=1, least=0)
     await hands.join()
     batch = await hands.active(new_job("a", queue="x"), new_job("b", queue="y"))
     await shard.settle("w1", [done(delivery) for delivery in batch])
@@ -312,7 +312,7 @@ async def test_a_lower_retention_takes_hold_step_by_step(hands: Hands, shard: Sh
     await hands.join()
     batch = await hands.active(*[new_job() for _ in range(450)])
     await shard.settle("w1", [done(delivery) for delivery in batch])
-    shard.retention = Retention(completed=10)
+    shard.retention = Retention(completed=10, least=0)
     for left in (250, 50, 10):
         clock.forward(1)
         (delivery,) = await hands.active(new_job())

@@ -91,7 +91,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self.outside = self.server.client()
         self.outside.flushall()
-        self.store = Store.at(self.server.url, retention=Retention(completed=1, failed=1))
+        self.store = Store.at(self.server.url, retention=Retention(completed=1, failed=1, least=0))
         self.shard: Shard = self.store.shards[0]
         self.shard.link = self.link = RecordingLink(self.shard.link.owner)
         self.clock = Clock(self.shard)

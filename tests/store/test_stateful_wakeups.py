@@ -40,7 +40,7 @@ class WakeMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self.outside = self.server.client()
         self.outside.flushall()
-        self.store = Store.at(self.server.url, retention=Retention(completed=1, failed=1))
+        self.store = Store.at(self.server.url, retention=Retention(completed=1, failed=1, least=0))
         self.shard = self.store.shards[0]
         self.clock = Clock(self.shard)
         self.sequences = dict.fromkeys(KNOW, 0)

@@ -216,7 +216,7 @@ async def _cancel_staged(hands: Hands) -> None:
 
 
 async def _keep_none(hands: Hands) -> None:
-    hands.shard.retention = Retention(completed=0)
+    hands.shard.retention = Retention(completed=0, least=0)
     await _settle(hands, done((await hands.active(job("a")))[0]))
 
 
@@ -303,7 +303,7 @@ async def test_a_zombie_does_not_free_the_key(hands: Hands) -> None:
 
 
 async def test_the_first_one_is_throttled_by_has_the_key_for_the_period_even_when_it_has_ended(hands: Hands) -> None:
-    hands.shard.retention = Retention(completed=0)
+    hands.shard.retention = Retention(completed=0, least=0)
     await hands.settle(done((await hands.active(job("a", THROTTLE)))[0]))
     assert await hands.states("a") == [None]
     hands.clock.forward(4_999)

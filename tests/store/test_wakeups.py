@@ -337,7 +337,7 @@ async def test_the_inbox_of_a_client_does_not_outlive_it_for_long(hands: Hands, 
 
 
 async def test_who_watches_a_job_that_is_removed_at_its_end_is_told(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0)
+    shard.retention = Retention(completed=0, least=0)
     await hands.join()
     await hands.put(new_job("a"))
     await shard.watch("a", "c1")

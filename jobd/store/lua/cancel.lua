@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Cancels jobs: those not started are cancelled at once, for a running one its worker is told.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods shelves
 -- ARGV: most cancelled kept, facts (JSON members for the history), then ids
 -- Returns: for each id: 'missing', 'cancelled' (now), 'asked' (running; its worker is told), or the letter of the state
 --          it has ended in
 -- Moves: waiting, delayed, blocked → cancelled; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted gone remove shelf ended
 
 local most, facts = tonumber(ARGV[3]), ARGV[4]
 local reply, records, undelayed, asked, seen = {}, {}, {}, {}, {}
@@ -31,7 +31,7 @@ local function cancel(id)
   run.state, run.finished, run.holder = 'x', now, ''
   remember_note(run, 'cancelled_at', facts)
   records[#records + 1], records[#records + 2] = id, write_run(run)
-  finish(id, run.queue, 'x', most)
+  finish(id, run.queue, 'x', most, spec)
   return 'cancelled'
 end
 

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Removes jobs, and all that is known of them. The worker of one that runs is told to stop it.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods shelves
 -- ARGV: letters of the states in which they may be removed, then ids
 -- Returns: for each id: 'missing', 'gone' (now, or lately), or the letter of the state it is in and stays in
 -- Moves: waiting, delayed, blocked, active, completed, failed, cancelled → gone; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted gone remove shelf ended
 
 local allowed = ARGV[3]
 local reply, ids, undelayed, left, stopped, left_by, seen = {}, {}, {}, {}, {}, {}, {}
@@ -27,7 +27,7 @@ local function delete(id)
     tell(id)
     if run.state == 'd' then undelayed[#undelayed + 1] = id end
   else
-    local set = base .. 'ended:' .. queue .. ':' .. run.state
+    local set = shelf_key((shelf_of(spec, queue, run.state)))
     touch(set)
     left[#left + 1] = { set = set, id = id }
     if unique ~= '' then leave_key(unique, id, '-') end

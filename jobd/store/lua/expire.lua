@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Ends jobs that wait although their time has passed, 500 at most. Those that run are ended by their workers.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods expiring
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods expiring shelves
 -- ARGV: most failed or cancelled kept, facts (JSON members for the history) for a job that has expired, for one past its
 --       deadline, for one that waited too long
 -- Returns: how many were looked at
 -- Moves: waiting, delayed → failed, cancelled; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone remove shelf ended
 
 local most, facts = tonumber(ARGV[3]), { expires = ARGV[4], deadline = ARGV[5], queue = ARGV[6] }
 local LATER = 60000
@@ -15,14 +15,14 @@ local specs = redis.call('HMGET', jobs_key, unpack(ids))
 local runs = redis.call('HMGET', runs_key, unpack(ids))
 local records, undelayed, over = {}, {}, {}
 
-local function expire(id, run, why)
+local function expire(id, spec, run, why)
   over[#over + 1] = id
   if run.state == 'd' then undelayed[#undelayed + 1] = id end
   count(run.state, run.queue, -1)
   run.state, run.finished, run.holder = why == 'expires' and 'x' or 'f', now, ''
   remember_note(run, 'expired_at', facts[why])
   records[#records + 1], records[#records + 2] = id, write_run(run)
-  finish(id, run.queue, run.state, most)
+  finish(id, run.queue, run.state, most, spec)
 end
 
 for i = 1, #ids do
@@ -39,7 +39,7 @@ for i = 1, #ids do
     else
       run = run or new_run('w', (spec_place(spec)))
       run.holds = let_go(holds_of(spec, run), id, why == 'expires' and 'x' or 'f')
-      expire(id, run, why)
+      expire(id, spec, run, why)
     end
   end
 end

@@ -1,13 +1,13 @@
 #!lua
 -- Moves jobs that have not started, or have failed: each ends as cancelled, and another is made in its place.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods expiring
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates rates opens uniques periods expiring shelves
 -- ARGV: most cancelled kept, how many, for each: id, SHA-1 of its spec without version and time as the caller read it, id
 --       of the new one, facts (JSON members for the history); then the new ones, as in intake.lua, with the number of
 --       the old one as parent
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'moved', or the letter of the state
 --          it is in and stays in
 -- Moves: waiting, delayed, blocked, failed → cancelled; – → waiting, delayed; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove shelf ended
 
 local STAMP = 9
 local most, number = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -25,7 +25,7 @@ local function move(id, check, new_id, facts)
   if redis.sha1hex(string.sub(spec, STAMP + 1)) ~= check then return 'stale' end
   run.holds = let_go(run.state == 'f' and run.holds or holds_of(spec, run), id, 'x')
   if run.state == 'f' then
-    local set = base .. 'ended:' .. queue .. ':f'
+    local set = shelf_key((shelf_of(spec, queue, 'f')))
     touch(set)
     left[#left + 1] = { set = set, id = id }
   else
@@ -35,7 +35,7 @@ local function move(id, check, new_id, facts)
   run.state, run.finished, run.holder = 'x', now, ''
   remember_note(run, 'moved_at', link .. ',' .. facts)
   records[#records + 1], records[#records + 2] = id, write_run(run)
-  finish(id, queue, 'x', most)
+  finish(id, queue, 'x', most, spec)
   return 'moved', true
 end
 

@@ -5,7 +5,7 @@
 -- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), the letter of the state it is in and
 --          stays in, or 'unique <id>' of another job that has its unique key
 -- Moves: completed, failed, cancelled → waiting
--- include: head spec run count wake delay rules unique gates place unstarted limits claim
+-- include: head spec run count wake delay rules unique gates place unstarted limits claim shelf
 
 local since = tonumber(ARGV[3])
 local reply, records, forget, ended, seen = {}, {}, {}, {}, {}
@@ -28,7 +28,7 @@ local function retry(id)
   local queue, priority, key, unique = spec_place(spec)
   local other = unique ~= '' and claim_again(unique, id, spec, run)
   if other then return 'unique ' .. other end
-  local set = base .. 'ended:' .. queue .. ':' .. run.state
+  local set = shelf_key((shelf_of(spec, queue, run.state)))
   touch(set)
   ended[#ended + 1] = { set = set, id = id }
   forget[#forget + 1] = id

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates rates opens uniques periods expiring
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates rates opens uniques periods expiring shelves
 -- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
@@ -10,7 +10,7 @@
 --          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
 --        blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove ended
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove shelf ended
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
@@ -64,7 +64,7 @@ for i = 1, completions do
       results[#results + 1] = result
     end
     local holds = let_go(read_holds(runs[i]), id, 'c')
-    finish(id, queue, 'c', most_completed)
+    finish(id, queue, 'c', most_completed, is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id))
     keep(id, completed_run(runs[i], holds))
   end
 end
@@ -103,7 +103,7 @@ for j = 1, others do
       count('w', queue, 1)
       place(line_of(queue, has(run, SUSPECT)), priority, id, true, key)
     else
-      finish(id, queue, state, most_failed)
+      finish(id, queue, state, most_failed, is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id))
     end
     keep(id, write_run(run))
   end

@@ -4,13 +4,14 @@ local function held_key(member)
 end
 
 -- The record of a run that begins now.
-local function delivered(run, holder, holds)
+local function delivered(run, holder, holds, spec)
   run.state, run.holder, run.started = 'a', holder, now
   run.fence = math.max(run.fence + 1, now_us)
   run.attempt = run.attempt + 1
   run.deliveries = math.min(run.deliveries + 1, 65535)
   run.flags = bit.band(run.flags, bit.bnot(CANCEL_ASKED))
   run.holds = holds
+  if bit.band(string.byte(spec, 10), KEPT) ~= 0 then run.flags = bit.bor(run.flags, KEPT_ITSELF) end
   return write_run(run)
 end
 
@@ -25,12 +26,12 @@ local function deliver(ids, specs, runs, holds, holder, margin)
     count('w', queue, -1)
     count('a', queue, 1)
     if run ~= queue then
-      record = delivered(run, holder, holds[i])
-    elseif holds[i] == '' then
-      record = first[queue] or delivered(new_run('w', queue), holder, '')
+      record = delivered(run, holder, holds[i], specs[i])
+    elseif holds[i] == '' and bit.band(string.byte(specs[i], 10), KEPT) == 0 then
+      record = first[queue] or delivered(new_run('w', queue), holder, '', specs[i])
       first[queue] = record
     else
-      record = delivered(new_run('w', queue), holder, holds[i])
+      record = delivered(new_run('w', queue), holder, holds[i], specs[i])
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
     local limit = timeout > 0 and now + timeout or math.huge

@@ -10,13 +10,19 @@ local function tell(id)
   tellings[#tellings + 1] = { id = id, inboxes = inboxes }
 end
 
--- Reads: `id` ends now. `most` is how many of its kind are kept in its queue.
-local function finish(id, queue, state, most)
-  local key = base .. 'ended:' .. queue .. ':' .. state
+-- Reads: `id` ends now. `most` is how many of its kind are kept in its queue where neither the queue nor the job itself
+-- says anything; `spec` is needed only of a job that may.
+local function finish(id, queue, state, most, spec)
+  local shelf, keep = shelf_of(spec, queue, state)
+  local key = shelf_key(shelf)
   local here = endings[key]
   if not here then
-    here = { key = key, queue = queue, state = state, most = most, ids = {} }
+    local rule = not keep and queue_rule(queue)
+    if rule then keep = state == 'c' and rule.keep_completed or state ~= 'c' and rule.keep_failed or nil end
+    if keep then most = keep.count and math.max(keep.count, LEAST_KEPT) or math.huge end
+    here = { key = key, shelf = shelf, queue = queue, state = state, most = most, ids = {} }
     here.size = redis.call('ZCARD', key)
+    here.is_new_shelf = here.size == 0 and string.find(shelf, '/', 1, true)
     endings[key] = here
     ending_order[#ending_order + 1] = here
   end
@@ -47,6 +53,7 @@ local function write_ended()
       added[#added + 1] = here.ids[i]
     end
     write_many('ZADD', here.key, added)
+    if here.is_new_shelf then redis.call('HSET', shelves_key, here.shelf, '1') end
   end
   write_removed()
 end

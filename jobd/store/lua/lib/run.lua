@@ -4,7 +4,7 @@
 --   length of holder B, length of queue B, holder (of a blocked job: its batch), queue,
 --   [length of holds H, holds,] history (JSON, a line for each past attempt or note)
 -- Holds, in a record that has any, are the places that the job takes up at gates, with spaces between (lib/gates.lua).
-local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND = 1, 2, 4, 8, 16, 32
+local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND, KEPT_ITSELF = 1, 2, 4, 8, 16, 32, 64
 local LONGEST_HISTORY = 65536
 
 local function read_run(raw)
@@ -62,6 +62,11 @@ local function completed_run(raw, holds)
     return write_run(run)
   end
   return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)
+end
+
+-- Does its spec say what is kept of its kind?
+local function is_kept_itself(raw)
+  return bit.band(string.byte(raw, 3), KEPT_ITSELF) ~= 0
 end
 
 local function has(run, flag)

@@ -5,7 +5,7 @@
 -- The script that takes a job in puts the version and its own time in front; the rest comes packed (store/codec.py).
 -- Keys, in a job that has any, are its lane key and what makes it unique, with a space between (lib/gates.lua,
 -- lib/unique.lua). Moments of limits are in ms since 1970, or if negative so many ms after its creation; 0 means none.
-local KEYED, FRONT, LIMITED = 1, 2, 4
+local KEYED, FRONT, LIMITED, KEPT = 1, 2, 4, 8
 
 local function stamp()
   return struct.pack('>Bd', 1, now)
@@ -54,6 +54,16 @@ local function spec_limits(spec)
   if expires <= 0 then expires = expires < 0 and created - expires or math.huge end
   if deadline <= 0 then deadline = deadline < 0 and created - deadline or math.huge end
   return expires, deadline, patience > 0 and patience or math.huge, ready > 0 and math.max(ready, created) or created - ready
+end
+
+-- The options of a job (JSON).
+local function spec_options(spec)
+  local flags, length = string.byte(spec, 10), struct.unpack('>I', spec, 19)
+  local queue_length, type_length = string.byte(spec, 23, 24)
+  local at = 25 + queue_length + type_length
+  if bit.band(flags, KEYED) ~= 0 then at = at + 2 + struct.unpack('>H', spec, at) end
+  if bit.band(flags, LIMITED) ~= 0 then at = at + 32 end
+  return string.sub(spec, at, at + length - 1)
 end
 
 local function spec_timeout(spec)
