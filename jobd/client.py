@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 from jobd.control.filters import JobFilter
 from jobd.control.limits import LimitControl
 from jobd.control.queues import QueueControl
+from jobd.control.unique import UniqueControl
 from jobd.control.why import WhyControl
-from jobd.domain.delivery import Met
 from jobd.domain.levels import Levels
 from jobd.domain.options import read_options
 from jobd.domain.state import State
@@ -18,6 +18,7 @@ from jobd.endings import Endings
 from jobd.errors import JobCancelled, JobFailed, StateConflict, UniqueConflict
 from jobd.handle import JobHandle, Outcome
 from jobd.observers import Observers
+from jobd.store.once import answer_to
 from jobd.takers import Takers
 
 # what only some questions need is imported where they are asked: commands that look are to answer at once
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from jobd.domain.queue import Queue
     from jobd.intake import Intake, Planned, Request
     from jobd.settings import Settings
+    from jobd.store.once import Once
     from jobd.store.queries import Page
     from jobd.store.store import Member, Store
 
@@ -36,7 +38,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(QueueControl, LimitControl, WhyControl):
+class Client(QueueControl, LimitControl, UniqueControl, WhyControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(
@@ -186,19 +188,23 @@ class Client(QueueControl, LimitControl, WhyControl):
 
     async def enqueue_planned(self, planned: Sequence[Planned]) -> list[JobHandle[Any]]:
         """Sends what `intake.plan` has checked."""
-        made = await self.store.enqueue([plan.new_job for plan in planned])
-        return [self._handle(plan, fate) for plan, fate in zip(planned, made, strict=True)]
+        jobs = [plan.new_job for plan in planned]
+        made = await self.store.enqueue(jobs)
+        answers = map(answer_to, jobs, made)
+        return [self._handle(plan, *answer) for plan, answer in zip(planned, answers, strict=True)]
 
-    def _handle(self, plan: Planned, fate: bool | Met) -> JobHandle[Any]:
-        outcome: Outcome = "created" if fate else "existing"
-        job_id = plan.new_job.id
-        if isinstance(fate, Met):
-            if fate.replaced:
-                outcome = "replaced"
-            elif plan.unique and plan.unique.on_conflict == "ignore":
-                outcome = "ignored"
-            job_id = job_id if outcome == "ignored" else fate.id
-        return JobHandle(self, job_id, plan.type_name, plan.new_job.queue, job_type=plan.job_type, outcome=outcome)
+    async def enqueue_once(self, planned: Sequence[Planned], once: Once) -> tuple[list[JobHandle[Any]], bool]:
+        """The same for a request that may come again within 24 hours: then it gives what it gave the first time, and
+        True. Raises also IdempotencyMismatch if another request came under this name."""
+        answers, before = await self.store.enqueue_once([plan.new_job for plan in planned], once)
+        return [self._handle(plan, *answer) for plan, answer in zip(planned, answers, strict=True)], before
+
+    def _handle(self, plan: Planned, what: str, job_id: str) -> JobHandle[Any]:
+        new = plan.new_job
+        outcome = cast("Outcome", what)
+        if what == "existing" and job_id != new.id and plan.unique and plan.unique.on_conflict == "ignore":
+            outcome, job_id = "ignored", new.id
+        return JobHandle(self, job_id, plan.type_name, new.queue, job_type=plan.job_type, outcome=outcome)
 
     # --- one job -------------------------------------------------------------------------------------------------
 

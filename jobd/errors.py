@@ -109,6 +109,13 @@ class UniqueConflict(JobdError):
         self.job_id = job_id
 
 
+class IdempotencyMismatch(JobdError):
+    """Raised when an idempotency key comes again with another request. Nothing was done."""
+
+    status = 422
+    code = "idempotency_mismatch"
+
+
 # --- how a job ended, told to the one who waits for its result -------------------------------------------------------
 
 

@@ -20,7 +20,8 @@ from jobd.domain.payload import encode_json
 from jobd.domain.plain_json import from_json
 from jobd.domain.unique import Unique
 from jobd.errors import InvalidRequest, OptionError, PayloadError
-from jobd.store.codec import Spec, pack_head, pack_unique
+from jobd.store.codec import Spec, pack_head
+from jobd.store.unique_keys import pack_unique
 
 if TYPE_CHECKING:
     from jobd.store.store import Store

@@ -14,6 +14,7 @@ from jobd.control.sync import (
     SyncLimitControl,
     SyncOperationControl,
     SyncQueueControl,
+    SyncUniqueControl,
     SyncWhyControl,
 )
 from jobd.loop_thread import LoopThread, Runner
@@ -82,7 +83,9 @@ class SyncJobHandle(Generic[R]):
         return self._run(self._handle.retry)
 
 
-class SyncClient(SyncJobControl, SyncOperationControl, SyncQueueControl, SyncLimitControl, SyncWhyControl):
+class SyncClient(
+    SyncJobControl, SyncOperationControl, SyncQueueControl, SyncLimitControl, SyncUniqueControl, SyncWhyControl
+):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""
 

@@ -59,8 +59,15 @@ def enqueue(
         from jobd.intake import Request
 
         handle = (await client.enqueue_requests([Request(job_type, payload, options, job_id)]))[0]
-        if not handle.created:
+        if handle.outcome == "ignored":
+            screen.note("another job has its unique key; none was made")
+            return screen.json(None) if screen.is_json else None
+        if handle.outcome == "replaced":
+            screen.note(f"job {handle.id}, which has its unique key, was given its data; no other was made")
+        elif handle.id == job_id and not handle.created:
             screen.note(f"a job with the id {handle.id} existed already; no other was made")
+        elif not handle.created:
+            screen.note(f"job {handle.id} has its unique key; no other was made")
         job = await handle.get()
         hint = await client.hint(job)
         if not waits:

@@ -17,6 +17,7 @@ from jobd.cli.table import harmless, paint
 _CURES: tuple[tuple[type[Exception], str], ...] = (
     (errors.JobNotFound, "`jobd jobs list` shows the jobs there are"),
     (errors.StateConflict, "`jobd jobs show ID` says what it is doing"),
+    (errors.UniqueConflict, "`jobd jobs show ID` says what that job is doing, `jobd unique free KEY` frees its key"),
     (errors.ResultTimeout, "`jobd jobs show ID` says what it is doing"),
     (errors.JobFailed, "`jobd jobs show ID` has the traceback, `jobd jobs retry ID` runs it again"),
     (errors.JobCancelled, "`jobd jobs retry ID` runs it again"),

@@ -14,11 +14,13 @@ from jobd.domain.duration import Duration
 if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.domain.job import Job
+    from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions
     from jobd.domain.limits import Limits
     from jobd.domain.operation import Operation, Preview
     from jobd.domain.queue import Pause, Queue
     from jobd.domain.reason import Reason
+    from jobd.domain.unique import KeyPage, UniqueKey
     from jobd.loop_thread import Runner
 
 
@@ -163,6 +165,31 @@ class SyncWhyControl:
     def why(self, job_id: str) -> list[Reason]:
         """See Client.why."""
         return self._run(self._client.why, job_id)
+
+
+class SyncUniqueControl:
+    """The twin of UniqueControl."""
+
+    _client: Client
+    _run: Runner
+
+    def unique_owner(
+        self, job_type: JobType[Any, Any] | str, payload: object = None, **options: Unpack[JobOptions]
+    ) -> UniqueKey | None:
+        """See Client.unique_owner."""
+        return self._run(partial(self._client.unique_owner, job_type, payload, **options))
+
+    def unique_key(self, name: str) -> UniqueKey | None:
+        """See Client.unique_key."""
+        return self._run(self._client.unique_key, name)
+
+    def unique_keys(self, *, limit: int = 50, cursor: str | None = None) -> KeyPage:
+        """See Client.unique_keys."""
+        return self._run(partial(self._client.unique_keys, limit=limit, cursor=cursor))
+
+    def free_unique_key(self, name: str, *, owner: str | None = None) -> UniqueKey | None:
+        """See Client.free_unique_key."""
+        return self._run(partial(self._client.free_unique_key, name, owner=owner))
 
 
 class SyncLimitControl:

@@ -97,6 +97,8 @@ class Job:
     """the start of the last attempt"""
     finished_at: datetime | None = None
     """when it was completed, failed or cancelled"""
+    unique_key: str | None = None
+    """the name of its unique key, if it is unique"""
     worker: str | None = None
     """who holds it, while it is active"""
     progress: Progress | None = None

@@ -282,7 +282,7 @@ UNIQUE = Kind(
     from_json=_unique,
     from_text=_unique_in_text,
     to_json=lambda unique: unique and unique.to_json(),
-    from_record=Unique.parse,
+    from_record=Unique.from_record,
 )
 
 

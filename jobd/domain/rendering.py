@@ -14,7 +14,8 @@ from jobd.domain.options import ROWS, Options
 from jobd.domain.queue import Pause, Queue
 from jobd.domain.reason import Reason
 from jobd.domain.state import State
-from jobd.errors import InvalidRequest, JobdError
+from jobd.domain.unique import UniqueKey
+from jobd.errors import InvalidRequest, JobdError, UniqueConflict
 
 _OF_EVERY_JOB = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "backoff", "tags", "metadata"})
 
@@ -57,6 +58,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
         "duration_ms": job.duration_ms,
         "attempts": [attempt_to_json(attempt) for attempt in job.attempts],
         **more_options(job.options),
+        **({"unique_key": job.unique_key} if job.unique_key else {}),
     }
 
 
@@ -198,6 +200,17 @@ def worker_to_json(
     }
 
 
+def unique_key_to_json(key: UniqueKey) -> dict[str, Any]:
+    """A unique key, and who has it."""
+    return {
+        "key": key.name,
+        "owner": key.owner,
+        "since": time_to_json(key.since),
+        "until": time_to_json(key.until),
+        "follower": key.follower,
+    }
+
+
 def list_to_json(rows: Sequence[Any]) -> dict[str, Any]:
     """A list that comes whole."""
     return {"data": rows, "page": {"limit": len(rows), "next_cursor": None}}
@@ -226,4 +239,6 @@ def error_to_json(error: JobdError) -> dict[str, Any]:
     }
     if isinstance(error, InvalidRequest) and error.faults:
         problem["errors"] = [dict(fault) for fault in error.faults]
+    if isinstance(error, UniqueConflict):
+        problem["job_id"] = error.job_id
     return problem

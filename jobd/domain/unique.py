@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
+from base64 import b32encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Literal, Self, cast, get_args
 
@@ -113,6 +114,16 @@ class Unique:
             given["period"] = ms / 1_000
         return cls(**given)
 
+    @classmethod
+    def from_record(cls, record: object) -> Unique | Literal[False] | None:
+        """What `to_json` made. What a newer jobd has written besides is passed over."""
+        try:
+            if isinstance(record, Mapping):
+                return cls._from_parts({name: value for name, value in record.items() if name in _PARTS})
+            return cls.parse(record)
+        except OptionError:
+            return None
+
     def to_json(self) -> bool | dict[str, Any]:
         """The form it has in a job's record and in the API; `parse` reads it."""
         named = {each.name: getattr(self, each.name) for each in fields(self)}
@@ -139,7 +150,7 @@ class Unique:
                 raise OptionError(f"unique: the payload of {type_name} has no field {name!r}; {there_are}")
 
     def key_of(self, type_name: str, queue: str, payload: Mapping[str, Any]) -> str:
-        """The name of the key of a job with this payload: 20 characters."""
+        """The name of the key of a job with this payload: 24 characters."""
         if self.key is not None:
             compared: object = ["key", self.key]
         elif self.fields is not None:
@@ -147,7 +158,31 @@ class Unique:
         else:
             compared = ["all", payload]
         whose = [same_name(type_name), queue if self.scope == "queue" else None]
-        return urlsafe_b64encode(blake2b(sorted_json([whose, compared]), digest_size=15).digest()).decode()
+        return b32encode(blake2b(sorted_json([whose, compared]), digest_size=15).digest()).decode().lower()
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueKey:
+    """A unique key, and who has it."""
+
+    name: str
+    """24 characters, which its jobs tell as `unique_key`"""
+    owner: str
+    """the id of the job that has it"""
+    since: datetime
+    until: datetime | None
+    """None: as long as its owner is in the states in which it keeps it"""
+    follower: str | None
+    """the id of the job that waits, blocked, for the end of the owner"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """Some of the unique keys."""
+
+    keys: tuple[UniqueKey, ...]
+    cursor: str | None
+    """where to go on; None if these were the last"""
 
 
 def _checked_key(key: object) -> str:

@@ -52,7 +52,7 @@ def _alias(route: Route, canonical: str) -> Route:
 
 ALIASES: tuple[Route, ...] = (
     _alias(
-        post("/jobs", create, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200)),
+        post("/jobs", create, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200, 204)),
         "/api/v1/jobs",
     ),
     _alias(get("/jobs", listing.list_jobs), "/api/v1/jobs"),

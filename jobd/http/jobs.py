@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,23 +14,28 @@ from jobd.domain.job import Job
 from jobd.domain.rendering import attempt_to_json, job_to_json, log_line_to_json, progress_to_json, reason_to_json
 from jobd.domain.state import ENDED
 from jobd.errors import JobNotFound, ResultTimeout, StoreError
-from jobd.http.answer import answer, listed
+from jobd.handle import JobHandle
+from jobd.http.answer import answer, listed, nothing
 from jobd.http.enqueue_body import plan_job, plan_jobs
 from jobd.http.fields import Fields
+from jobd.http.idempotency import once_of
 from jobd.http.job_path import id_of
 from jobd.http.refusals import NotFinished
 from jobd.http.service import SERVICE, client_of
 from jobd.http.wire import handle_body, outcome_body, status_body
+from jobd.intake import Planned
 
 LONGEST_WAIT_S: Final = 60
 _WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCII | re.IGNORECASE)
 
 
 async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
-    """Enqueues a job: 201 with the job, or 200 with the one that has its id already."""
-    client = client_of(request)
-    handle = (await client.enqueue_planned([await plan_job(client, body)]))[0]
-    headers = {"Location": f"/api/v1/jobs/{handle.id}"}
+    """Enqueues a job: 201 with the job, 200 with the one that has its id or its unique key already, or 204 if that is
+    to be ignored."""
+    (handle,), headers = await _enqueued(request, body, [await plan_job(client_of(request), body)])
+    if handle.outcome == "ignored":
+        return nothing()
+    headers |= {"Location": f"/api/v1/jobs/{handle.id}", "Jobd-Outcome": handle.outcome}
     status = 201 if handle.created else 200
     try:
         body = await _with_hint(request, await _after_wish(request, handle.id, headers))
@@ -41,10 +47,20 @@ async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
 
 async def create_many(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Enqueues up to 1 000 jobs, all or none."""
-    client = client_of(request)
-    handles = await client.enqueue_planned(await plan_jobs(client, body))
+    handles, headers = await _enqueued(request, body, await plan_jobs(client_of(request), body))
     status = 201 if any(handle.created for handle in handles) else 200
-    return answer(listed([handle_body(handle) for handle in handles]), status)
+    return answer(listed([handle_body(handle) for handle in handles]), status, headers)
+
+
+async def _enqueued(
+    request: web.Request, body: dict[str, Any], planned: Sequence[Planned]
+) -> tuple[list[JobHandle[Any]], dict[str, str]]:
+    """The handles of these jobs, and headers; to a request that comes again the answer is that of before."""
+    client, once = client_of(request), once_of(request, body)
+    if once is None:
+        return await client.enqueue_planned(planned), {}
+    handles, before = await client.enqueue_once(planned, once)
+    return handles, {"Idempotency-Replayed": "true"} if before else {}
 
 
 async def show(request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from jobd import log
-from jobd.errors import JobdError, StoreError, StoreUnavailable
+from jobd.errors import JobdError, StoreError, StoreUnavailable, UniqueConflict
 from jobd.http.answer import answer
 from jobd.http.auth import SAFE_METHODS, Guard
 from jobd.http.body import too_large
@@ -29,6 +29,8 @@ _TITLES: Final = {
     "request_timeout": "The request did not arrive in time",
     "conflict": "The state of the job does not allow this",
     "not_finished": "The job has not ended",
+    "unique_conflict": "Another job has the unique key",
+    "idempotency_mismatch": "The idempotency key came with another request",
     "payload_too_large": "The body is too large",
     "unsupported_media_type": "The body must be JSON",
     "validation_failed": "The request is not valid",
@@ -88,8 +90,9 @@ def problem(
     retryable: bool = False,
     faults: Sequence[Mapping[str, object]] = (),
     headers: Mapping[str, str] | None = None,
+    job_id: str | None = None,
 ) -> web.Response:
-    """The response that tells an error."""
+    """The response that tells an error; `job_id` is of the job that stands in the way."""
     body: dict[str, Any] = {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": _TITLES.get(code) or ("The store has trouble" if status == 503 else HTTPStatus(status).phrase),
@@ -100,6 +103,8 @@ def problem(
         "request_id": request_id,
         "retryable": retryable,
     }
+    if job_id is not None:
+        body["job_id"] = job_id
     if faults:
         body["errors"] = [
             {name: _told(str(text), _LONGEST_MESSAGE) for name, text in fault.items()} for fault in faults
@@ -128,6 +133,7 @@ def _of_error(request: web.Request, raised: Exception, request_id: str) -> web.R
         retryable=error.retryable,
         faults=getattr(error, "faults", ()),
         headers=headers,
+        job_id=error.job_id if isinstance(error, UniqueConflict) else None,
     )
 
 

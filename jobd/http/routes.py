@@ -9,7 +9,19 @@ from typing import Any
 
 from aiohttp import web
 
-from jobd.http import health, index, job_edits, job_types, jobs, limits, listing, operations, queues, workers
+from jobd.http import (
+    health,
+    index,
+    job_edits,
+    job_types,
+    jobs,
+    limits,
+    listing,
+    operations,
+    queues,
+    unique_keys,
+    workers,
+)
 from jobd.http.body import read_object
 from jobd.http.expectation import expect_body
 
@@ -85,7 +97,7 @@ ROUTES: tuple[Route, ...] = (
     get("/", index.show_index),
     get("/livez", health.livez, needs=Permission.NONE),
     get("/readyz", health.readyz, needs=Permission.NONE),
-    post("/api/v1/jobs", jobs.create, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200)),
+    post("/api/v1/jobs", jobs.create, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200, 204)),
     post("/api/v1/jobs/batch", jobs.create_many, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200)),
     get("/api/v1/jobs", listing.list_jobs),
     get("/api/v1/jobs/{id}", jobs.show),
@@ -132,6 +144,9 @@ ROUTES: tuple[Route, ...] = (
     get("/api/v1/pauses", queues.list_pauses),
     get("/api/v1/limits", limits.list_limits),
     patch("/api/v1/limits", limits.set_limits, needs=Permission.CONTROL),
+    get("/api/v1/unique-keys", unique_keys.list_keys),
+    get("/api/v1/unique-keys/{key}", unique_keys.show_key),
+    delete("/api/v1/unique-keys/{key}", unique_keys.free_key, needs=Permission.CONTROL, gives=(204,)),
     get("/api/v1/types", job_types.list_types),
     get("/api/v1/types/{type}", job_types.show_type),
     post("/api/v1/types/{type}/pause", job_types.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),

@@ -18,7 +18,6 @@ from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
 from jobd.domain.time_limits import NO_PLAN, PlannedLimits
-from jobd.domain.unique import Unique
 from jobd.errors import OptionError, StoreRefused
 
 VERSION = 1
@@ -88,16 +87,6 @@ def _pack_limits(options: Options) -> bytes:
     if planned is None:
         return b""
     return _LIMITS.pack(planned.expires_ms, planned.deadline_ms, planned.queue_timeout_ms, planned.ready_ms)
-
-
-def pack_unique(unique: Unique, key: str) -> str:
-    """What makes a job unique, as the scripts know it (lua/lib/unique.lua)."""
-    mode = {"replace": "r", "debounce": "r", "keep_last": "k"}.get(unique.mode, "s")
-    states = "".join(letter for state, letter in LETTERS.items() if state in unique.states)
-    removed = "g" if unique.mode == "throttle" else ""
-    period = 0 if unique.mode == "debounce" else unique.period_ms
-    insists = "!" if unique.on_conflict == "error" else ""
-    return f"{key}:{mode}{insists}:{states}{removed}:{period}"
 
 
 def _pack_more(options: Options, origin: str) -> bytes:
@@ -221,9 +210,11 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
     type_at = 24 + queue_size
     more_at = keys_at = type_at + type_size
     said: dict[str, Any] = {"front": True} if marks & _FRONT else {}
+    unique = ""
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
-        said |= read_lane_key(spec[keys_at + 2 : more_at].decode().partition(" ")[0])
+        key, _, unique = spec[keys_at + 2 : more_at].decode().partition(" ")
+        said |= read_lane_key(key)
     if marks & _LIMITED:
         more_at += _LIMITS.size
     payload_at = more_at + more_size
@@ -243,6 +234,7 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
         "options": more,
         "created_at": moment(created),
         "run_at": moment(max(planned, created)),
+        "unique_key": unique.partition(":")[0] or None,
         "origin": orjson.loads(packed).get("origin") if b'"origin"' in packed else None,
     }
     if not run:

@@ -24,6 +24,8 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | expiring | zset | id → when to look whether its time to wait has passed (ms) | a day longer than it at most |
 | uniques | hash | unique key → owner, since, until (ms), the job that follows (lua/lib/unique.lua) | while owned |
 | periods | zset | unique key with an end → that (ms) | until then |
+| answers | hash | name of a request → what was answered to it (lua/lib/answers.lua) | 24 h |
+| answered | zset | name of a request → until when that is kept (ms) | 24 h |
 | types | hash | job type → its defaults (JSON), told by workers | for ever, one field a type |
 | operations | zset | operation → when it began (ms) | the last 100, and those that run |
 | shelves | hash | queue, letter and class of jobs that say themselves what is kept → 1 | while any are |
@@ -74,6 +76,8 @@ FIXED = frozenset(
         "expiring",
         "uniques",
         "periods",
+        "answers",
+        "answered",
     }
 )
 

@@ -4,7 +4,6 @@ is safe. Nobody outside this folder can tell that it is Redis."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -12,7 +11,6 @@ import orjson
 from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
-from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
@@ -22,8 +20,11 @@ from jobd.store.intake_words import BATCH as BATCH
 from jobd.store.intake_words import grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
+from jobd.store.once import AnsweredBefore, Once
 from jobd.store.retention import Retention as Retention
 from jobd.store.scripts import load
+from jobd.store.settlement import Settlement as Settlement
+from jobd.store.settlement import in_order, portions, verdict_words
 from jobd.store.topology.wire import Wire
 from jobd.store.unique_keys import UniqueKeys
 
@@ -36,20 +37,6 @@ LINGER_MS = 10_000
 """how long an ended job is kept for those who wait for it, whatever its retention says"""
 DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
-
-
-@dataclass(slots=True)
-class Settlement:
-    """A verdict on a delivery, ready to be sent."""
-
-    job_id: str
-    fence: int
-    verdict: Verdict
-    result: bytes = b""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """what the history keeps of the attempt: worker, outcome, error, reason"""
-    children: Sequence[NewJob] = ()
-    """what the handler enqueued through its context"""
 
 
 class Shard(Edits, UniqueKeys):
@@ -73,30 +60,38 @@ class Shard(Edits, UniqueKeys):
 
     # --- jobs come in --------------------------------------------------------------------------------------------
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
+    async def enqueue(
+        self, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
+    ) -> list[bool | Met]:
         """Takes in up to 500 jobs, all or none. For each, in order: was it made (False: its id existed already; Met:
         another job has its unique key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect),
-        StoreFull, UniqueConflict."""
-        once: dict[str, NewJob] = {}
+        StoreFull, UniqueConflict, and AnsweredBefore if something was enqueued under that name."""
+        first: dict[str, NewJob] = {}
         for job in jobs:
-            once.setdefault(job.id, job)
-        if len(once) < len(jobs):
-            made = dict(zip(once, await self.enqueue(list(once.values()), patience_s=patience_s), strict=True))
+            first.setdefault(job.id, job)
+        if len(first) < len(jobs):
+            answers = await self.enqueue(list(first.values()), once=once, patience_s=patience_s)
+            made = dict(zip(first, answers, strict=True))
             return [made.pop(job.id, False) for job in jobs]
-        return await self._enqueue(jobs, "", patience_s)
+        return await self._enqueue(jobs, "", once, patience_s)
 
-    async def stage(self, batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
+    async def stage(
+        self, batch: str, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
+    ) -> list[bool | Met]:
         """Takes in up to 500 jobs of a larger batch, blocked until the batch is committed. For each: does it stand in
         this batch now (False: its id existed already, outside of it; Met: another job has its unique key)?"""
-        return await self._enqueue(jobs, batch, patience_s)
+        return await self._enqueue(jobs, batch, once, patience_s)
 
-    async def _enqueue(self, jobs: Sequence[NewJob], batch: str, patience_s: float) -> list[bool | Met]:
+    async def _enqueue(
+        self, jobs: Sequence[NewJob], batch: str, once: Once | None, patience_s: float
+    ) -> list[bool | Met]:
         order, groups = grouped([("", job) for job in jobs])
+        kept = (once.name, once.digest, ",".join(map(str, order))) if once else ("", "", "")
         for _ in range(2):
             sent_us = await self.now_us()
             deadline_us = sent_us + round(ENQUEUE_DEADLINE_S * 1e6)
             head = [*self._head(), deadline_us, sent_us]
-            tail = [batch, deadline_us // 1_000, *groups]
+            tail = [batch, deadline_us // 1_000, *kept, *groups]
             reply = await self.link.run_repeating(
                 "enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s
             )
@@ -106,6 +101,8 @@ class Shard(Edits, UniqueKeys):
                     position, what = met(known)
                     made[order[position - 1]] = what
                 return made
+            if reply[0] == b"answered" and once:
+                raise AnsweredBefore(once, reply[1].decode(), reply[2:])
             if reply[0] == b"unique":
                 job, owner = jobs[order[reply[1] - 1]], reply[2].decode()
                 raise UniqueConflict(f"job {owner} has the unique key of job {job.id}; nothing was enqueued", owner)
@@ -117,10 +114,22 @@ class Shard(Edits, UniqueKeys):
             f"the enqueue arrived more than {ENQUEUE_DEADLINE_S:g} s after it was first sent; it stored nothing now"
         )
 
-    async def commit(self, batch: str, size: int, *, patience_s: float = PATIENCE_S) -> bool:
-        """Commits a staged batch of `size` jobs. False if it is not there whole (any more)."""
-        reply: bytes = await self._run("commit", batch, size, patience_s=patience_s)
-        return reply == b"ok"
+    async def commit(
+        self,
+        batch: str,
+        size: int,
+        *,
+        once: Once | None = None,
+        answers: Sequence[tuple[str, str]] = (),
+        patience_s: float = PATIENCE_S,
+    ) -> bool:
+        """Commits a staged batch of `size` jobs, and keeps `answers` to its request. False if it is not there whole
+        (any more). Raises AnsweredBefore."""
+        kept = (once.name, once.digest, *map(" ".join, answers)) if once else ("", "")
+        reply = await self._run("commit", batch, size, *kept, patience_s=patience_s)
+        if reply[0] == b"answered" and once:
+            raise AnsweredBefore(once, reply[1].decode(), reply[2:])
+        return bool(reply[0] == b"ok")
 
     async def release(self, batch: str, *, give_up: bool = False) -> int:
         """Releases up to 500 jobs of a committed batch, or gives up those of one that was not committed in time, or, to
@@ -170,7 +179,7 @@ class Shard(Edits, UniqueKeys):
         """One trip of a worker: settles, and fetches up to `want` jobs of `types` (',a,b,'), from its lines in `order`
         ('a b'; '': by priority). For each settlement: 1 applied, 2 applied before, 0 refused. Raises LeaseLost if the
         worker may not fetch any more."""
-        *early, settlements = _portions(settlements)
+        *early, settlements = portions(settlements)
         answers = [answer for portion in early for answer in await self.settle(member, portion, patience_s=patience_s)]
         fetch = (
             "fetch",
@@ -182,7 +191,7 @@ class Shard(Edits, UniqueKeys):
             reply, batch = await self.link.run_pair(
                 [("settle", self._keys("settle"), arguments), fetch], patience_s=patience_s
             )
-            answers += _in_order(reply, places)
+            answers += in_order(reply, places)
         else:
             batch = await self.link.run(*fetch, patience_s=patience_s)
         if batch[0] != b"ok":
@@ -194,10 +203,10 @@ class Shard(Edits, UniqueKeys):
     ) -> list[int]:
         """Applies verdicts. For each: 1 applied, 2 applied before, 0 refused because somebody else has the job."""
         answers: list[int] = []
-        for portion in _portions(settlements):
+        for portion in portions(settlements):
             arguments, order = self._settle(holder, portion)
             reply = await self.link.run("settle", self._keys("settle"), arguments, patience_s=patience_s)
-            answers += _in_order(reply, order)
+            answers += in_order(reply, order)
         return answers
 
     def _settle(self, holder: str, settlements: Sequence[Settlement]) -> tuple[list[Argument], list[int]]:
@@ -214,7 +223,7 @@ class Shard(Edits, UniqueKeys):
                 if item.children:
                     children += [(str(len(completed)), child) for child in item.children]
             else:
-                others += (item.job_id, item.fence, *_verdict(item.verdict), pack_facts(item.facts))
+                others += (item.job_id, item.fence, *verdict_words(item.verdict), pack_facts(item.facts))
                 uncompleted.append(index)
         retention = self.retention
         _, groups = grouped(children)
@@ -374,35 +383,6 @@ class Shard(Edits, UniqueKeys):
 
     async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
         return await self.link.run(script, self._keys(script), [*self._head(), *arguments], patience_s=patience_s)
-
-
-def _portions(settlements: Sequence[Settlement]) -> list[Sequence[Settlement]]:
-    """The settlements in portions of what one script may move, children included; at least one portion."""
-    if len(settlements) + sum(len(item.children) for item in settlements) <= BATCH:
-        return [settlements]
-    portions: list[Sequence[Settlement]] = []
-    start = weight = 0
-    for at, item in enumerate(settlements):
-        weight += 1 + len(item.children)
-        if weight > BATCH and at > start:
-            portions.append(settlements[start:at])
-            start, weight = at, 1 + len(item.children)
-    return [*portions, settlements[start:]]
-
-
-def _in_order(reply: list[int], order: list[int]) -> list[int]:
-    """The script's answers, each where the settlement stood that it answers."""
-    answers = [0] * len(reply)
-    for answer, index in zip(reply, order, strict=True):
-        answers[index] = answer
-    return answers
-
-
-def _verdict(verdict: Verdict) -> tuple[str, str]:
-    marks = ("" if verdict.spent else "u") + ("s" if verdict.suspect else "") + ("k" if verdict.crashed else "")
-    marks += "l" if verdict.holds_rate else ""
-    due = str(verdict.until_ms) if verdict.until_ms else f"+{verdict.delay_ms}"
-    return LETTERS[verdict.state] + marks, due
 
 
 def _monotonic_us() -> int:

@@ -31,6 +31,7 @@ from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
 from jobd.store.keys import Keys, shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
+from jobd.store.once import AnsweredBefore, Once, answer_to
 from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
 from jobd.store.topology.owner import Owner, topology_at
 from jobd.store_url import masked
@@ -137,13 +138,39 @@ class Store:
                     created[at] = made
         return created
 
-    async def _enqueue(self, shard: Shard, jobs: Sequence[NewJob], patience_s: float) -> list[bool | Met]:
+    async def enqueue_once(self, jobs: Sequence[NewJob], once: Once) -> tuple[list[tuple[str, str]], bool]:
+        """The same for a request that may come again: in the next 24 hours it is answered alike, whatever has become of
+        the jobs, which are not made again. For each: "created", "existing" or "replaced", and an id; and: was this
+        answered before? Raises also IdempotencyMismatch if another request came under this name."""
+        first: dict[str, int] = {}
+        for at, job in enumerate(jobs):
+            first.setdefault(job.id, at)
+        answers: dict[int, tuple[str, str]] = {}
+        before = []
+        for number, shard in enumerate(self.shards):
+            here = [at for at in first.values() if self.shard_for(jobs[at].queue) == number]
+            if not here:
+                continue
+            try:
+                made = await self._enqueue(shard, [jobs[at] for at in here], PATIENCE_S, once)
+                told = [answer_to(jobs[at], fate) for at, fate in zip(here, made, strict=True)]
+                before.append(False)
+            except AnsweredBefore as known:
+                told = known.answers
+                before.append(True)
+            answers |= zip(here, told, strict=True)
+        again = [(at, ("existing", answers[first[job.id]][1])) for at, job in enumerate(jobs) if at not in answers]
+        return [words for _, words in sorted([*answers.items(), *again])], all(before)
+
+    async def _enqueue(
+        self, shard: Shard, jobs: Sequence[NewJob], patience_s: float, once: Once | None = None
+    ) -> list[bool | Met]:
         if not jobs:
             return []
-        if len(jobs) == 1 and patience_s == PATIENCE_S:
+        if once is None and len(jobs) == 1 and patience_s == PATIENCE_S:
             return [await self._gatherings[shard].enqueue(jobs[0])]
         if len(jobs) <= BATCH and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
-            return await shard.enqueue(jobs, patience_s=patience_s)
+            return await shard.enqueue(jobs, once=once, patience_s=patience_s)
         first: dict[str, int] = {}
         for at, job in enumerate(jobs):
             first.setdefault(job.id, at)
@@ -158,22 +185,27 @@ class Store:
         stands: dict[str, bool | Met] = {}
         try:
             for portion in _portions([jobs[at] for at in first.values()]):
-                answers = await shard.stage(batch, portion, patience_s=patience_s)
-                stands.update((job.id, here) for job, here in zip(portion, answers, strict=True))
-        except UniqueConflict:
+                staged = await shard.stage(batch, portion, once=once, patience_s=patience_s)
+                stands.update((job.id, here) for job, here in zip(portion, staged, strict=True))
+            made = [stands[job.id] if first[job.id] == at else False for at, job in enumerate(jobs)]
+            answers = [answer_to(job, fate) for job, fate in zip(jobs, made, strict=True)] if once else []
+            size = sum(map(bool, made))
+            whole = not (size or once) or await shard.commit(
+                batch, size, once=once, answers=answers, patience_s=patience_s
+            )
+        except (UniqueConflict, AnsweredBefore):
             while await shard.release(batch, give_up=True) > 0:
                 pass
             raise
-        made = [job_id for job_id, here in stands.items() if here]
-        if made:
-            if not await shard.commit(batch, len(made), patience_s=patience_s):
-                raise EnqueueExpired(
-                    f"the batch of {len(jobs)} jobs was not whole in the store in time; none will run; send it again"
-                )
+        if not whole:
+            raise EnqueueExpired(
+                f"the batch of {len(jobs)} jobs was not whole in the store in time; none will run; send it again"
+            )
+        if size:
             with suppress(StoreError):  # they are taken in; what we do not release now, a monitor will
                 while await shard.release(batch) > 0:
                     pass
-        return [stands[job.id] if first[job.id] == at else False for at, job in enumerate(jobs)]
+        return made
 
     async def get(self, job_id: str) -> Job:
         """The job of this id, as it is now. Raises JobNotFound."""

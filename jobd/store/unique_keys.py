@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from jobd.domain.job import moment
+from jobd.domain.unique import Unique, UniqueKey
+from jobd.store.codec import LETTERS
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
-
-
-@dataclass(frozen=True, slots=True)
-class UniqueKey:
-    """A unique key, and who has it."""
-
-    name: str
-    owner: str
-    """the id of the job that has it"""
-    since_ms: int
-    until_ms: int
-    """0: as long as its owner is in the states in which it keeps it"""
-    follower: str
-    """the id of the job that waits, blocked, for the end of the owner; empty if none does"""
 
 
 class UniqueKeys:
@@ -49,13 +37,14 @@ class UniqueKeys:
         return not raw.startswith(b"!"), _read(name, raw.removeprefix(b"!")) if raw else None
 
     async def sweep(self) -> int:
-        """Forgets up to 500 unique keys whose period is over. Returns how many."""
+        """Forgets up to 500 unique keys whose period is over, and as many answers that were kept for their time.
+        Returns how many, of the kind of which there were more."""
         return int(await self._run("sweep"))
 
     async def _owned(self, records: Sequence[tuple[str, bytes]]) -> list[UniqueKey | None]:
-        now_ms = await self.now_us() / 1_000
+        now = moment(await self.now_us() / 1_000)
         keys = [_read(name, raw) for name, raw in records]
-        return [key if not key.until_ms or key.until_ms > now_ms else None for key in keys]
+        return [key if key.until is None or key.until > now else None for key in keys]
 
     async def now_us(self) -> int:
         raise NotImplementedError
@@ -64,6 +53,16 @@ class UniqueKeys:
         raise NotImplementedError
 
 
+def pack_unique(unique: Unique, key: str) -> str:
+    """What makes a job unique, as the scripts know it (lua/lib/unique.lua)."""
+    mode = {"replace": "r", "debounce": "r", "keep_last": "k"}.get(unique.mode, "s")
+    states = "".join(letter for state, letter in LETTERS.items() if state in unique.states)
+    removed = "g" if unique.mode == "throttle" else ""
+    period = 0 if unique.mode == "debounce" else unique.period_ms
+    insists = "!" if unique.on_conflict == "error" else ""
+    return f"{key}:{mode}{insists}:{states}{removed}:{period}"
+
+
 def _read(name: str, raw: bytes) -> UniqueKey:
     owner, since, until, follower = raw.decode().split(" ")
-    return UniqueKey(name, owner, int(since), int(until), follower)
+    return UniqueKey(name, owner, moment(int(since)), moment(int(until)) if until != "0" else None, follower or None)

@@ -50,7 +50,10 @@ async def telling(routes: Iterable[Route], client: Client) -> AsyncIterator[Api]
 
 
 def filled(path: str, word: str) -> str:
-    return path.replace("{id}", word).replace("{queue}", word).replace("{type}", word).replace("{operation}", word)
+    names = ("id", "queue", "type", "operation", "key")
+    for name in names:
+        path = path.replace(f"{{{name}}}", word)
+    return path
 
 
 def shuffled(seed: int) -> Sequence[Route]:
@@ -124,6 +127,9 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
     for base in ("/api/v1/jobs", "/jobs"):
         for _ in range(2):
             await ask("POST", base, {"type": "anything", "id": f"from{base.count('/')}"})
+        for _ in range(2):
+            ignoring = {"key": base, "on_conflict": "ignore"}
+            await ask("POST", base, {"type": "anything", "queue": "u", "delay_ms": 60_000, "unique": ignoring})
     for _ in range(2):
         await ask("POST", "/api/v1/jobs/batch", {"jobs": [{"type": "anything", "id": "batched"}]})
     await hand.complete(await hand.take())
@@ -135,9 +141,12 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
     for route in ALL:
         if route.path.endswith(("/pause", "/resume")):
             await ask("POST", filled(route.path, "anything"), None, route.path)
+    (key,) = {row["key"] for row in (await api.get("/api/v1/unique-keys?limit=1")).body["data"][:1]}
     for route in [route for route in ALL if "{operation}" not in route.path]:
         if route.method == "GET":
-            word = {"{queue}": "default", "{type}": "anything"}.get(route.path.rpartition("/")[2], "batched")
+            word = {"{queue}": "default", "{type}": "anything", "{key}": key}.get(
+                route.path.rpartition("/")[2], "batched"
+            )
             await ask("GET", filled(route.path, word), None, route.path)
 
     await ask("POST", "/api/v1/jobs", {"type": "anything", "id": "edited", "queue": "e", "delay_ms": 60_000})
@@ -146,6 +155,7 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
         await ask("POST", f"/api/v1/jobs/edited/{verb}", body, f"/api/v1/jobs/{{id}}/{verb}")
     await ask_for_many(ask, api, given)
     await ask("DELETE", "/api/v1/jobs/edited", None, "/api/v1/jobs/{id}")
+    await ask("DELETE", f"/api/v1/unique-keys/{key}", None, "/api/v1/unique-keys/{key}")
 
     assert given == {(route.method, route.path): set(route.gives) for route in ALL}
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from redis import Redis
 
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from tests.real_server import RealServer
+from tests.store import raw
 from tests.store.hands import Clock, Hands
 
 
@@ -43,6 +45,19 @@ def clock(shard: Shard) -> Clock:
 def hands(shard: Shard, clock: Clock) -> Hands:
     """Does with the shard what a test says."""
     return Hands(shard, clock)
+
+
+@pytest.fixture
+def whole(hands: Hands, redis_url: str) -> Callable[[], raw.Raw]:
+    """Reads all keys and checks that they agree."""
+
+    def look() -> raw.Raw:
+        with Redis.from_url(redis_url) as outside:
+            found = raw.read(outside, hands.shard.keys.base)
+        raw.check(found)
+        return found
+
+    return look
 
 
 @pytest.fixture

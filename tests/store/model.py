@@ -246,9 +246,14 @@ class Model(Uniqueness):
 
     def promote(self) -> int:
         due = [job for job in self.jobs.values() if job.state == DELAYED and job.due <= self.now]
-        for job in sorted(due, key=lambda job: (job.due, job.order.id)):
+        due.sort(key=lambda job: (job.due, job.order.id))
+        for job in due:
             job.state = WAITING
-            self._line_up(job)
+            if not job.deliveries:
+                self._line_up(job)
+        for job in reversed(due):
+            if job.deliveries:  # a retry keeps its place, before those that have not run
+                self._line_up(job, first=True)
         self.let_keys_go()
         return len(due)
 

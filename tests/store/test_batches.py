@@ -10,7 +10,6 @@ import pytest
 from jobd.domain.delivery import Met, NewJob
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, StoreUnavailable
-from jobd.store.link import PATIENCE_S
 from jobd.store.shard import BATCH_BYTES, Retention, Shard
 from jobd.store.store import Store
 from tests.store.hands import Clock, Hands, LossyLink, done, new_job
@@ -24,10 +23,10 @@ def dying_after(shard: Shard, portions: int) -> None:
     """Makes the producer die when it has staged so many portions."""
     stage, left = shard.stage, iter(range(portions))
 
-    async def mortal(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
+    async def mortal(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
         if next(left, None) is None:
             raise Dies
-        return await stage(batch, jobs, patience_s=patience_s)
+        return await stage(batch, jobs, **more)
 
     shard.stage = mortal  # type: ignore[method-assign]  # what comes after it is what the test is about
 
@@ -158,10 +157,10 @@ async def test_a_batch_that_is_not_there_whole_is_not_committed(hands: Hands, sh
 async def test_a_producer_that_was_too_slow_is_told(store: Store, hands: Hands, shard: Shard, clock: Clock) -> None:
     commit = shard.commit
 
-    async def late(batch: str, size: int, *, patience_s: float = PATIENCE_S) -> bool:
+    async def late(batch: str, size: int, **more: Any) -> bool:
         clock.forward(60_001)
         await sweep(shard)
-        return await commit(batch, size, patience_s=patience_s)
+        return await commit(batch, size, **more)
 
     shard.commit = late  # type: ignore[method-assign]  # much happens before it
     jobs = [new_job() for _ in range(600)]
@@ -219,9 +218,9 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
     sizes: list[int] = []
     stage = shard.stage
 
-    async def measured(batch: str, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
+    async def measured(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
         sizes.append(sum(len(job.spec) for job in jobs))
-        return await stage(batch, jobs, patience_s=patience_s)
+        return await stage(batch, jobs, **more)
 
     shard.stage = measured  # type: ignore[method-assign]  # and does what it did
     payload = b"x" * 2_500_000

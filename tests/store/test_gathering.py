@@ -12,6 +12,7 @@ from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jobd.store.gathering import Gathering
 from jobd.store.link import PATIENCE_S
+from jobd.store.once import Once
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from tests.real_server import RealServer
@@ -27,7 +28,9 @@ class FussyShard(Shard):
         self.refusal = refusal
         self.trips: list[int] = []
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
+    async def enqueue(
+        self, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
+    ) -> list[bool | Met]:
         self.trips.append(len(jobs))
         if any(job.id == self.unwanted for job in jobs):
             raise self.refusal

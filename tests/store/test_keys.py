@@ -18,6 +18,7 @@ from jobd.store import keys as documented
 from jobd.store import link, scripts
 from jobd.store.edits import Change, Move
 from jobd.store.keys import FIXED, Keys
+from jobd.store.once import Once
 from jobd.store.operations import Operations
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
@@ -120,6 +121,8 @@ async def a_busy_time(store: Store, hands: Hands) -> set[str]:
     await look()
     await hands.settle(*map(done, some))
     await shard.free_unique("k")
+    await store.enqueue_once([new_job()], Once("name", "digest"))
+    await look()
     await hands.put(*[new_job(due=due, expires=When(after_ms=ms)) for due, ms in (("", 1), ("+9", 5), ("", 10**9))])
     await look()
     clock.forward(9)

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from jobd.domain.delivery import Met, NewJob
+from jobd.domain.job import moment
 from jobd.domain.settle import COMPLETED, Verdict
 from jobd.domain.state import State
+from jobd.domain.unique import UniqueKey
 from jobd.errors import OptionError, UniqueConflict
 from jobd.store import link
-from jobd.store.link import Argument
-from jobd.store.shard import Retention, Settlement, Shard
+from jobd.store.shard import Retention, Settlement
 from jobd.store.store import Store
-from jobd.store.unique_keys import UniqueKey
 from tests.store import raw
 from tests.store.hands import (
     CRASHED_ALONE,
     LEASE_MS,
     LOST,
-    BentLink,
     Clock,
     Hands,
-    LossyLink,
     cancelled,
     done,
     ended,
@@ -36,46 +34,13 @@ from tests.store.hands import (
     retried,
 )
 from tests.store.strict_scripts import strict
-
-SIMPLE = "key:s:wdba:0"
-INSISTING = "key:s!:wdba:0"
-THROTTLE = "key:s:wdbacfxg:5000"
-DEBOUNCE = "key:r:wdb:0"
-REPLACE = "key:r:wdba:0"
-KEEP_LAST = "key:k:wdba:0"
+from tests.store.unique_jobs import INSISTING, KEEP_LAST, REPLACE, SIMPLE, THROTTLE, job, owner, payload
 
 
 @pytest.fixture(autouse=True)
 async def under_watch(monkeypatch: pytest.MonkeyPatch, hands: Hands) -> None:
     monkeypatch.setattr(link, "load", strict)
     await hands.join()
-
-
-@pytest.fixture
-async def whole(hands: Hands, redis_url: str) -> Callable[[], raw.Raw]:
-    """Reads all keys and checks that they agree."""
-    from redis import Redis
-
-    def look() -> raw.Raw:
-        with Redis.from_url(redis_url) as outside:
-            found = raw.read(outside, hands.shard.keys.base)
-        raw.check(found)
-        return found
-
-    return look
-
-
-def job(job_id: str, unique: str = SIMPLE, **more: Any) -> NewJob:
-    return new_job(job_id, unique=unique, **more)
-
-
-async def owner(shard: Shard, name: str = "key") -> str | None:
-    key = await shard.unique_key(name)
-    return key.owner if key else None
-
-
-async def payload(hands: Hands, job_id: str) -> Any:
-    return (await hands.job(job_id)).data
 
 
 # --- one at a time ---------------------------------------------------------------------------------------------------
@@ -350,260 +315,6 @@ async def test_a_key_that_was_taken_anew_is_not_swept_by_its_old_end(hands: Hand
     assert await owner(hands.shard) == "b"
 
 
-# --- newest data -----------------------------------------------------------------------------------------------------
-
-
-async def test_a_debounced_job_has_the_newest_data_and_its_delay_begins_anew(
-    hands: Hands, whole: Callable[[], raw.Raw]
-) -> None:
-    await hands.put(job("a", DEBOUNCE, due="+1000", payload=b"1"))
-    hands.clock.forward(900)
-    assert await hands.put(job("b", DEBOUNCE, due="+1000", payload=b"2")) == [Met("a", True)]
-    hands.clock.forward(900)
-    assert (await hands.shard.promote())[0] == 0
-    assert await hands.put(job("c", DEBOUNCE, due="+1000", payload=b"3")) == [Met("a", True)]
-    whole()
-    hands.clock.forward(1_000)
-    await hands.shard.promote()
-    (delivery,) = await hands.fetch()
-    assert (delivery.id, delivery.payload) == ("a", b"3")
-    assert await hands.put(job("d", DEBOUNCE, due="+1000")) == [True]
-    whole()
-
-
-async def test_a_debounced_job_that_is_due_and_not_started_is_delayed_again(
-    hands: Hands, whole: Callable[[], raw.Raw]
-) -> None:
-    await hands.put(job("a", DEBOUNCE, due="+1000", payload=b"1"))
-    hands.clock.forward(1_000)
-    await hands.shard.promote()
-    assert await hands.put(job("b", DEBOUNCE, due="+1000", payload=b"2")) == [Met("a", True)]
-    assert await hands.counts() == {State.DELAYED: 1}
-    assert await hands.fetch() == []
-    hands.clock.forward(1_000)
-    await hands.shard.promote()
-    whole()
-    assert [(delivery.id, delivery.payload) for delivery in await hands.fetch()] == [("a", b"2")]
-    assert await hands.fetch() == []
-
-
-async def test_a_replacement_brings_data_priority_and_time_and_keeps_the_id(
-    hands: Hands, whole: Callable[[], raw.Raw]
-) -> None:
-    await hands.put(job("a", REPLACE, payload=b"1", due="+9000", timeout_ms=5))
-    await hands.put(*(new_job(f"n{at}") for at in range(3)))
-    created = (await hands.job("a")).created_at
-    hands.clock.forward(10)
-    assert await hands.put(job("b", REPLACE, payload=b"2", priority=1, timeout_ms=6)) == [Met("a", True)]
-    whole()
-    now = await hands.job("a")
-    assert (now.data, now.priority, now.status, now.timeout_ms) == (2, 1, State.WAITING, 6)
-    assert now.created_at == created
-    assert ids(await hands.fetch(want=1)) == ["a"]
-
-
-async def test_a_replacement_may_go_to_another_queue_and_lane(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
-    await hands.put(job("a", REPLACE, queue="one", lane_key="g=x"))
-    assert await hands.put(job("b", REPLACE, queue="two", lane_key="g=y")) == [Met("a", True)]
-    whole()
-    assert await hands.counts("one") == {}
-    assert await hands.counts("two") == {State.WAITING: 1}
-    await hands.join("one", "one")
-    assert await hands.fetch("one") == []
-    assert ids(await hands.fetch("w1")) == ["a"]
-
-
-async def test_one_that_is_replaced_by_the_same_keeps_its_place(hands: Hands) -> None:
-    await hands.put(job("a", REPLACE, payload=b"1"), new_job("behind"))
-    await hands.put(job("b", REPLACE, payload=b"2"))
-    assert [delivery.payload for delivery in await hands.fetch()] == [b"2", b"{}"]
-
-
-async def test_what_has_started_is_not_replaced(hands: Hands) -> None:
-    (delivery,) = await hands.active(job("a", REPLACE, payload=b"1"))
-    assert await hands.put(job("b", REPLACE, payload=b"2")) == [Met("a", False)]
-    await hands.settle(retried(delivery))
-    assert await hands.put(job("b", REPLACE, payload=b"2")) == [Met("a", False)]
-    assert await payload(hands, "a") == 1
-
-
-async def test_several_of_a_key_in_one_call_leave_one_with_the_newest_data(
-    hands: Hands, whole: Callable[[], raw.Raw]
-) -> None:
-    jobs = [
-        job("a", REPLACE, payload=b"1"),
-        job("b", REPLACE, payload=b"2", due="+500"),
-        job("c", REPLACE, payload=b"3", queue="other", due="+900"),
-        job("d", REPLACE, payload=b"4", priority=2),
-        job("e", REPLACE, payload=b"5", due="+700"),
-    ]
-    made = await hands.put(*jobs)
-    assert made == [True, *[Met("a", True)] * 4]
-    whole()
-    assert await hands.counts() == {State.DELAYED: 1}
-    assert await hands.counts("other") == {}
-    assert (await hands.shard.promote())[1] == 700
-
-
-async def test_a_turn_in_an_order_is_given_back_by_one_that_is_replaced(hands: Hands) -> None:
-    await hands.put(job("a", REPLACE, lane_key="o=x", type="odd"), new_job("b", lane_key="o=x"))
-    assert await hands.fetch() == []  # it stands aside with its turn
-    await hands.put(job("c", REPLACE, due="+9000"))
-    assert ids(await hands.fetch()) == ["b"]
-
-
-# --- keep last -------------------------------------------------------------------------------------------------------
-
-
-async def test_while_one_runs_the_newest_data_waits_and_runs_when_it_has_ended(
-    hands: Hands, whole: Callable[[], raw.Raw]
-) -> None:
-    (delivery,) = await hands.active(job("a", KEEP_LAST, payload=b"1"))
-    assert await hands.put(job("b", KEEP_LAST, payload=b"2")) == [True]
-    assert await hands.put(job("c", KEEP_LAST, payload=b"3")) == [Met("b", True)]
-    whole()
-    assert await hands.states("b") == [State.BLOCKED]
-    await hands.settle(retried(delivery))
-    hands.clock.forward(1_000)
-    await hands.shard.promote()
-    (delivery,) = await hands.fetch()
-    assert delivery.id == "a"
-    assert await hands.put(job("d", KEEP_LAST, payload=b"4")) == [Met("b", True)]
-    await hands.settle(done(delivery))
-    whole()
-    (follower,) = await hands.fetch()
-    assert (follower.id, follower.payload) == ("b", b"4")
-    assert await owner(hands.shard) == "b"
-    await hands.settle(done(follower))
-    assert whole().uniques == {}
-
-
-async def test_one_that_has_not_started_gets_the_newest_data_itself(hands: Hands) -> None:
-    await hands.put(job("a", KEEP_LAST, payload=b"1"))
-    assert await hands.put(job("b", KEEP_LAST, payload=b"2")) == [Met("a", True)]
-    assert await payload(hands, "a") == 2
-    assert await hands.counts() == {State.WAITING: 1}
-
-
-@pytest.mark.parametrize("way", [failed, cancelled, done])
-async def test_a_follower_goes_on_however_the_owner_ends(hands: Hands, way: Callable[[Any], Settlement]) -> None:
-    (delivery,) = await hands.active(job("a", KEEP_LAST))
-    await hands.put(job("b", KEEP_LAST))
-    await hands.settle(way(delivery))
-    assert ids(await hands.fetch()) == ["b"]
-
-
-async def test_a_follower_goes_on_when_an_owner_between_attempts_is_cancelled(
-    hands: Hands, whole: Callable[[], raw.Raw]
-) -> None:
-    (delivery,) = await hands.active(job("a", KEEP_LAST))
-    await hands.put(job("b", KEEP_LAST))
-    await hands.settle(retried(delivery))
-    await hands.shard.cancel(["a"], {})
-    whole()
-    assert ids(await hands.fetch()) == ["b"]
-
-
-async def test_owner_and_follower_may_be_cancelled_in_one_call(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
-    (delivery,) = await hands.active(job("a", KEEP_LAST))
-    await hands.put(job("b", KEEP_LAST))
-    await hands.settle(retried(delivery))
-    assert await hands.shard.cancel(["a", "b"], {}) == ["cancelled", "cancelled"]
-    assert whole().uniques == {}
-
-
-async def test_when_a_follower_is_cancelled_another_one_may_follow(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
-    (delivery,) = await hands.active(job("a", KEEP_LAST))
-    await hands.put(job("b", KEEP_LAST))
-    await hands.shard.cancel(["b"], {})
-    whole()
-    assert await hands.put(job("c", KEEP_LAST)) == [True]
-    await hands.settle(done(delivery))
-    assert ids(await hands.fetch()) == ["c"]
-
-
-async def test_a_follower_with_a_delay_is_delayed_for_what_is_left_of_it(hands: Hands) -> None:
-    (delivery,) = await hands.active(job("a", KEEP_LAST))
-    await hands.put(job("b", KEEP_LAST, due="+5000"))
-    hands.clock.forward(2_000)
-    await hands.settle(done(delivery))
-    assert await hands.states("b") == [State.DELAYED]
-    assert (await hands.shard.promote())[1] == 3_000
-
-
-async def test_a_follower_whose_key_another_takes_waits_no_longer(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
-    await hands.active(job("a", KEEP_LAST))
-    await hands.put(job("b", KEEP_LAST))
-    assert await hands.put(job("c", DEBOUNCE, due="+10")) == [True]
-    whole()
-    assert await hands.states("b", "c") == [State.WAITING, State.DELAYED]
-    assert await owner(hands.shard) == "c"
-
-
-# --- repeats ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("unique", [SIMPLE, INSISTING, THROTTLE, DEBOUNCE, REPLACE, KEEP_LAST])
-async def test_an_enqueue_whose_reply_is_lost_makes_one_job(hands: Hands, unique: str) -> None:
-    lossy = LossyLink(hands.shard.link)
-    hands.shard.link = lossy
-    lossy.losing = 2
-    assert await hands.put(job("a", unique, due="+100")) == [True]
-    assert await hands.counts() == {State.DELAYED: 1}
-
-
-async def test_a_repeat_does_not_put_older_data_over_newer(hands: Hands) -> None:
-    await hands.put(job("a", REPLACE, payload=b"1"))
-    plain = hands.shard.link
-
-    async def newer() -> None:
-        lossy, hands.shard.link = hands.shard.link, plain
-        await hands.put(job("c", REPLACE, payload=b"3"))
-        hands.shard.link = lossy
-
-    lossy = LossyLink(plain)
-    hands.shard.link = lossy
-    lossy.losing, lossy.before_repeat = 1, newer
-    assert await hands.put(job("b", REPLACE, payload=b"2")) == [Met("a", True)]
-    assert await payload(hands, "a") == 3
-
-
-async def test_a_repeat_whose_data_has_run_does_not_run_it_again(hands: Hands) -> None:
-    await hands.put(job("a", DEBOUNCE, payload=b"1"))
-    plain = hands.shard.link
-
-    async def run() -> None:
-        lossy, hands.shard.link = hands.shard.link, plain
-        (delivery,) = await hands.fetch()
-        assert delivery.payload == b"2"
-        await hands.settle(done(delivery))
-        hands.shard.link = lossy
-
-    lossy = LossyLink(plain)
-    hands.shard.link = lossy
-    lossy.losing, lossy.before_repeat = 1, run
-    assert await hands.put(job("b", DEBOUNCE, payload=b"2")) == [Met("a", True)]
-    assert await hands.counts() == {State.COMPLETED: 1}
-
-
-async def test_a_copy_that_comes_behind_its_answered_repeat_makes_nothing(hands: Hands) -> None:
-    await hands.put(job("a"))
-    sent_us = hands.clock.ms * 1_000
-    plain = hands.shard.link
-
-    def first_sending(first: Sequence[Argument], again: Sequence[Argument]) -> Sequence[Argument]:
-        return [*first[:3], sent_us, "", *first[5:]]
-
-    hands.shard.link = BentLink(plain, lambda first, again: again)
-    assert await hands.put(job("b")) == [Met("a", False)]
-    hands.shard.link = plain
-    await hands.shard.cancel(["a"], {})
-    hands.clock.forward(3_000)
-    hands.shard.link = BentLink(plain, first_sending)
-    assert await hands.put(job("b")) == [Met("a", False)]
-    assert await hands.states("b") == [None]
-
-
 # --- batches ---------------------------------------------------------------------------------------------------------
 
 
@@ -712,8 +423,8 @@ async def test_a_key_tells_who_has_it_since_when_and_until_when(hands: Hands, cl
     keys, more = await hands.shard.unique_keys(0, 100)
     assert more == 0
     assert sorted(keys, key=lambda key: key.name) == [
-        UniqueKey("key", "a", clock.ms, 0, "b"),
-        UniqueKey("other", "c", clock.ms, clock.ms + 500, ""),
+        UniqueKey("key", "a", moment(clock.ms), None, "b"),
+        UniqueKey("other", "c", moment(clock.ms), moment(clock.ms + 500), None),
     ]
     clock.forward(500)
     assert [key.name for key in (await hands.shard.unique_keys(0, 100))[0]] == ["key"]

@@ -99,7 +99,7 @@ class Uniqueness:
             target = owner
             if wish.mode == "k" and owner and self._has_started(owner):
                 if not key.follower:
-                    key.follower = order.id
+                    key.follower, key.until = order.id, 0
                     return "follows", wish.key
                 target = self.jobs[key.follower]
             if wish.mode == "s" or target is None or self._has_started(target):
@@ -150,11 +150,10 @@ class Uniqueness:
         """It is removed, or comes into this state."""
         wish = wish_of(job.order)
         key = self.owned(wish.key) if wish else None
-        if wish and key and state not in wish.states:
-            if key.follower == job.order.id:
-                key.follower = ""
-            if key.owner == job.order.id:
-                self.free(wish.key)
+        if wish and key and key.follower == job.order.id:
+            key.follower = ""
+        if wish and key and key.owner == job.order.id and (key.follower or state not in wish.states):
+            self.free(wish.key)
 
     def let_keys_go(self) -> None:
         """Whoever has left the states in which it keeps its key has lost it."""
@@ -166,7 +165,8 @@ class Uniqueness:
         for name in [name for name in self.unique_keys if self.owned(name)]:
             owner = self.jobs.get(self.unique_keys[name].owner)
             wish = wish_of(owner.order) if owner else None
-            if owner and wish and LETTERS[owner.state] not in wish.states:
+            followed = owner and self.unique_keys[name].follower and LETTERS[owner.state] in "cfx"
+            if owner and wish and (followed or LETTERS[owner.state] not in wish.states):
                 freed.append(name)
         followers = [self.unique_keys[name].follower for name in freed if self.unique_keys[name].follower]
         if len(followers) > 1:

@@ -1,25 +1,51 @@
 #!lua
 -- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
 -- the server has no memory for them.
--- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates rates opens uniques periods expiring
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates rates opens uniques periods expiring answers answered
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
---       then as in intake.lua
+--       the name under which the answer is kept ('' if it is not; that of a batch is kept by commit.lua), digest of the
+--       request, place of each job in the answer (with ',' between), then as in intake.lua
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
---          {'unique', position, id} if one refuses all, or {'expired', '1' if this is a repeat}
+--          {'unique', position, id} if one refuses all, {'expired', '1' if this is a repeat}, or what
+--          was answered under that name before, as in lib/answers.lua
 -- Moves: – → waiting, delayed, blocked; waiting → delayed; delayed → waiting; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake
+-- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake answers
 
 local sent = tonumber(ARGV[4])
 local stage = ARGV[6] ~= '' and ARGV[6] or nil
+local name, digest, places = ARGV[8], ARGV[9], ARGV[10]
+local before = answer_before(name)
+if before then return before end
 if now_us > tonumber(ARGV[3]) then return { 'expired', ARGV[5] } end
 -- what was long on its way may come behind its own repeat
 local since = (ARGV[5] == '1' or now_us - sent > 2000000) and math.floor(sent / 1000) or nil
 local list = stage and base .. 'stage:' .. stage
 if list then touch(list) end
 local state = stage and redis.call('HGET', stages_key, stage)
-take_in(8, nil, stage, since)
+take_in(11, nil, stage, since)
 if incoming.refused then return incoming.refused end
 reopen_freed({})
+
+-- What became of each job and its id, in these places.
+local function answer_in(places)
+  local words, at, position = {}, 12, 0
+  local next_place = string.gmatch(places, '%d+')
+  local where = {}
+  for _ = 1, tonumber(ARGV[11]) do
+    for i = 1, tonumber(ARGV[at + 4]) do
+      position = position + 1
+      where[position] = tonumber(next_place()) + 1
+      words[where[position]] = 'created ' .. ARGV[at + 3 + 2 * i]
+    end
+    at = at + 5 + 2 * tonumber(ARGV[at + 4])
+  end
+  for _, known in ipairs(incoming.known) do
+    local its_position, fate = string.match(known, '^(%d+) ?(.*)$')
+    local place = where[tonumber(its_position)]
+    words[place] = fate ~= '' and fate or string.gsub(words[place], '^created', 'existing')
+  end
+  return words
+end
 
 write_intake()
 write_many('RPUSH', list, incoming.staged)
@@ -35,4 +61,5 @@ write_amended()
 write_opened()
 write_counts()
 write_wakes()
+if name ~= '' and not stage then keep_answer(name, digest, answer_in(places)) end
 return { 'ok', unpack(incoming.known) }

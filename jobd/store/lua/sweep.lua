@@ -1,13 +1,18 @@
 #!lua flags=allow-oom
--- Forgets unique keys whose period is over, 500 at most. They are free already: this gives their memory back.
--- KEYS: uniques periods
+-- Forgets unique keys and answers whose time is over, 500 of each at most. They hold for nobody already: this gives
+-- their memory back.
+-- KEYS: uniques periods answers answered
 -- ARGV: none
--- Returns: how many
+-- Returns: how many, of the kind of which there were more
 -- include: head
 
-local over = redis.call('ZRANGEBYSCORE', periods_key, '-inf', now, 'LIMIT', 0, 500)
-if #over > 0 then
-  redis.call('HDEL', uniques_key, unpack(over))
-  redis.call('ZREM', periods_key, unpack(over))
+local function sweep(records, ends)
+  local over = redis.call('ZRANGEBYSCORE', ends, '-inf', now, 'LIMIT', 0, 500)
+  if #over > 0 then
+    redis.call('HDEL', records, unpack(over))
+    redis.call('ZREM', ends, unpack(over))
+  end
+  return #over
 end
-return #over
+
+return math.max(sweep(uniques_key, periods_key), sweep(answers_key, answered_key))

@@ -7,7 +7,8 @@
 --   states  in which an owner keeps the key, and in which it stands in the way; g is 'removed'
 --   ms      how long the owner keeps the key at most; 0: as long as it is in these states
 -- 'uniques' has of each key its owner, since when, until when (ms; 0: no end), and the job that follows the owner.
--- An owner that leaves its states gives the key up in the same script, and nobody else gives it up.
+-- An owner that leaves its states gives the key up in the same script, and nobody else gives it up. One that is followed
+-- keeps it until it has ended, no longer and no shorter.
 local keys, key_order, leavings = {}, {}, {}
 -- Lets a blocked job go on that followed an owner, if it still does; lib/unstarted.lua says how.
 local let_follow
@@ -48,12 +49,10 @@ end
 
 -- Notes that a job comes into a state. True if its record is to remember what makes it unique.
 local function leave_key(words, id, state)
-  local its = read_unique(words)
-  if not includes(its.states, state) then
-    leavings[#leavings + 1] = { key = its.key, id = id }
-    return state == 'w' or state == 'd' or state == 'a'
-  end
-  return not includes(its.states, 'g')
+  local its, goes_on = read_unique(words), includes('wdba', state)
+  local stays = includes(its.states, state)
+  if not (stays and goes_on) then leavings[#leavings + 1] = { key = its.key, id = id, stays = stays } end
+  return goes_on or (stays and not includes(its.states, 'g'))
 end
 
 -- Reads: the keys of those that have left are free, or belong to those who followed.
@@ -64,7 +63,7 @@ local function let_keys_go()
   end
   for _, leaving in ipairs(leavings) do
     local here = unique_key(leaving.key)
-    if here.owner == leaving.id then
+    if here.owner == leaving.id and (here.follower or not leaving.stays) then
       local follower = here.follower
       here.owner, here.follower, here.changed = nil, nil, true
       if follower and let_follow(follower, here.name) then take_key(here, follower, 0) end

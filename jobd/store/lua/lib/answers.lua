@@ -1,0 +1,15 @@
+-- Answers that are kept for a day under a name of the caller's, so that a request that comes again is answered alike.
+local KEPT = 86400000
+
+-- Reads: what was answered under this name: {'answered', digest of the request, answers …}; nil if nothing was.
+local function answer_before(name)
+  local raw = name ~= '' and redis.call('HGET', answers_key, name)
+  local kept = raw and cmsgpack.unpack(raw)
+  if not kept or kept[1] <= now then return nil end
+  return { 'answered', kept[2], unpack(kept[3]) }
+end
+
+local function keep_answer(name, digest, words)
+  redis.call('HSET', answers_key, name, cmsgpack.pack({ now + KEPT, digest, words }))
+  redis.call('ZADD', answered_key, now + KEPT, name)
+end
