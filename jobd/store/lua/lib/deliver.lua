@@ -21,7 +21,7 @@ end
 local function deliver(ids, specs, runs, holds, holder, margin)
   local records, held, first = {}, {}, {}
   for i = 1, #ids do
-    local run, timeout, record = runs[i], spec_timeout(specs[i]), nil
+    local run, timeout, limited, record = runs[i], spec_timeout(specs[i])
     local queue = type(run) == 'string' and run or run.queue
     count('w', queue, -1)
     count('a', queue, 1)
@@ -34,12 +34,12 @@ local function deliver(ids, specs, runs, holds, holder, margin)
       record = delivered(new_run('w', queue), holder, holds[i], specs[i])
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
-    local limit = timeout > 0 and now + timeout or math.huge
-    if bit.band(string.byte(specs[i], 10), LIMITED) ~= 0 and not (run ~= queue and has(run, BY_HAND)) then
+    local limit = timeout > 0 and now + timeout
+    if limited and not (run ~= queue and has(run, BY_HAND)) then
       local _, deadline = spec_limits(specs[i])
-      limit = math.min(limit, math.max(deadline, now))
+      if deadline < (limit or math.huge) then limit = math.max(deadline, now) end
     end
-    held[2 * i - 1], held[2 * i] = limit < math.huge and limit + margin or '+inf', ids[i]
+    held[2 * i - 1], held[2 * i] = limit and limit + margin or '+inf', ids[i]
   end
   redis.call('HSET', runs_key, unpack(records))
   redis.call('ZADD', held_key(holder), unpack(held))

@@ -66,6 +66,8 @@ local function spec_options(spec)
   return string.sub(spec, at, at + length - 1)
 end
 
+-- The time that an attempt has (ms; 0: any), and whether the job has limits beside it.
 local function spec_timeout(spec)
-  return (struct.unpack('>I', spec, 15))
+  local flags, _, _, _, timeout = struct.unpack('>BBBHI', spec, 10)
+  return timeout, flags % (2 * LIMITED) >= LIMITED
 end
