@@ -83,11 +83,11 @@ class JobNotFound(JobdError):
     code = "not_found"
 
 
-class NotThere(JobdError):
-    """Raised when there is no queue or operation of this name."""
+class OperationNotFound(JobdError):
+    """Raised when there is no operation of this id: it never was, or is long over."""
 
     status = 404
-    code = "not_found"
+    code = "operation_not_found"
 
 
 class StateConflict(JobdError):
@@ -164,6 +164,14 @@ class StoreFull(StoreError):
     """Raised when the store has no memory for new jobs. Nothing was stored; running jobs can still end."""
 
     code = "store_full"
+
+
+class QueueFull(JobdError):
+    """Raised when a queue has as many jobs as it may have that have not started. Nothing was stored."""
+
+    status = 429
+    code = "queue_full"
+    retryable = True
 
 
 class EnqueueExpired(StoreError):

@@ -12,7 +12,7 @@ from jobd.client import Client
 from jobd.control import operations
 from jobd.domain.operation import Stage
 from jobd.domain.state import State
-from jobd.errors import InvalidRequest, NotThere, StateConflict
+from jobd.errors import InvalidRequest, OperationNotFound, StateConflict
 from jobd.roles.operator import Operator
 from jobd.store.shard import Shard
 from jobd.store.store import Store
@@ -193,7 +193,7 @@ async def test_the_last_hundred_are_remembered(client: Client, hands: Hands) -> 
         hands.clock.forward(1)
         await run(client, "retry")
     assert len(await client.operations()) <= 101
-    with pytest.raises(NotThere):
+    with pytest.raises(OperationNotFound):
         await client.operation(first.id)
 
 

@@ -48,8 +48,9 @@ class OutputError(errors.JobdError):
 
 _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.JobNotFound, Exit.NOT_FOUND),
-    (errors.NotThere, Exit.NOT_FOUND),
+    (errors.OperationNotFound, Exit.NOT_FOUND),
     (errors.StateConflict, Exit.CONFLICT),
+    (errors.QueueFull, Exit.CONFLICT),
     (errors.UniqueConflict, Exit.CONFLICT),
     (errors.ResultTimeout, Exit.TIMED_OUT),
     (errors.JobFailed, Exit.JOB_FAILED),

@@ -15,7 +15,7 @@ from jobd.domain.job import moment
 from jobd.domain.names import same_name
 from jobd.domain.operation import ALLOWED, MEANT, Operation, Preview, Stage, Verb
 from jobd.domain.options import NONE, Options, from_record, read_options
-from jobd.errors import InvalidRequest, JobdError, NotThere, StoreError
+from jobd.errors import InvalidRequest, JobdError, OperationNotFound, StoreError
 
 if TYPE_CHECKING:
     from jobd.catalog import Catalog
@@ -122,21 +122,21 @@ class OperationControl(JobControl):
         return await self._operations.list()
 
     async def operation(self, operation_id: str) -> Operation:
-        """The operation of this id. Raises NotThere."""
+        """The operation of this id. Raises OperationNotFound."""
         found = await self._operations.get(operation_id)
         if found is None:
-            raise NotThere(f"there is no operation {operation_id}: it never was, or is long over")
+            raise OperationNotFound(f"there is no operation {operation_id}: it never was, or is long over")
         return found
 
     async def abort_operation(self, operation_id: str) -> Operation:
-        """Asks that an operation end; what it has done stays done. Raises NotThere."""
+        """Asks that an operation end; what it has done stays done. Raises OperationNotFound."""
         if not await self._operations.abort(operation_id):
-            raise NotThere(f"there is no operation {operation_id}: it never was, or is long over")
+            raise OperationNotFound(f"there is no operation {operation_id}: it never was, or is long over")
         return await self.operation(operation_id)
 
     async def run_operation(self, operation_id: str, *, seconds: float | None = None) -> Operation:
         """Carries an operation on here, to its end or for some `seconds`, unless somebody else does. Raises
-        NotThere."""
+        OperationNotFound."""
         await self.carry_on(f"client-{new_id(clock.now_ms(), clock.random_bits)}", operation_id, seconds=seconds)
         return await self.operation(operation_id)
 

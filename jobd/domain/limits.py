@@ -18,6 +18,7 @@ from jobd.errors import OptionError
 
 MOST_AT_A_TIME = 100_000
 MOST_WEIGHT = 100
+MOST_WAITING = 100_000_000
 
 
 class Scope(StrEnum):
@@ -91,6 +92,7 @@ LIMITS: Mapping[str, Limit] = dict(
             Scope.QUEUE,
             field="ageing_ms",
         ),
+        _limit("size", whole(1, MOST_WAITING), "how many jobs may be in it that have not started", Scope.QUEUE),
         _limit("keep_completed", KEEP, "how many completed jobs are kept, and how long", Scope.QUEUE, kept=True),
         _limit("keep_failed", KEEP, "how many failed ones, and how many cancelled", Scope.QUEUE, kept=True),
     ]

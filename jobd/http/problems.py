@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from jobd import log
-from jobd.errors import JobdError, StoreError, StoreUnavailable, UniqueConflict
+from jobd.errors import JobdError, QueueFull, StoreError, StoreUnavailable, UniqueConflict
 from jobd.http.answer import answer
 from jobd.http.auth import SAFE_METHODS, Guard
 from jobd.http.body import too_large
@@ -35,6 +35,8 @@ _TITLES: Final = {
     "unsupported_media_type": "The body must be JSON",
     "validation_failed": "The request is not valid",
     "unknown_type": "There is no such job type",
+    "operation_not_found": "There is no such operation",
+    "queue_full": "The queue takes no more jobs now",
     "internal": "Something went wrong here",
 }
 _TROUBLE: Final = {
@@ -121,6 +123,8 @@ def _of_error(request: web.Request, raised: Exception, request_id: str) -> web.R
         if isinstance(error, StoreUnavailable) and request.method not in SAFE_METHODS:
             detail += _DOUBT
         headers = {"Retry-After": _RETRY_AFTER_S} if error.retryable else None
+    elif isinstance(error, QueueFull):
+        headers = {"Retry-After": _RETRY_AFTER_S}
     elif error.status >= 500:
         _log.error("a request failed", request_id=request_id, method=request.method, path=request.path, exc_info=raised)
         detail = "this is a fault of the server; its log says more under this request id"

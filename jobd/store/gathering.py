@@ -11,7 +11,7 @@ from collections import deque
 from copy import copy
 
 from jobd.domain.delivery import Met, NewJob
-from jobd.errors import EnqueueExpired, StoreError, StoreUnavailable, UniqueConflict
+from jobd.errors import EnqueueExpired, QueueFull, StoreError, StoreUnavailable, UniqueConflict
 from jobd.store.shard import BATCH, BATCH_BYTES, Shard
 
 MOST_TRIPS = 2
@@ -66,7 +66,7 @@ class Gathering:
         try:
             try:
                 created = await self._shard.enqueue([job for job, _ in callers])
-            except (StoreError, UniqueConflict) as error:
+            except (StoreError, UniqueConflict, QueueFull) as error:
                 if len(callers) == 1 or isinstance(error, _UNKNOWN):
                     raise
                 # the store took none, perhaps because of one: each hears what is said to it alone

@@ -13,7 +13,7 @@ from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
-from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
+from jobd.errors import EnqueueExpired, LeaseLost, QueueFull, UniqueConflict
 from jobd.store.codec import LETTERS, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
 from jobd.store.edits import Edits
 from jobd.store.intake_words import BATCH as BATCH
@@ -106,6 +106,12 @@ class Shard(Edits, UniqueKeys):
             if reply[0] == b"unique":
                 job, owner = jobs[order[reply[1] - 1]], reply[2].decode()
                 raise UniqueConflict(f"job {owner} has the unique key of job {job.id}; nothing was enqueued", owner)
+            if reply[0] == b"full":
+                queue, size, there = reply[1].decode(), int(reply[2]), int(reply[3])
+                raise QueueFull(
+                    f"queue {queue} is full: {there:,} jobs of {size:,} have not started; nothing was enqueued; try "
+                    "again when some have"
+                )
             if reply[1] == b"1":
                 break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
             # it was the first: the server's clock may have jumped; ask for its time, and begin anew

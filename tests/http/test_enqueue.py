@@ -153,3 +153,13 @@ async def test_prefer_wait_answers_with_the_unfinished_job_when_the_wait_is_over
 
     assert (reply.status, reply.body["status"]) == (201, "waiting")
     assert reply.headers["Preference-Applied"] == "wait=0"
+
+
+async def test_a_full_queue_is_answered_with_429_and_when_to_come_again(api: Api) -> None:
+    await api.patch("/api/v1/limits", {"queue": "small", "size": 1})
+    await api.enqueue(queue="small")
+    reply = await api.post("/api/v1/jobs", {"type": "anything", "queue": "small"})
+
+    assert (reply.status, reply.body["code"], reply.body["retryable"]) == (429, "queue_full", True)
+    assert reply.headers["Retry-After"] == "2"
+    assert "1 jobs of 1" in reply.body["detail"]

@@ -6,10 +6,28 @@
 --       the name under which the answer is kept ('' if it is not; that of a batch is kept by commit.lua), digest of the
 --       request, place of each job in the answer (with ',' between), then as in intake.lua
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
---          {'unique', position, id} if one refuses all, {'expired', '1' if this is a repeat}, or what
---          was answered under that name before, as in lib/answers.lua
+--          {'unique', position, id} if one refuses all, {'full', queue, its size, how many are in it} if a queue does,
+--          {'expired', '1' if this is a repeat}, or what was answered under that name before, as in lib/answers.lua
 -- Moves: – → waiting, delayed, blocked; waiting → delayed; delayed → waiting; blocked → waiting, delayed
 -- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake answers
+
+-- A queue that would come over its size by what has been read: nothing is taken in then.
+local function full_queue()
+  local more = {}
+  for _, state in ipairs({ 'w', 'd', 'b' }) do
+    for queue, change in pairs(tally[state] or {}) do more[queue] = (more[queue] or 0) + change end
+  end
+  for queue, change in pairs(more) do
+    local rule = change > 0 and queue_rule(queue)
+    if rule and rule.size then
+      local size = 0
+      for _, count in ipairs(redis.call('HMGET', counts_key, 'w:' .. queue, 'd:' .. queue, 'b:' .. queue)) do
+        size = size + tonumber(count or 0)
+      end
+      if size + change > rule.size then return { 'full', queue, rule.size, size } end
+    end
+  end
+end
 
 local sent = tonumber(ARGV[4])
 local stage = ARGV[6] ~= '' and ARGV[6] or nil
@@ -24,6 +42,8 @@ if list then touch(list) end
 local state = stage and redis.call('HGET', stages_key, stage)
 take_in(11, nil, stage, since)
 if incoming.refused then return incoming.refused end
+local full = full_queue()
+if full then return full end
 reopen_freed({})
 
 -- What became of each job and its id, in these places.

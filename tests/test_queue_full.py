@@ -1,0 +1,116 @@
+"""A queue takes so many jobs and no more; and a store without memory takes none, while those that run still end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+import jobd
+from jobd.catalog import Catalog
+from jobd.client import Client
+from jobd.domain.settle import COMPLETED
+from jobd.domain.state import State
+from jobd.errors import QueueFull, StoreFull
+from jobd.store.shard import Settlement
+from jobd.store.store import Store
+from tests.real_server import RealServer
+from tests.store.hands import Clock, Hands, LossyLink, new_job
+
+
+@jobd.job("noop")
+async def noop() -> None: ...
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Client]:
+    async with Client(store=Store.at(redis_url), catalog=Catalog([noop])) as client:
+        yield client
+
+
+@pytest.fixture
+async def hands(client: Client) -> Hands:
+    shard = client.store.shards[0]
+    hands = Hands(shard, Clock(shard))
+    await hands.join()
+    return hands
+
+
+async def test_a_full_queue_refuses_loudly_and_takes_again_when_a_job_has_started(client: Client, hands: Hands) -> None:
+    await client.set_limits(queue="default", size=2)
+    await client.enqueue(noop)
+    await client.enqueue(noop, delay="1h")
+    with pytest.raises(QueueFull, match="queue default is full: 2 jobs of 2 have not started; nothing was enqueued"):
+        await client.enqueue(noop)
+    await client.enqueue(noop, queue="other")
+    await hands.fetch(want=1)
+    await client.enqueue(noop)
+    assert await hands.counts() == {State.WAITING: 1, State.DELAYED: 1, State.ACTIVE: 1}
+
+
+async def test_many_go_in_whole_or_not_at_all(client: Client, hands: Hands) -> None:
+    await client.set_limits(queue="default", size=3)
+    with pytest.raises(QueueFull):
+        await client.enqueue_many([(noop, None)] * 4)
+    assert await hands.counts() == {}
+    await client.enqueue_many([(noop, None)] * 3)
+    assert await hands.counts() == {State.WAITING: 3}
+
+
+async def test_a_batch_of_many_parts_that_does_not_fit_never_runs(client: Client, hands: Hands) -> None:
+    await client.set_limits(queue="default", size=700)
+    with pytest.raises(QueueFull):
+        await client.enqueue_many([(noop, None)] * 1_000)
+    hands.clock.forward(60_001)
+    for batch in await hands.shard.staged():
+        while await hands.shard.release(batch) > 0:
+            pass
+    assert await hands.counts() == {}
+
+
+async def test_who_shares_a_trip_with_one_that_is_refused_is_not(client: Client, hands: Hands) -> None:
+    await client.set_limits(queue="full", size=1)
+    await client.enqueue(noop, queue="full")
+    asked = [client.enqueue(noop, queue="full" if at % 2 else "other") for at in range(40)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [isinstance(answer, QueueFull) for answer in answers] == [bool(at % 2) for at in range(40)]
+    assert await hands.counts("other") == {State.WAITING: 20}
+
+
+async def test_a_repeat_of_what_filled_the_queue_is_no_refusal(client: Client, hands: Hands) -> None:
+    await client.set_limits(queue="default", size=1)
+    hands.shard.link = link = LossyLink(hands.shard.link)
+    link.losing = 1
+    assert await hands.put(new_job("a")) == [True]
+
+
+async def test_what_a_running_job_enqueues_with_its_end_is_taken_all_the_same(client: Client, hands: Hands) -> None:
+    """It has done its work, which cannot be undone."""
+    await client.set_limits(queue="default", size=1)
+    (delivery,) = await hands.active(new_job("parent"))
+    await hands.put(new_job("fills"))
+    settlement = Settlement("parent", delivery.fence, COMPLETED, children=[new_job("child")])
+    assert await hands.settle(settlement) == [1]
+    assert await hands.counts() == {State.WAITING: 2, State.COMPLETED: 1}
+
+
+async def test_a_store_without_memory_refuses_whole_and_lets_jobs_end(server_binary: object) -> None:
+    with RealServer(server_binary) as server:  # type: ignore[arg-type]  # the fixture's path
+        async with Client(store=Store.at(server.url), catalog=Catalog([noop])) as client:
+            shard = client.store.shards[0]
+            hands = Hands(shard, Clock(shard))
+            await hands.join()
+            batch = await hands.active(*[new_job(payload=b"x" * 1_000) for _ in range(100)])
+            await client.enqueue(noop, id="waits")
+            server.client().config_set("maxmemory", 1)
+            with pytest.raises(StoreFull, match="nothing was stored"):
+                await client.enqueue_many([(noop, None)] * 10)
+            for verb in (client.change("waits", priority=1), client.move("waits", "other"), client.retry("waits")):
+                with pytest.raises(jobd.JobdError):
+                    await verb
+            done = [Settlement(delivery.id, delivery.fence, COMPLETED, b"7") for delivery in batch]
+            assert await hands.settle(*done) == [1] * 100
+            assert (await client.cancel("waits")).status is State.CANCELLED
+            await client.pause("default")
+            assert await hands.counts() == {State.COMPLETED: 100, State.CANCELLED: 1}
