@@ -14,6 +14,7 @@ from anyio import CancelScope
 from jobd import clock, log
 from jobd.domain.ids import new_id
 from jobd.errors import StoreError
+from jobd.store.inbox import Inbox
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.shard import Shard
 from jobd.store.store import Store
@@ -50,6 +51,8 @@ class Membership:
         self._lives = lives
         self._about = dict(about or {})
         self._ear: CancelScope | None = None
+        self.inbox: Inbox | None = None
+        """what it listens to at the moment"""
         self._log = log.get(kind)
 
     async def join(self, on_lost: Callable[[], None] = lambda: None) -> str:
@@ -92,10 +95,11 @@ class Membership:
     async def listen(self, hear: Callable[[str | None], None]) -> NoReturn:
         """Calls `hear` with each word, and with None when it is time to look without having been told."""
         while True:
-            inbox = self._store.inbox(self.id, self.shard)
+            inbox = self.inbox = self._store.inbox(self.id, self.shard)
             try:
                 with CancelScope() as self._ear:  # until it has another id
                     while True:
                         hear(await inbox.hear())
             finally:
+                self.inbox = None
                 await inbox.close()

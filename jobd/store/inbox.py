@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from redis.exceptions import RedisError
 
+from jobd.errors import StoreUnavailable
 from jobd.store.link import passing, translated
 from jobd.store.topology.owner import Owner
+from jobd.store.topology.wire import Wire
 
 LISTEN_S = 2.5
 """how long one blocking read lasts at most; a word that was lost is made up for by the poll that follows it"""
@@ -24,6 +27,8 @@ class Inbox:
     def __init__(self, owner: Owner, key: str) -> None:
         self._owner = owner.twin()
         self._key = key
+        self._reading: Wire | None = None
+        """the wire on which a read is under way"""
 
     async def hear(self) -> str | None:
         """The next word; None when none came for a while; LOOK when one may have been lost, as the line broke: time to
@@ -31,7 +36,7 @@ class Inbox:
         wire = None
         try:
             async with asyncio.timeout(LISTEN_S + _PATIENCE_S):
-                wire = await self._owner.wire()
+                wire = self._reading = await self._owner.wire()
                 reply = await wire.execute("BLPOP", self._key, LISTEN_S)
         except RedisError as error:
             if not passing(error):
@@ -40,16 +45,37 @@ class Inbox:
         except OSError as error:
             trouble = error
         except asyncio.CancelledError:
-            if wire is not None:
-                wire.abort()
+            self.interrupt()
             raise
         else:
             return reply[1].decode() if reply else None
+        finally:
+            self._reading = None
         await self._owner.heed(trouble, wire)
         if wire is not None:
             wire.abort()  # a read for which nobody waits any more would take the next word
         await asyncio.sleep(_PAUSE_S)
         return LOOK
+
+    async def ask_behind(self, command: bytes) -> Any:
+        """The reply to a packed command that the server runs as soon as the read under way has ended, by a word or
+        without one, so without a trip in between. None when no read is under way; then nothing was sent. Raises
+        StoreUnavailable when it is unknown what became of the command."""
+        wire = self._reading
+        if wire is None:
+            return None
+        try:
+            (reply,) = await wire.ask(command)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(f"the connection ended: {error}") from error
+        if isinstance(reply, Exception):
+            raise StoreUnavailable(f"the store did not run it: {reply}") from reply
+        return reply
+
+    def interrupt(self) -> None:
+        """Ends the read under way; what stands behind it will not be run, unless it was already."""
+        if self._reading is not None:
+            self._reading.abort()
 
     async def close(self) -> None:
         """Closes its connection."""

@@ -167,6 +167,11 @@ class Link:
             return await wire.execute("EVAL", script.source, len(keys), *keys, *arguments)
 
 
+def call(script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> bytes:
+    """The packed command that runs a script which the server knows."""
+    return packed("EVALSHA", script.sha, len(keys), *keys, *arguments)
+
+
 def passing(error: Exception) -> bool:
     """Is it weather, so that the same command may succeed in a moment?"""
     error = _bare(error)

@@ -16,10 +16,11 @@ from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, QueueFull, UniqueConflict
 from jobd.store.codec import LETTERS, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
 from jobd.store.edits import Edits
+from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
 from jobd.store.intake_words import grouped, met, word
 from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link, pairs
+from jobd.store.link import PATIENCE_S, Argument, Link, call, pairs
 from jobd.store.once import AnsweredBefore, Once
 from jobd.store.retention import Retention as Retention
 from jobd.store.scripts import load
@@ -187,11 +188,7 @@ class Shard(Edits, UniqueKeys):
         worker may not fetch any more."""
         *early, settlements = portions(settlements)
         answers = [answer for portion in early for answer in await self.settle(member, portion, patience_s=patience_s)]
-        fetch = (
-            "fetch",
-            self._keys("fetch"),
-            [*self._head(), member, sequence, want, types, DEADLINE_MARGIN_MS, order],
-        )
+        fetch = ("fetch", self._keys("fetch"), self._fetch(member, sequence, want, types, order))
         if settlements:
             arguments, places = self._settle(member, settlements)
             reply, batch = await self.link.run_pair(
@@ -200,9 +197,21 @@ class Shard(Edits, UniqueKeys):
             answers += in_order(reply, places)
         else:
             batch = await self.link.run(*fetch, patience_s=patience_s)
-        if batch[0] != b"ok":
-            raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
-        return answers, [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
+        return answers, _deliveries(member, batch)
+
+    async def fetch_behind(
+        self, inbox: Inbox, member: str, *, sequence: int, want: int, types: str, order: str = ""
+    ) -> list[Delivery] | None:
+        """The fetch of a worker that has nothing else to do: sent now, done by the store together with the next word
+        in its inbox, so that a job that is made is on its way at once. None if nobody listens there now. Raises
+        StoreUnavailable when it is unknown whether it took effect; a turn with the same sequence finds out. Raises
+        LeaseLost as `turn` does."""
+        command = call(load("fetch"), self._keys("fetch"), self._fetch(member, sequence, want, types, order))
+        batch = await inbox.ask_behind(command)
+        return None if batch is None else _deliveries(member, batch)
+
+    def _fetch(self, member: str, sequence: int, want: int, types: str, order: str) -> list[Argument]:
+        return [*self._head(), member, sequence, want, types, DEADLINE_MARGIN_MS, order]
 
     async def settle(
         self, holder: str, settlements: Sequence[Settlement], *, patience_s: float = PATIENCE_S
@@ -389,6 +398,13 @@ class Shard(Edits, UniqueKeys):
 
     async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
         return await self.link.run(script, self._keys(script), [*self._head(), *arguments], patience_s=patience_s)
+
+
+def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
+    """What a fetch has brought."""
+    if batch[0] != b"ok":
+        raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
+    return [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
 
 
 def _monotonic_us() -> int:

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
-from jobd.errors import SettingsError, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jobd.errors import ClientClosed, SettingsError, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jobd.store import scripts
 from jobd.store.shard import Shard
 from jobd.store.store import Store
@@ -420,3 +420,24 @@ async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(serv
 def test_a_url_that_is_none_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(SettingsError):
         topology_at(url)
+
+
+async def test_who_closes_while_it_connects_leaves_no_connection_and_cancels_nobody(
+    server_of_ones_own: RealServer,
+) -> None:
+    with server_of_ones_own.client() as outside:
+        for rounds in range(30):
+            store = Store.at(server_of_ones_own.url)
+            calls = [asyncio.ensure_future(store.check()) for _ in range(3)]
+            for _ in range(rounds % 15):
+                await asyncio.sleep(0)
+            closing = asyncio.ensure_future(store.close())
+            if rounds % 2:
+                await asyncio.sleep(0)
+                closing.cancel()
+            await asyncio.wait([closing])
+            answers = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(answer) for answer in answers} <= {type(None), ClientClosed}
+        async with asyncio.timeout(10):
+            while len(outside.client_list(_type="normal")) > 1:
+                await asyncio.sleep(0)

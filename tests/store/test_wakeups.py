@@ -10,11 +10,12 @@ import pytest
 from jobd.domain.delivery import NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
-from jobd.errors import StoreRefused
+from jobd.errors import StoreRefused, StoreUnavailable
 from jobd.store.inbox import LOOK, Inbox
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
 from jobd.store.topology.owner import Owner, topology_at
+from jobd.store.topology.pipe import packed
 from tests.real_server import RealServer
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_back, ids, new_job, retried
 
@@ -418,4 +419,38 @@ async def test_a_word_comes_to_the_one_who_listens_even_after_a_listener_gave_up
     again = store.inbox("w1", shard)
     assert await again.hear() == "wake"
     await again.close()
+    await inbox.close()
+
+
+async def test_what_stands_behind_a_read_is_run_with_the_next_word_and_not_before(store: Store, shard: Shard) -> None:
+    inbox = store.inbox("w1", shard)
+    hearing = asyncio.ensure_future(inbox.hear())
+    await until_it_listens(shard)
+    behind = asyncio.ensure_future(inbox.ask_behind(packed("INCR", "jobd:behind")))
+    for _ in range(3):
+        assert await shard.link.command("GET", "jobd:behind") is None
+    await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake")
+    assert (await hearing, await behind) == ("wake", 1)
+    await inbox.close()
+
+
+async def test_what_stands_behind_a_read_that_is_interrupted_is_not_run(store: Store, shard: Shard) -> None:
+    inbox = store.inbox("w1", shard)
+    hearing = asyncio.ensure_future(inbox.hear())
+    await until_it_listens(shard)
+    behind = asyncio.ensure_future(inbox.ask_behind(packed("INCR", "jobd:behind")))
+    await shard.link.command("PING")
+    inbox.interrupt()
+    with pytest.raises(StoreUnavailable):
+        await behind
+    assert await hearing == LOOK
+    await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake")
+    assert await inbox.hear() == "wake"
+    assert await shard.link.command("GET", "jobd:behind") is None
+    await inbox.close()
+
+
+async def test_nothing_stands_behind_a_read_that_nobody_does(store: Store, shard: Shard) -> None:
+    inbox = store.inbox("w1", shard)
+    assert await inbox.ask_behind(packed("INCR", "jobd:behind")) is None
     await inbox.close()

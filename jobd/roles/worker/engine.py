@@ -20,7 +20,7 @@ from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.names import same_name
 from jobd.domain.outcome import Ending, Outcome
 from jobd.domain.settle import COMPLETED
-from jobd.errors import LeaseLost, StoreError
+from jobd.errors import LeaseLost, StoreError, StoreUnavailable
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.verdicts import TOO_LATE, Verdicts
@@ -101,6 +101,9 @@ class Engine(Actor):
             self._due = asyncio.Event()
             self._sequence = self.ran = 0
             self._in_turn = self._interrupted = self._fetch_pays = self._leaving = self._missed = False
+            self._lies_in_wait = False
+            self._doubt = False
+            """may a fetch have taken effect whose answer did not come?"""
             await self._client.store.tell_types(
                 {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
             )
@@ -110,8 +113,8 @@ class Engine(Actor):
                 self._taking = self._look = True
                 self._due.set()
                 async with create_task_group() as tasks:
-                    tasks.start_soon(self._turns)
                     tasks.start_soon(self._membership.listen, self._hear)
+                    tasks.start_soon(self._turns)
                     tasks.start_soon(self._stuck.watch, self._tell_stuck, self._too_many_stuck)
                     yield
                     tasks.cancel_scope.cancel()
@@ -223,14 +226,12 @@ class Engine(Actor):
             if not self._outbox and not (self._look or (want and self._fetch_pays)):
                 continue
             await self._turn(want)
+            while self._has_nothing_to_do and await self._lie_in_wait():
+                pass
 
-    async def _turn(self, want: int) -> None:
+    async def _turn(self, free: int) -> None:
         settlements = self._next_batch()
-        want, types = min(want, BATCH), self._types
-        if self._runner.threads_taken:
-            # a sync job would only wait here: it stands aside for other workers and better times
-            types = self._async_types
-            want = want if types else 0
+        want, types = self._wanted(free)
         self._in_turn, self._look = True, False
         try:
             answers, deliveries = await self._shard.turn(
@@ -254,6 +255,25 @@ class Engine(Actor):
             self._look_again()
             return
         self._in_turn = False
+        self._take(deliveries, want)
+        self._note(settlements, answers)
+        if self._doubt:
+            # the answer may have been that to the fetch in doubt, which knew nothing of what has changed since
+            self._doubt = False
+            self._look_again()
+        if self._outbox or (self._fetch_pays and self._slots.free and self._taking):
+            self._due.set()
+        self._settled.set()
+        self._client.observers.settled(settlements, answers)
+
+    def _wanted(self, free: int) -> tuple[int, str]:
+        """How many jobs to fetch, of which types."""
+        if self._runner.threads_taken:
+            # a sync job would only wait here: it stands aside for other workers and better times
+            return min(free, BATCH) if self._async_types else 0, self._async_types
+        return min(free, BATCH), self._types
+
+    def _take(self, deliveries: list[Delivery], want: int) -> None:
         self._sequence += 1
         self._fetch_pays = bool(deliveries) and len(deliveries) == want
         if self._taking:
@@ -262,11 +282,43 @@ class Engine(Actor):
         else:
             for delivery in deliveries:  # they were on their way when it became quiet
                 self._settle(delivery, _INTERRUPTED, None)
-        self._note(settlements, answers)
-        if self._outbox or (self._fetch_pays and self._slots.free and self._taking):
-            self._due.set()
-        self._settled.set()
-        self._client.observers.settled(settlements, answers)
+
+    # --- waits for work ----------------------------------------------------------------------------------------------
+
+    @property
+    def _has_nothing_to_do(self) -> bool:
+        return self._taking and self._slots.busy == 0 and not (self._outbox or self._due.is_set())
+
+    async def _lie_in_wait(self) -> bool:
+        """Fetches together with the next word that is heard: the job that the word is about comes with it, and not by
+        a trip that begins then. False if that cannot be."""
+        inbox = self._membership.inbox
+        want, types = self._wanted(self._slots.free)
+        if inbox is None or not want:
+            return False
+        self._lies_in_wait = True
+        try:
+            deliveries = await self._shard.fetch_behind(
+                inbox,
+                self._membership.id,
+                sequence=self._sequence + 1,
+                want=want,
+                types=types,
+                order=self._next_order(),
+            )
+        except LeaseLost:
+            await self._start_again()
+            return False
+        except StoreUnavailable:
+            self._doubt = True
+            self._look_again()
+            return False
+        finally:
+            self._lies_in_wait = False
+        if deliveries is None:
+            return False
+        self._take(deliveries, want)
+        return True
 
     def _next_batch(self) -> list[Settlement]:
         outbox = self._outbox
@@ -290,7 +342,7 @@ class Engine(Actor):
                     self._log.warning("a job was settled by somebody else", job=item.job_id, fence=item.fence)
 
     async def _wait_settled(self) -> None:
-        while self._outbox or self._in_turn:
+        while self._outbox or self._in_turn or self._doubt:
             self._settled.clear()
             await self._settled.wait()
 
@@ -318,7 +370,10 @@ class Engine(Actor):
             case []:
                 if self._slots.busy == 0 and not self._outbox:
                     self._on_idle()
-                self._look_again()
+                if not self._lies_in_wait:
+                    self._look_again()
+            case ["wake"] if self._lies_in_wait:
+                pass  # it has fetched already
             case _:
                 self._look_again()
 
@@ -346,6 +401,11 @@ class Engine(Actor):
             self._cancel(key)
 
     def _look_again(self) -> None:
+        if self._lies_in_wait and self._membership.inbox is not None:
+            # a turn with the same sequence finds out whether the fetch took effect before it was called off
+            self._lies_in_wait = False
+            self._doubt = True
+            self._membership.inbox.interrupt()
         self._look = True
         self._due.set()
 

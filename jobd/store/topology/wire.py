@@ -18,6 +18,8 @@ class Wire:
         self._node = node
         self._pipe: Pipe | None = None
         self._connecting: asyncio.Task[Pipe] | None = None
+        self._opening: asyncio.Future[Pipe] | None = None
+        """what those wait for who want the connection that is being made"""
         self._closed = False
 
     async def execute(self, *words: Argument) -> Any:
@@ -32,11 +34,10 @@ class Wire:
         RedisError, OSError when they do not come."""
         pipe = self._pipe
         if pipe is None or not pipe.usable:
-            if self._connecting is None:
-                self._connecting = asyncio.create_task(self._connect(), name="connecting to the store")
-                self._connecting.add_done_callback(self._connected)
+            if self._closed:
+                raise RedisConnectionError("the connection was closed")
             # one attempt for all who wait, none of whom may end it for the others
-            pipe = await asyncio.shield(self._connecting)
+            pipe = await asyncio.shield(self._opening or self._open())
         return await pipe.ask(commands, count)
 
     def doubt(self) -> None:
@@ -51,27 +52,38 @@ class Wire:
             self._pipe.abort()
 
     async def close(self) -> None:
-        """Closes the connection; whoever waits for a reply gets a ConnectionError."""
+        """Closes the connection, for good; whoever waits for a reply gets a ConnectionError. Also one who is cancelled
+        meanwhile leaves none open."""
         self._closed = True
         if self._pipe is not None:
-            await self._pipe.close()  # first, as it never waits: who closes may be cancelled at the next wait
+            await self._pipe.close()
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait((self._connecting,))
 
+    def _open(self) -> asyncio.Future[Pipe]:
+        self._opening = asyncio.get_running_loop().create_future()
+        self._connecting = asyncio.create_task(self._connect(), name="connecting to the store")
+        self._connecting.add_done_callback(self._connected)
+        return self._opening
+
     async def _connect(self) -> Pipe:
         if self._pipe is not None:
             await self._pipe.close()
-        try:
-            pipe = self._pipe = await Pipe.to(self._node)
-        except asyncio.CancelledError:
-            # not a cancellation of those who wait
-            raise RedisConnectionError("the connection was closed") from None
-        if self._closed:  # and the cancellation was lost on its way
+        pipe = self._pipe = await Pipe.to(self._node)
+        if self._closed:
             await pipe.close()
         return pipe
 
     def _connected(self, connecting: asyncio.Task[Pipe]) -> None:
-        self._connecting = None
-        if not connecting.cancelled():
-            connecting.exception()  # for asyncio, which wants it looked at; whoever waits is told
+        opening, self._opening, self._connecting = self._opening, None, None
+        if opening is None or opening.done():
+            return
+        if connecting.cancelled():
+            # no cancellation of those who wait
+            opening.set_exception(RedisConnectionError("the connection was closed"))
+        elif error := connecting.exception():
+            opening.set_exception(error)
+        else:
+            opening.set_result(connecting.result())
+        opening.exception()  # for asyncio, which wants it looked at; whoever waits is told
