@@ -24,7 +24,7 @@ from jobd.takers import Takers
 # what only some questions need is imported where they are asked: commands that look are to answer at once
 if TYPE_CHECKING:
     from jobd.catalog import Catalog
-    from jobd.domain.job import Job, LogLine
+    from jobd.domain.job import Job, LogLine, Progress
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions
     from jobd.domain.queue import Queue
@@ -216,6 +216,10 @@ class Client(QueueControl, LimitControl, UniqueControl, WhyControl):
         """What its handler logged, the oldest first; the last 1 000 lines are kept. Raises JobNotFound."""
         await self.store.get(job_id)
         return await self.store.logs(job_id)
+
+    async def progress(self, job_id: str) -> Progress | None:
+        """How far it says it is; None if it has not said anything. Raises JobNotFound."""
+        return (await self.store.get(job_id)).progress
 
     async def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """The job, once it is completed, failed or cancelled; waits up to `timeout` seconds (None: as long as needed).

@@ -21,7 +21,7 @@ from jobd.loop_thread import LoopThread, Runner
 
 if TYPE_CHECKING:
     from jobd.catalog import Catalog
-    from jobd.domain.job import Job, LogLine
+    from jobd.domain.job import Job, LogLine, Progress
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions
     from jobd.domain.queue import Queue
@@ -194,6 +194,10 @@ class SyncClient(
     def logs(self, job_id: str) -> list[LogLine]:
         """See Client.logs."""
         return self._run(self._client.logs, job_id)
+
+    def progress(self, job_id: str) -> Progress | None:
+        """See Client.progress."""
+        return self._run(self._client.progress, job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> Job:
         """See Client.wait."""

@@ -104,6 +104,10 @@ def test_jobs_are_listed_looked_up_and_their_logs_read(client: SyncClient, worke
     worker.log(delivery, "info", "hello", name="Ada")
     assert [found.id for found in client.list(status="running", type="greet").jobs] == ["greeting-1"]
     assert [line.text for line in client.logs(job.id)] == ["hello"]
+    assert client.progress(job.id) is None
+    worker.progress(delivery, done=1, total=4)
+    assert (said := client.progress(job.id)) is not None
+    assert said.percent == 25
     assert [member.id for member in client.workers()] == [worker.name]
     worker.complete(delivery, "hello Ada")
     assert client.wait(job.id, timeout=10).result == "hello Ada"

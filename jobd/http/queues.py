@@ -9,6 +9,7 @@ from aiohttp import web
 
 from jobd.client import Client
 from jobd.domain.names import same_name
+from jobd.domain.queue import Queue
 from jobd.domain.rendering import pause_to_json, queue_to_json
 from jobd.http.answer import answer, listed
 from jobd.http.fields import Fields
@@ -26,13 +27,18 @@ async def list_queues(request: web.Request) -> web.Response:
 
 async def show_queue(request: web.Request) -> web.Response:
     """One queue."""
-    client = client_of(request)
-    queues = await client.queues()
+    queue = await known_queue(request)
+    hints = await client_of(request).queue_hints([queue])
+    return answer(queue_to_json(queue, hints.get(queue.name)))
+
+
+async def known_queue(request: web.Request) -> Queue:
+    """The queue in the path. Raises NotFound."""
+    queues = await client_of(request).queues()
     name = _nearest(request.match_info["queue"], queues)
     if name not in queues:
         raise NotFound(f"no queue {name!r} has had a job yet")
-    hints = await client.queue_hints([queues[name]])
-    return answer(queue_to_json(queues[name], hints.get(name)))
+    return queues[name]
 
 
 async def pause(request: web.Request, body: dict[str, Any]) -> web.Response:
