@@ -204,7 +204,15 @@ class Client(QueueControl, LimitControl, UniqueControl, WhyControl):
         outcome = cast("Outcome", what)
         if what == "existing" and job_id != new.id and plan.unique and plan.unique.on_conflict == "ignore":
             outcome, job_id = "ignored", new.id
-        return JobHandle(self, job_id, plan.type_name, new.queue, job_type=plan.job_type, outcome=outcome)
+        return JobHandle(
+            self,
+            job_id,
+            plan.type_name,
+            new.queue,
+            job_type=plan.job_type,
+            outcome=outcome,
+            durability="replica" if new.replicated else "server",
+        )
 
     # --- one job -------------------------------------------------------------------------------------------------
 

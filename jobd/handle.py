@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
+    from jobd.domain.keywords import Durability
     from jobd.domain.reason import Reason
     from jobd.domain.state import State
 
@@ -21,7 +22,7 @@ Outcome = Literal["created", "existing", "replaced", "ignored"]
 class JobHandle(Generic[R]):
     """What `enqueue` returns; R is the type of the job's result."""
 
-    __slots__ = ("_client", "_job_type", "id", "outcome", "pending", "queue", "type")
+    __slots__ = ("_client", "_job_type", "durability", "id", "outcome", "pending", "queue", "type")
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class JobHandle(Generic[R]):
         job_type: JobType[Any, R] | None = None,
         outcome: Outcome = "created",
         pending: bool = False,
+        durability: Durability = "server",
     ) -> None:
         self._client = client
         self._job_type = job_type
@@ -42,6 +44,8 @@ class JobHandle(Generic[R]):
         self.outcome: Outcome = outcome
         """what became of the enqueue: it made a job; this is a handle on one that existed, of the same id or with the
         same unique key; that one has been given the data; or nothing was made, and there is no job of this id"""
+        self.durability: Durability = durability
+        """who has the job now: the server, or a replica of it too"""
         self.pending = pending
         """True: enqueued by a running handler; it becomes a job when that handler's job is completed"""
 

@@ -114,11 +114,15 @@ class Intake:
             job_id = request.id
         unique = options.unique or None
         if unique is None:
-            new_job = NewJob(job_id, queue, options.priority or 0, _due(options), head + payload)
+            new_job = NewJob(
+                job_id, queue, options.priority or 0, _due(options), head + payload, replicated=_replicated(options)
+            )
             return Planned(new_job, kind.name, kind.job_type)
         head = _packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
         due = _debounced(unique, request.options) or _due(options)
-        new_job = NewJob(job_id, queue, options.priority or 0, due, head + payload, True, unique.gives_data)
+        new_job = NewJob(
+            job_id, queue, options.priority or 0, due, head + payload, True, unique.gives_data, _replicated(options)
+        )
         return Planned(new_job, kind.name, kind.job_type, unique)
 
     async def unique_key(self, request: Request) -> tuple[int, str]:
@@ -253,6 +257,10 @@ def _debounced(unique: Unique, own: Options) -> str:
     if own.delay_ms or own.run_at_ms is not None:
         raise OptionError("unique: a debounced job is delayed by its period; give no delay and no run_at with it")
     return f"+{unique.period_ms}"
+
+
+def _replicated(options: Options) -> bool:
+    return options.durability == "replica"
 
 
 def _due(options: Options) -> str:

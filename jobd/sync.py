@@ -40,7 +40,7 @@ R = TypeVar("R")
 class SyncJobHandle(Generic[R]):
     """What `SyncClient.enqueue` returns; R is the type of the job's result. The twin of JobHandle."""
 
-    __slots__ = ("_handle", "_run", "created", "id", "outcome", "pending", "queue", "type")
+    __slots__ = ("_handle", "_run", "created", "durability", "id", "outcome", "pending", "queue", "type")
 
     def __init__(self, run: Runner, handle: JobHandle[R]) -> None:
         self._run = run
@@ -52,6 +52,8 @@ class SyncJobHandle(Generic[R]):
         """Did this enqueue make the job?"""
         self.outcome = handle.outcome
         """See JobHandle.outcome."""
+        self.durability = handle.durability
+        """See JobHandle.durability."""
         self.pending = handle.pending
         """True: enqueued by a running handler; it becomes a job when that handler's job is completed"""
 

@@ -128,6 +128,7 @@ SAMPLES: Mapping[str, list[Sample]] = {
     "rate_key": [word(name) for name in ("r1", "r 2", "r:3", "r/4")],
     "keep_completed": KEEPS,
     "keep_failed": KEEPS,
+    "durability": [word("replica"), word("server"), word("Replica", "replica"), word("SERVER", "server")],
     "front": [Sample(yes, yes, [str(yes).lower()], str(yes).lower(), yes) for yes in (True, False, True, False)],
 }
 WRONG: Mapping[str, Any] = {
@@ -154,6 +155,7 @@ WRONG: Mapping[str, Any] = {
     "rate_key": "line\nbreak",
     "keep_completed": -1,
     "keep_failed": "some",
+    "durability": "always",
     "front": "first",
 }
 ALL = [(keyword, index) for keyword, samples in SAMPLES.items() for index in range(len(samples))]

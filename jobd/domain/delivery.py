@@ -100,6 +100,8 @@ class NewJob:
     """it has a unique key"""
     gives_data: bool = False
     """it may give its data to another job instead of being made"""
+    replicated: bool = False
+    """it is accepted only when a replica has it too"""
 
 
 @dataclass(frozen=True, slots=True)

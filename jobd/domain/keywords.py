@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from jobd.domain.backoff import Backoff
 from jobd.domain.duration import Duration
@@ -20,6 +20,8 @@ Pauses = Backoff | Duration | Sequence[Duration] | Mapping[str, Any]
 """a backoff as people write it"""
 Kept = Keep | int | str | timedelta | Mapping[str, Any]
 """how many ended jobs are kept, as people write it"""
+Durability = Literal["server", "replica"]
+"""who has a job when it is accepted"""
 
 
 class _Options(TypedDict, total=False):
@@ -44,6 +46,7 @@ class _Options(TypedDict, total=False):
     rate_key: str | None
     keep_completed: Kept | None
     keep_failed: Kept | None
+    durability: Durability | None
     front: bool | None
 
 

@@ -117,6 +117,19 @@ KEEP = Kind(
     to_json=Keep.to_json,
     from_record=Keep.parse,
 )
+
+
+def one_of(*words: str) -> Kind:
+    """One of these words."""
+
+    def parse(value: Any, name: str) -> str:
+        if not isinstance(value, str) or value.strip().lower() not in words:
+            raise OptionError(f"{name}: {value!r} is not one of {', '.join(words)}")
+        return value.strip().lower()
+
+    return Kind(metavar="|".join(words), parse=parse, from_json=parse, from_text=parse)
+
+
 RATE = Kind(
     metavar="N/DURATION[/BURST]",
     parse=Rate.parse,

@@ -18,7 +18,7 @@ from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import PATIENT, PATIENT_ATTEMPTS, WORDS, Backoff
 from jobd.domain.keep import Keep
-from jobd.domain.keywords import JobOptions
+from jobd.domain.keywords import Durability, JobOptions
 from jobd.domain.option_kinds import (
     BACKOFF,
     FACTS,
@@ -34,6 +34,7 @@ from jobd.domain.option_kinds import (
     YES,
     Kind,
     duration,
+    one_of,
     whole,
 )
 from jobd.domain.rate import Rate
@@ -194,6 +195,11 @@ class Options:
     )
     keep_failed: Keep | None = _option(  # noqa: RUF009  it makes a field
         KEEP, "the same for failed ones, and for cancelled ones", levels=_OWN
+    )
+    durability: Durability | None = _option(  # noqa: RUF009  it makes a field
+        one_of("server", "replica"),
+        "it is accepted when the server has it, or when a replica of that has it too",
+        reads_back=False,
     )
     front: bool | None = _option(YES, "at the front of those that wait with its priority", levels=EVERY_LEVEL)
 

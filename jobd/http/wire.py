@@ -46,6 +46,7 @@ def handle_body(handle: JobHandle[Any]) -> dict[str, Any]:
         "queue": handle.queue,
         "created": handle.created,
         "outcome": handle.outcome,
+        "durability": handle.durability,
     }
 
 

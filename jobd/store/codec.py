@@ -33,8 +33,9 @@ LETTERS: Mapping[State, str] = {
 STATES: Mapping[str, State] = {letter: state for state, letter in LETTERS.items()}
 _STATE_OF_BYTE = {letter.encode(): state for letter, state in STATES.items()}
 
-IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "front"}) | IN_KEY
-"""options that have a place of their own in a spec; the others are JSON behind them"""
+IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "front", "durability"}) | IN_KEY
+"""options that have a place of their own in a spec, or have had their effect when the job is taken in; the others are
+JSON behind them"""
 LARGEST_OPTIONS = 64 * 1024
 LONGEST_TIMEOUT_MS = 2**32 - 1
 LARGEST_FACTS = 16 * 1024

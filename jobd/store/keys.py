@@ -43,6 +43,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
 | operation:<id> | hash | about, state, progress, owner, until, stop, began, ended | as in operations |
 | idle:<line> | set | members to wake for this line | while they are idle |
+| barrier | string | nothing: written so that WAIT speaks of all that was written before | for ever |
 | shards | string | how many shards there are; in shard 0 only, none if it is 1 | for ever |
 """
 
@@ -88,6 +89,10 @@ class Keys:
     def __init__(self, prefix: str, shard: int) -> None:
         self.base = f"{{{prefix}:{shard}}}:"
         self._fixed = {name: f"{self.base}{name}".encode() for name in FIXED}
+
+    @property
+    def barrier(self) -> bytes:
+        return f"{self.base}barrier".encode()
 
     def fixed(self, name: str) -> bytes:
         """The key of this name; KeyError if there is no such fixed key."""

@@ -40,6 +40,8 @@ from jobd.store.topology.pipe import packed
 from jobd.store.topology.wire import Wire
 
 PATIENCE_S = 10.0
+_WAIT_MS = 1_000
+"""how long one sending waits for a replica"""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
 
 _PASSING = (
@@ -66,12 +68,16 @@ class Link:
         self.owner = owner
         self._name = name
         self._opening = opening
+        self._apart: Link | None = None
+        """for commands that hold up what comes behind them"""
         self._closed = False
 
     async def close(self) -> None:
         """Closes its connections; who asks for anything after that is refused."""
         self._closed = True
         await self.owner.close()
+        if self._apart is not None:
+            await self._apart.close()
 
     async def run(
         self, script: str, keys: Sequence[bytes], arguments: Sequence[Argument], *, patience_s: float = PATIENCE_S
@@ -98,6 +104,38 @@ class Link:
             return await self._evaluate(wire, loaded, keys, arguments)
 
         return await self.insist(send, patience_s, what=script)
+
+    async def run_replicated(
+        self,
+        barrier: bytes,
+        script: str,
+        keys: Sequence[bytes],
+        first: Sequence[Argument],
+        again: Sequence[Argument],
+        patience_s: float,
+    ) -> Any:
+        """As `run_repeating`, and answered when a replica has all that the server had then. `barrier` is a key of the
+        shard for this alone: WAIT speaks of what was written on its own connection, and a repeat may write nothing."""
+        loaded = load(script)
+        sent = [first]
+        confirm = packed("SET", barrier, "") + packed("WAIT", 1, _WAIT_MS)
+
+        async def send(wire: Wire) -> Any:
+            arguments = sent.pop() if sent else again
+            words = (len(keys), *keys, *arguments)
+            reply, _, replicas = await wire.ask(packed("EVALSHA", loaded.sha, *words) + confirm, 3)
+            if isinstance(reply, NoScriptError):
+                reply, _, replicas = await wire.ask(packed("EVAL", loaded.source, *words) + confirm, 3)
+            for answer in (reply, replicas):
+                if isinstance(answer, Exception):
+                    raise answer
+            if not replicas:
+                raise TimeoutError("no replica has confirmed that it has it")
+            return reply
+
+        if self._apart is None:
+            self._apart = Link(self.owner.twin(), name=self._name, opening=self._opening)
+        return await self._apart.insist(send, patience_s, what=script)
 
     async def run_pair(
         self,
@@ -134,7 +172,7 @@ class Link:
         wire to the server that owns the shard then. `what` names the command or script. Raises ClientClosed after
         `close`: what is opened then is closed by nobody."""
         give_up = clock.monotonic() + patience_s
-        pause = _FIRST_PAUSE_S
+        pause, told = _FIRST_PAUSE_S, ""
         while True:
             if self._closed:
                 raise ClientClosed("this client has been closed; make a new one")
@@ -153,8 +191,9 @@ class Link:
             except OSError as error:
                 trouble = error
             await self.owner.heed(trouble, wire)
+            told = _told(trouble) or told  # an earlier sending may know more than one that was cut short
             if clock.monotonic() + pause > give_up:
-                said = f"{self._name} did not answer {what} within {patience_s:g} s ({_told(trouble)})"
+                said = f"{self._name} did not answer {what} within {patience_s:g} s ({told or 'no answer came'})"
                 doubt = "" if what in READS else "; it is unknown whether it took effect, and safe to ask again"
                 raise StoreUnavailable(said + doubt) from trouble
             await asyncio.sleep(pause)
@@ -197,13 +236,13 @@ def translated(error: Exception, name: str) -> StoreError:
 
 
 def _told(trouble: Exception) -> str:
-    """What is in the way, in a few words."""
+    """What is in the way, in a few words; none if nothing is known but that no answer came."""
     if isinstance(trouble, AskError | TryAgainError) or _SLOT_MOVES in str(trouble):
         return "the slot of this shard is on its way to another node of the cluster"
     cause = trouble.__cause__ or trouble.__context__
     if isinstance(cause, OSError) and cause.errno:
         return os.strerror(cause.errno).lower()
-    return str(trouble) or "no answer came"
+    return str(trouble)
 
 
 def _distrust(error: BaseException) -> str:

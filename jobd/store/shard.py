@@ -4,6 +4,7 @@ is safe. Nobody outside this folder can tell that it is Redis."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -64,9 +65,10 @@ class Shard(Edits, UniqueKeys):
     async def enqueue(
         self, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
     ) -> list[bool | Met]:
-        """Takes in up to 500 jobs, all or none. For each, in order: was it made (False: its id existed already; Met:
-        another job has its unique key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect),
-        StoreFull, UniqueConflict, and AnsweredBefore if something was enqueued under that name."""
+        """Takes in up to 500 jobs, all or none; if one of them is to be replicated, it is answered when a replica has
+        all of them. For each, in order: was it made (False: its id existed already; Met: another job has its unique
+        key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull, UniqueConflict, and
+        AnsweredBefore if something was enqueued under that name."""
         first: dict[str, NewJob] = {}
         for job in jobs:
             first.setdefault(job.id, job)
@@ -74,7 +76,7 @@ class Shard(Edits, UniqueKeys):
             answers = await self.enqueue(list(first.values()), once=once, patience_s=patience_s)
             made = dict(zip(first, answers, strict=True))
             return [made.pop(job.id, False) for job in jobs]
-        return await self._enqueue(jobs, "", once, patience_s)
+        return await self._enqueue(jobs, "", once, patience_s, replicated=any(job.replicated for job in jobs))
 
     async def stage(
         self, batch: str, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
@@ -84,7 +86,7 @@ class Shard(Edits, UniqueKeys):
         return await self._enqueue(jobs, batch, once, patience_s)
 
     async def _enqueue(
-        self, jobs: Sequence[NewJob], batch: str, once: Once | None, patience_s: float
+        self, jobs: Sequence[NewJob], batch: str, once: Once | None, patience_s: float, *, replicated: bool = False
     ) -> list[bool | Met]:
         order, groups = grouped([("", job) for job in jobs])
         kept = (once.name, once.digest, ",".join(map(str, order))) if once else ("", "", "")
@@ -93,9 +95,8 @@ class Shard(Edits, UniqueKeys):
             deadline_us = sent_us + round(ENQUEUE_DEADLINE_S * 1e6)
             head = [*self._head(), deadline_us, sent_us]
             tail = [batch, deadline_us // 1_000, *kept, *groups]
-            reply = await self.link.run_repeating(
-                "enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s
-            )
+            run = partial(self.link.run_replicated, self.keys.barrier) if replicated else self.link.run_repeating
+            reply = await run("enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s)
             if reply[0] == b"ok":
                 made: list[bool | Met] = [True] * len(jobs)
                 for known in reply[1:]:
@@ -128,12 +129,15 @@ class Shard(Edits, UniqueKeys):
         *,
         once: Once | None = None,
         answers: Sequence[tuple[str, str]] = (),
+        replicated: bool = False,
         patience_s: float = PATIENCE_S,
     ) -> bool:
-        """Commits a staged batch of `size` jobs, and keeps `answers` to its request. False if it is not there whole
-        (any more). Raises AnsweredBefore."""
+        """Commits a staged batch of `size` jobs, and keeps `answers` to its request; `replicated`: answered when a
+        replica has them too. False if it is not there whole (any more). Raises AnsweredBefore."""
         kept = (once.name, once.digest, *map(" ".join, answers)) if once else ("", "")
-        reply = await self._run("commit", batch, size, *kept, patience_s=patience_s)
+        words = [*self._head(), batch, size, *kept]
+        run = partial(self.link.run_replicated, self.keys.barrier) if replicated else self.link.run_repeating
+        reply = await run("commit", self._keys("commit"), words, words, patience_s)
         if reply[0] == b"answered" and once:
             raise AnsweredBefore(once, reply[1].decode(), reply[2:])
         return bool(reply[0] == b"ok")

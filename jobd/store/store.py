@@ -167,7 +167,8 @@ class Store:
     ) -> list[bool | Met]:
         if not jobs:
             return []
-        if once is None and len(jobs) == 1 and patience_s == PATIENCE_S:
+        replicated = any(job.replicated for job in jobs)
+        if once is None and len(jobs) == 1 and patience_s == PATIENCE_S and not replicated:
             return [await self._gatherings[shard].enqueue(jobs[0])]
         if len(jobs) <= BATCH and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
             return await shard.enqueue(jobs, once=once, patience_s=patience_s)
@@ -191,7 +192,7 @@ class Store:
             answers = [answer_to(job, fate) for job, fate in zip(jobs, made, strict=True)] if once else []
             size = sum(map(bool, made))
             whole = not (size or once) or await shard.commit(
-                batch, size, once=once, answers=answers, patience_s=patience_s
+                batch, size, once=once, answers=answers, replicated=replicated, patience_s=patience_s
             )
         except (UniqueConflict, AnsweredBefore):
             while await shard.release(batch, give_up=True) > 0:

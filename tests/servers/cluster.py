@@ -7,8 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.servers.sentinels import wait
 from tests.servers.tcp_server import TcpServer
+from tests.servers.wait import wait
 
 SLOTS = 16_384
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +10,9 @@ from typing import Any, Self
 
 from tests.real_server import RealServer
 from tests.servers.tcp_server import TcpServer, free_port
+from tests.servers.wait import wait
 
 SERVICE = "jobs"
-_PATIENCE_S = 30.0
 
 
 class Sentinel(RealServer):
@@ -64,7 +63,7 @@ class SentinelFleet:
                 f"sentinel failover-timeout {SERVICE} 4000",
             )
             self.sentinels = [start(Sentinel(self._binary, *watch)) for _ in range(3)]
-            self._wait(self._whole)
+            wait(self._whole)
             self._stack = self._stack.pop_all()
         return self
 
@@ -91,8 +90,8 @@ class SentinelFleet:
 
     def wait_failover(self, former: TcpServer) -> None:
         """Returns when all Sentinels name another master than `former`, and that one is."""
-        self._wait(lambda: all(self._named(sentinel) != former.port for sentinel in self.sentinels))
-        self._wait(lambda: _role(self.master) == "master")
+        wait(lambda: all(self._named(sentinel) != former.port for sentinel in self.sentinels))
+        wait(lambda: _role(self.master) == "master")
 
     def fail_over(self) -> None:
         """Has the Sentinels make the replica the master, as for maintenance; returns when it has begun."""
@@ -105,7 +104,7 @@ class SentinelFleet:
         for server in self.servers:
             if not server.runs:
                 server.start(f"replicaof 127.0.0.1 {master.port}")
-        self._wait(self._whole)
+        wait(self._whole)
 
     def _whole(self) -> bool:
         with self.master.client() as client:
@@ -131,18 +130,6 @@ class SentinelFleet:
         with sentinel.client() as client:
             answer: Any = client.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", SERVICE)
         return int(answer[1])
-
-    def _wait(self, look: Any) -> None:
-        wait(look)
-
-
-def wait(look: Any) -> None:
-    """Returns once `look` says yes."""
-    give_up = time.monotonic() + _PATIENCE_S
-    while not look():
-        if time.monotonic() > give_up:
-            raise TimeoutError(f"{look} is not so after {_PATIENCE_S:g} s")
-        time.sleep(0.02)
 
 
 def _role(server: TcpServer) -> str:

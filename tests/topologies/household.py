@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import jobd
 from jobd.domain.state import State
@@ -33,11 +34,11 @@ class Household:
         assert self.program.alive
 
     @asynccontextmanager
-    async def busy(self) -> AsyncIterator[list[str]]:
+    async def busy(self, durability: Literal["server", "replica"] = "server") -> AsyncIterator[list[str]]:
         """Jobs are enqueued one after the other, and counts are read, all the time. Gives the ids of those that were
         accepted so far."""
         accepted: list[str] = []
-        tasks = [asyncio.create_task(self._produce(accepted)), asyncio.create_task(self._read())]
+        tasks = [asyncio.create_task(self._produce(accepted, durability)), asyncio.create_task(self._read())]
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 while len(accepted) < 20:
@@ -65,13 +66,13 @@ class Household:
                     assert job.status is State.COMPLETED
         return lost
 
-    async def _produce(self, accepted: list[str]) -> None:
+    async def _produce(self, accepted: list[str], durability: Literal["server", "replica"]) -> None:
         number = 0
         while True:
             number += 1
             job_id = f"{id(accepted)}-{number}"
             with suppress(StoreError):
-                await self.client.enqueue("noop", {"text": "x"}, id=job_id)
+                await self.client.enqueue("noop", {"text": "x"}, id=job_id, durability=durability)
                 accepted.append(job_id)
             await asyncio.sleep(0.002)
 

@@ -14,8 +14,8 @@ from jobd.errors import StoreUnavailable
 from jobd.settings import Settings
 from tests.acceptance.program import Program
 from tests.servers.cluster import ClusterFleet
-from tests.servers.sentinels import wait
 from tests.servers.tcp_server import TcpServer
+from tests.servers.wait import wait
 from tests.store.hands import new_job
 from tests.topologies.household import AGAIN_S, Household, household, program_on
 

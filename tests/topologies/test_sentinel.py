@@ -45,8 +45,19 @@ async def test_the_master_is_killed(home: Household, fleet: SentinelFleet) -> No
         await home.takes_jobs()
         after = accepted[taken_over:]
     assert fleet.master is not former
-    # what the replica had not been told yet is lost, and durability="replica" would have said so
+    # what the replica had not been told yet is lost, unless it was to be confirmed by it
     await home.all_ran(after)
+
+
+async def test_nothing_that_a_replica_has_confirmed_is_lost_with_the_master(
+    home: Household, fleet: SentinelFleet
+) -> None:
+    former = fleet.master
+    async with home.busy("replica") as accepted:
+        former.stop()
+        await asyncio.to_thread(fleet.wait_failover, former)
+        await home.takes_jobs()
+    await home.all_ran(accepted)
 
 
 async def test_the_master_is_frozen_and_comes_back_as_it_was(home: Household, fleet: SentinelFleet) -> None:
