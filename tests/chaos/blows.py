@@ -1,0 +1,144 @@
+"""Makes faults happen, and writes down what was done to whom."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.chaos.history import Scribe
+from tests.chaos.nemesis import Blow
+from tests.chaos.players import Player, RolePlayer, send
+from tests.chaos.stage import Stage
+
+MOST_SKEW_S = 7_200.0
+
+
+class Blows:
+    """Strikes as a schedule says."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._scribe = Scribe(stage.history / "nemesis")
+        self.skipped: list[Blow] = []
+        """whose target was just under another one"""
+
+    async def run(self, schedule: Sequence[Blow]) -> None:
+        """All of them, at their times; returns when the last is over and all is well again."""
+        start = time.monotonic()
+        async with asyncio.TaskGroup() as blows:
+            for blow in schedule:
+                await asyncio.sleep(start + blow.at_s - time.monotonic())
+                blows.create_task(self._strike(blow))
+
+    async def _strike(self, blow: Blow) -> None:
+        at_server = blow.target == "server"
+        hit = self._stage.hit if at_server else self._stage.players[blow.target].hit
+        if hit.locked():
+            self.skipped.append(blow)
+            return
+        async with hit:
+            began = time.monotonic()
+            if at_server:
+                await self._hit_server(blow)
+            else:
+                await self._hit_player(blow, self._stage.players[blow.target])
+            touched = [] if blow.kind.name == "flush-scripts" else ["*" if at_server else blow.target]
+            self._scribe.write("fault", name=blow.kind.name, target=blow.target, touched=touched, began=began)
+
+    async def _hit_player(self, blow: Blow, player: Player) -> None:
+        match blow.kind.name:
+            case "kill-child":
+                assert isinstance(player, RolePlayer)
+                send(player.children(), signal.SIGKILL)
+            case "kill-supervisor":
+                assert isinstance(player, RolePlayer)
+                player.program.kill()
+                await self._up_again(blow, player)
+            case "kill-tree" | "kill-role":
+                player.kill_all()
+                await self._up_again(blow, player)
+            case "skew":
+                assert isinstance(player, RolePlayer)
+                player.skew((2 * blow.dice - 1) * MOST_SKEW_S)
+                await self._up_again(blow, player)
+            case "stop-child":
+                assert isinstance(player, RolePlayer)
+                await _stop(player.children(), blow.lasts_s)
+            case "stop-supervisor":
+                await _stop([player.pid], blow.lasts_s)
+            case "stop-tree" | "stop-role":
+                await _stop(player.tree(), blow.lasts_s)
+            case name:
+                await self._hit_line(name, blow, player)
+
+    async def _up_again(self, blow: Blow, player: Player) -> None:
+        await asyncio.sleep(min(blow.lasts_s, 2.0))
+        player.start()
+        if isinstance(player, RolePlayer):
+            await asyncio.to_thread(player.program.wait_up)
+
+    async def _hit_line(self, name: str, blow: Blow, player: Player) -> None:
+        proxy = player.proxy
+        match name:
+            case "reset":
+                proxy.reset()
+                return
+            case "hold-requests":
+                proxy.requests.shut()
+            case "hold-replies":
+                proxy.replies.shut()
+            case "partition":
+                proxy.requests.shut()
+                proxy.replies.shut()
+            case "slow":
+                proxy.requests.delay_s = proxy.replies.delay_s = 0.05 + blow.dice / 4
+            case "cut-replies":
+                proxy.cuts_replies = True
+        await asyncio.sleep(blow.lasts_s)
+        if blow.dice < 0.3:
+            proxy.reset()  # what was held up never arrives
+        proxy.heal()
+
+    async def _hit_server(self, blow: Blow) -> None:
+        server = self._stage.server
+        match blow.kind.name:
+            case "kill-server":
+                server.stop()
+                await asyncio.sleep(min(blow.lasts_s, 1.0))
+                self._stage.restart_server()
+            case "stop-server":
+                server.freeze()
+                await asyncio.sleep(blow.lasts_s)
+                server.thaw()
+            case "flush-scripts":
+                with server.client() as client:
+                    client.script_flush()
+            case "full-disk":
+                async with _full_disk(self._files(), server.pid):
+                    await asyncio.sleep(blow.lasts_s)
+                self._stage.restart_server()  # with fsync always a server that cannot write has ended
+
+    def _files(self) -> list[Path]:
+        return [path for path in self._stage.server.socket.parent.rglob("*.aof") if path.is_file()]
+
+
+async def _stop(pids: Sequence[int], seconds: float) -> None:
+    send(pids, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        send(pids, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def _full_disk(files: Sequence[Path], pid: int) -> AsyncIterator[None]:
+    """As far as the process can see: no file grows beyond what the largest has now."""
+    largest = max((path.stat().st_size for path in files), default=0)
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 100, before[1]))
+    yield
