@@ -25,27 +25,26 @@ for i = 1, completions do ids[i] = ARGV[4 + 3 * i] end
 for i = 1, others do ids[completions + i] = ARGV[others_at - 4 + 5 * i] end
 local runs = #ids > 0 and redis.call('HMGET', runs_key, unpack(ids)) or {}
 
--- The queue of the job, if the holder still has it under this fence; else nil. Notes the answer.
+-- The delivery of the job, if the holder still has it under this fence; else nil. Notes the answer.
 local function held(i, fence)
   local id, raw = ids[i], runs[i]
   if not raw then
     reply[i] = redis.call('HEXISTS', jobs_key, id) == 0 and gone_at(id) > 0 and 2 or 0
     return nil
   end
-  local state, its_fence, its_holder, queue = read_delivery(raw)
-  if its_fence ~= fence then
+  local delivery = read_delivery(raw)
+  if delivery.fence ~= fence then
     reply[i] = 0
-  elseif state ~= 'a' or settled[id] then
+  elseif delivery.state ~= 'a' or settled[id] then
     reply[i] = 2
-  elseif its_holder ~= holder then
+  elseif delivery.holder ~= holder then
     reply[i] = 0
   else
     reply[i] = 1
     settled[id] = true
     leaving[#leaving + 1] = id
-    count('a', queue, -1)
-    left[queue] = true
-    return queue
+    left[delivery.queue] = (left[delivery.queue] or 0) + 1
+    return delivery
   end
 end
 
@@ -56,16 +55,24 @@ end
 
 for i = 1, completions do
   local id, fence, result = ids[i], tonumber(ARGV[5 + 3 * i]), ARGV[6 + 3 * i]
-  local queue = held(i, fence)
-  if queue then
+  local delivery = held(i, fence)
+  if delivery then
     completed[i] = true
     if result ~= '' then
       results[#results + 1] = id
       results[#results + 1] = result
     end
-    local holds = let_go(read_holds(runs[i]), id, 'c')
-    finish(id, queue, 'c', most_completed, is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id))
-    keep(id, completed_run(runs[i], holds))
+    if delivery.is_plain then
+      delivery.completed = delivery.completed or completed_run(runs[i], '')
+      delivery.ending = delivery.ending or ending_of(delivery.queue, 'c', most_completed)
+      finish_there(id, delivery.ending)
+      keep(id, delivery.completed)
+    else
+      local holds = let_go(read_holds(runs[i]), id, 'c')
+      local spec = is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id)
+      finish(id, delivery.queue, 'c', most_completed, spec)
+      keep(id, completed_run(runs[i], holds))
+    end
   end
 end
 
@@ -76,8 +83,9 @@ end
 for j = 1, others do
   local i, at = completions + j, others_at - 4 + 5 * j
   local id, fence, verdict, due, facts = ids[i], tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local queue = held(i, fence)
-  if queue then
+  local delivery = held(i, fence)
+  if delivery then
+    local queue = delivery.queue
     local run, state, marks = read_run(runs[i]), string.sub(verdict, 1, 1), string.sub(verdict, 2)
     remember_attempt(run, now, facts)
     if string.find(marks, 'u', 1, true) then run.attempt = run.attempt - 1 end
@@ -111,6 +119,7 @@ end
 outnumber()
 -- what a handler enqueued comes when its job has ended
 let_keys_go()
+for queue, number in pairs(left) do count('a', queue, -number) end
 take_in(children_at, completed)
 reopen_freed(left)
 touch(held_set)

@@ -19,15 +19,14 @@ end
 -- queue that take up nothing are the same. Returns the ids and their new run records, in turn. A job without a time
 -- limit has no deadline ('+inf').
 local function deliver(ids, specs, runs, holds, holder, margin)
-  local records, held, first = {}, {}, {}
+  local records, held, first, counted = {}, {}, {}, {}
   for i = 1, #ids do
-    local run, timeout, limited, record = runs[i], spec_timeout(specs[i])
-    local queue = type(run) == 'string' and run or run.queue
-    count('w', queue, -1)
-    count('a', queue, 1)
+    local run, head, record = runs[i], spec_head(specs[i]), nil
+    local timeout, limited, queue = head.timeout, head.limited, head.queue
+    counted[queue] = (counted[queue] or 0) + 1
     if run ~= queue then
       record = delivered(run, holder, holds[i], specs[i])
-    elseif holds[i] == '' and bit.band(string.byte(specs[i], 10), KEPT) == 0 then
+    elseif holds[i] == '' and not head.kept then
       record = first[queue] or delivered(new_run('w', queue), holder, '', specs[i])
       first[queue] = record
     else
@@ -40,6 +39,10 @@ local function deliver(ids, specs, runs, holds, holder, margin)
       if deadline < (limit or math.huge) then limit = math.max(deadline, now) end
     end
     held[2 * i - 1], held[2 * i] = limit and limit + margin or '+inf', ids[i]
+  end
+  for queue, number in pairs(counted) do
+    count('w', queue, -number)
+    count('a', queue, number)
   end
   redis.call('HSET', runs_key, unpack(records))
   redis.call('ZADD', held_key(holder), unpack(held))

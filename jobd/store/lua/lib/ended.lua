@@ -10,9 +10,9 @@ local function tell(id)
   tellings[#tellings + 1] = { id = id, inboxes = inboxes }
 end
 
--- Reads: `id` ends now. `most` is how many of its kind are kept in its queue where neither the queue nor the job itself
--- says anything; `spec` is needed only of a job that may.
-local function finish(id, queue, state, most, spec)
+-- Reads: where jobs that end so stand. `most` is how many of their kind are kept in their queue where neither the queue
+-- nor the job itself says anything; `spec` is needed only of a job that may.
+local function ending_of(queue, state, most, spec)
   local shelf, keep = shelf_of(spec, queue, state)
   local key = shelf_key(shelf)
   local here = endings[key]
@@ -26,8 +26,17 @@ local function finish(id, queue, state, most, spec)
     endings[key] = here
     ending_order[#ending_order + 1] = here
   end
+  return here
+end
+
+-- Reads: `id` ends now, and stands there.
+local function finish_there(id, here)
   here.ids[#here.ids + 1] = id
-  tell(id)
+  if anybody_waits ~= false then tell(id) end
+end
+
+local function finish(id, queue, state, most, spec)
+  finish_there(id, ending_of(queue, state, most, spec))
 end
 
 -- Reads, and counts: a kind that comes over its bound is to lose its oldest, up to 200 more over all kinds than come

@@ -43,7 +43,8 @@ local function take_in(at, parents, stage, since)
       local ids = {}
       for i = 1, n do ids[i] = ARGV[at + 2 * i - 2] end
       local existing = redis.call('HMGET', jobs_key, unpack(ids))
-      local fresh = 0
+      local fresh, usual_place = 0, nil
+      local specs = incoming.specs
       for i = 1, n do
         local id, spec, here = ids[i], ARGV[at + 2 * i - 1], existing[i]
         position = position + 1
@@ -57,6 +58,12 @@ local function take_in(at, parents, stage, since)
             by_us = since and string.sub(here, taken_before) == spec
           end
           if not by_us then incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate end
+        elseif usual == 'w' and string.byte(spec) == 0 then
+          -- the most frequent case: nothing but its queue and its priority says where it stands
+          usual_place = usual_place or place_of(queue, priority, false, '')
+          usual_place.back[#usual_place.back + 1] = id
+          specs[#specs + 1], specs[#specs + 2] = id, prefix .. spec
+          fresh = fresh + 1
         else
           local whole = prefix .. spec
           local lane_words, unique = spec_keys(whole)
@@ -71,8 +78,7 @@ local function take_in(at, parents, stage, since)
             end
           end
           if not met then
-            incoming.specs[#incoming.specs + 1] = id
-            incoming.specs[#incoming.specs + 1] = whole
+            specs[#specs + 1], specs[#specs + 2] = id, whole
             if state == usual then fresh = fresh + 1 else count(state, queue, 1) end
             if state == 'w' then
               place(queue, priority, id, spec_front(whole), lane_words)

@@ -144,8 +144,8 @@ local function reopen_freed(queues)
   end
 end
 
--- Reads: `id` is to stand in its lane, at the end or at the front.
-local function place(line, priority, id, front, lane_words)
+-- Reads: a lane in which jobs are to stand, some of them at its front.
+local function place_of(line, priority, front, lane_words)
   local lane = lane_of(priority, lane_words)
   local key = lane_key(line, lane)
   local here = places[key]
@@ -169,6 +169,12 @@ local function place(line, priority, id, front, lane_words)
     place_order[#place_order + 1] = here
     choose_idle(line)
   end
+  return here
+end
+
+-- Reads: `id` is to stand in its lane, at the end or at the front.
+local function place(line, priority, id, front, lane_words)
+  local here = place_of(line, priority, front, lane_words)
   local ids = front and here.front or here.back
   ids[#ids + 1] = id
 end

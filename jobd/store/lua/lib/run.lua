@@ -41,12 +41,22 @@ local function write_run(run)
     run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. holds .. run.history
 end
 
--- State, fence, holder and queue of a record, without reading all of it: this is done for every job that is settled.
+-- State, fence, holder and queue of a record. Those of jobs that were handed over together for the first time are the
+-- same string, which is read once.
+local deliveries = {}
+
 local function read_delivery(raw)
+  local known = deliveries[raw]
+  if known then return known end
   local holder_length, queue_length = string.byte(raw, 41, 42)
   local queue_at = 43 + holder_length
-  return string.sub(raw, 2, 2), struct.unpack('>d', raw, 9), string.sub(raw, 43, queue_at - 1),
-    string.sub(raw, queue_at, queue_at + queue_length - 1)
+  known = {
+    state = string.sub(raw, 2, 2), fence = struct.unpack('>d', raw, 9),
+    holder = string.sub(raw, 43, queue_at - 1), queue = string.sub(raw, queue_at, queue_at + queue_length - 1),
+    is_plain = bit.band(string.byte(raw, 3), HOLDS + KEPT_ITSELF) == 0,
+  }
+  deliveries[raw] = known
+  return known
 end
 
 -- What a record's job takes up at gates.

@@ -4,7 +4,7 @@ local MOST_LOOKS, MOST_BYTES, CHUNK = 1000, 4194304, 100
 local wanted, knows
 local looks, bytes, left_over = 0, 0, nil
 local taken = { ids = {}, specs = {}, runs = {}, holds = {}, seen = {} }
-local visits = {}
+local visits, free_types = {}, {}
 
 local function enough()
   return #taken.ids >= wanted or looks >= wanted + MOST_LOOKS or bytes >= MOST_BYTES
@@ -20,10 +20,20 @@ end
 -- Does this job stand in this lane, waiting? What has left it is passed over.
 local function stands(visit, spec, run)
   if not spec or (run and run.state ~= 'w') then return false end
-  local queue, priority, key = spec_place(spec)
-  if line_of(queue, run and has(run, SUSPECT)) ~= visit.line then return false end
+  local head = spec_head(spec)
+  if line_of(head.queue, run and has(run, SUSPECT)) ~= visit.line then return false end
+  local key = head.keyed and spec_keys(spec) or ''
   if visit.is_ordered then return string.match(key, 'o=[^;]*') == visit.home end
-  return key == visit.home and priority == visit.priority
+  return key == visit.home and head.priority == visit.priority
+end
+
+-- Does a job of this type go on, or does it stand aside?
+local function goes_on(visit, its_type)
+  if visit.type == its_type then return knows(its_type) end
+  if free_types[its_type] == nil then
+    free_types[its_type] = knows(its_type) and not rule_of('t/' .. plain(its_type))
+  end
+  return free_types[its_type]
 end
 
 -- Looks for the first job of an ordering key, whose gates are those of the lane.
@@ -74,19 +84,23 @@ end
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
 local function look(visit, id, spec, run)
   if taken.seen[id] or not stands(visit, spec, run) then return end
-  local queue, priority, key, unique = spec_place(spec)
-  local its_type = spec_type(spec)
+  local head = spec_head(spec)
+  local key, unique = '', ''
+  if head.keyed then key, unique = spec_keys(spec) end
   taken.seen[id] = true
   bytes = bytes + #spec
-  if not knows(its_type) or (visit.type ~= its_type and rule_of('t/' .. plain(its_type))) then
-    stand_aside(visit.line, priority, key, its_type, id, visit.gates)
-    if knows(its_type) then left_over = visit.line end
+  if not goes_on(visit, head.type) then
+    stand_aside(visit.line, head.priority, key, head.type, id, visit.gates)
+    if knows(head.type) then left_over = visit.line end
     return
   end
   local n = #taken.ids + 1
-  taken.ids[n], taken.specs[n], taken.runs[n] = id, spec, run or queue
-  taken.holds[n] = with_unique(pass(visit.gates, id, run and run.deliveries or 0), unique)
-  if unique ~= '' then leave_key(unique, id, 'a') end
+  taken.ids[n], taken.specs[n], taken.runs[n], taken.holds[n] = id, spec, run or head.queue, ''
+  if #visit.gates > 0 then taken.holds[n] = pass(visit.gates, id, run and run.deliveries or 0) end
+  if unique ~= '' then
+    taken.holds[n] = with_unique(taken.holds[n], unique)
+    leave_key(unique, id, 'a')
+  end
 end
 
 -- Serves these lanes of a line, which have the same priority.

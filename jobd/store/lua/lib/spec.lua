@@ -20,15 +20,35 @@ local function spec_keys(spec)
   return string.match(string.sub(spec, at + 2, at + 1 + length), '^(%S*) ?(.*)$')
 end
 
+-- What the specs of one kind have in common: flags, priority, timeout, queue and type, read once a kind and script.
+local heads = {}
+
+local function spec_head(spec)
+  local queue_length, type_length = string.byte(spec, 23, 24)
+  local text = string.sub(spec, 10, 24 + queue_length + type_length)
+  local head = heads[text]
+  if not head then
+    local flags, _, priority, _, timeout = struct.unpack('>BBBHI', text)
+    head = {
+      flags = flags, priority = priority, timeout = timeout,
+      queue = string.sub(text, 16, 15 + queue_length),
+      type = string.sub(text, 16 + queue_length),
+      keyed = bit.band(flags, KEYED) ~= 0, limited = bit.band(flags, LIMITED) ~= 0, kept = bit.band(flags, KEPT) ~= 0,
+    }
+    heads[text] = head
+  end
+  return head
+end
+
 -- Queue, priority, lane key, and what makes it unique.
 local function spec_place(spec)
-  local priority, _, _, _, queue_length = struct.unpack('>BHIIB', spec, 12)
-  return string.sub(spec, 25, 24 + queue_length), priority, spec_keys(spec)
+  local head = spec_head(spec)
+  if not head.keyed then return head.queue, head.priority, '', '' end
+  return head.queue, head.priority, spec_keys(spec)
 end
 
 local function spec_type(spec)
-  local queue_length, type_length = string.byte(spec, 23, 24)
-  return string.sub(spec, 25 + queue_length, 24 + queue_length + type_length)
+  return spec_head(spec).type
 end
 
 -- Does it go to the front of its lane?
@@ -64,10 +84,4 @@ local function spec_options(spec)
   if bit.band(flags, KEYED) ~= 0 then at = at + 2 + struct.unpack('>H', spec, at) end
   if bit.band(flags, LIMITED) ~= 0 then at = at + 32 end
   return string.sub(spec, at, at + length - 1)
-end
-
--- The time that an attempt has (ms; 0: any), and whether the job has limits beside it.
-local function spec_timeout(spec)
-  local flags, _, _, _, timeout = struct.unpack('>BBBHI', spec, 10)
-  return timeout, flags % (2 * LIMITED) >= LIMITED
 end
