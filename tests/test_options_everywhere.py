@@ -162,10 +162,10 @@ ALL = [(keyword, index) for keyword, samples in SAMPLES.items() for index in ran
 
 
 def decorated(**options: Any) -> JobType[Any, Any]:
-    @jobd.job("work", **options)
     async def work(n: int = 0) -> None: ...
 
-    return work
+    made: JobType[Any, Any] = jobd.job("work", **options)(work)
+    return made
 
 
 def in_file(folder: Path, section: str, options: Mapping[str, Sample]) -> Levels:

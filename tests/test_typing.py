@@ -88,6 +88,43 @@ async def go(ctx: jobd.Context, place: Place) -> float:
     return 0.0
 
 
+@jobd.job("index", batch=100, batch_wait="200ms", queue="mail")
+async def index(contexts: list[jobd.Context], items: list[Mail]) -> list[int | Exception]:
+    reveal_type(contexts[0].attempt)  # is int
+    return [1 for _ in items]
+
+
+@jobd.job("index-alone", batch=100)
+async def index_alone(items: list[Urgent]) -> list[Receipt]:
+    return []
+
+
+@jobd.job("index-sync", batch=100, batch_mixed=True)
+def index_sync(contexts: list[jobd.SyncContext], items: list[Point]) -> None: ...
+
+
+@jobd.job("index-failing", batch=100)
+def index_failing(items: list[Mail]) -> list[str | Exception]:
+    return [ValueError("no"), "yes"]
+
+
+@jobd.job("count", batch=100)
+async def count(items: list[Mail]) -> int:
+    return len(items)
+
+
+def take_one(mail: Mail) -> None: ...
+
+
+reveal_type(index)  # is JobType[Mail, int]
+reveal_type(index_alone)  # is JobType[Urgent, Receipt]
+reveal_type(index_sync)  # is JobType[Point, None]
+reveal_type(index_failing)  # is JobType[Mail, str]
+reveal_type(count)  # is JobType[Mail, int]
+jobd.job("index", batch="many")  # refused
+jobd.job("index", batch=10, batch_wait=[])  # refused
+jobd.job("index", batch_wait="1s")  # refused
+jobd.job("index", batch=10)(take_one)  # refused
 reveal_type(send_mail)  # is JobType[Mail, Receipt]
 reveal_type(send_mail_sync)  # is JobType[Mail, Receipt]
 reveal_type(alone)  # is JobType[Mail, str]
@@ -110,6 +147,9 @@ async def asynchronous(client: jobd.Client, ctx: jobd.Context) -> None:
     reveal_type(handle)  # is JobHandle[Receipt]
     reveal_type(await handle.result(timeout=30))  # is Receipt
     await client.enqueue(send_mail, Urgent(to="a"))
+    reveal_type(await (await client.enqueue(index, Mail(to="a"))).result())  # is int
+    await client.enqueue(index, [Mail(to="a")])  # refused
+    await client.enqueue_many(index, [Mail(to="a"), Urgent(to="b")])
     await client.enqueue(send_mail, Receipt(number=1))  # refused
     await client.enqueue(send_mail, {"to": "a"})  # refused
     await client.enqueue(send_mail, "a")  # refused

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
+from jobd.domain.batch import Batch, read_batch
+from jobd.domain.duration import Duration
 from jobd.domain.error_rules import BackoffFunction, ErrorRules
 from jobd.domain.jobtype import JobType, PlainJobType
 from jobd.domain.keywords import TypeOptions
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from jobd.context import Context, SyncContext
 
 Model = TypeVar("Model", bound="BaseModel | DataclassInstance")
+P = TypeVar("P")
 R = TypeVar("R")
 Params = ParamSpec("Params")
 
@@ -51,15 +54,77 @@ class JobDecorator:
         return PlainJobType(self._name, handler, self._options, error_rules=self._error_rules)
 
 
-def job(name: str, **options: Unpack[TypeOptions]) -> JobDecorator:
+class BatchDecorator:
+    """What `job(..., batch=...)` returns: give it the function."""
+
+    def __init__(self, name: str, options: Options, error_rules: ErrorRules, batch: Batch) -> None:
+        self._name = name
+        self._options = options
+        self._error_rules = error_rules
+        self._batch = batch
+
+    # the first that fits is meant: a list is also a result, and a coroutine function also a function
+    @overload
+    def __call__(
+        self, handler: Callable[[list[Context], list[P]], Awaitable[list[R | Exception]]]
+    ) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[P]], Awaitable[list[R | Exception]]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[Context], list[P]], Awaitable[list[R]]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[P]], Awaitable[list[R]]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[Context], list[P]], Awaitable[R]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[P]], Awaitable[R]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[SyncContext], list[P]], list[R | Exception]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[P]], list[R | Exception]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[SyncContext], list[P]], list[R]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[P]], list[R]]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[SyncContext], list[P]], R]) -> JobType[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[[list[P]], R]) -> JobType[P, R]: ...
+    def __call__(self, handler: Callable[..., Any]) -> JobType[Any, Any]:
+        """The job type of this handler."""
+        return JobType(self._name, handler, self._options, error_rules=self._error_rules, batch=self._batch)
+
+
+@overload
+def job(
+    name: str,
+    *,
+    batch: int,
+    batch_wait: Duration | None = None,
+    batch_mixed: bool = False,
+    **options: Unpack[TypeOptions],
+) -> BatchDecorator: ...
+@overload
+def job(name: str, **options: Unpack[TypeOptions]) -> JobDecorator: ...
+def job(
+    name: str,
+    *,
+    batch: int | None = None,
+    batch_wait: Duration | None = None,
+    batch_mixed: bool = False,
+    **options: Unpack[TypeOptions],
+) -> JobDecorator | BatchDecorator:
     """Makes a job type of the function below it.
 
     `name` is how callers ask for it. The options are the defaults of its jobs: `queue`; `priority`, 1 (most urgent) to
     10 or a name; `delay`; `max_attempts`, the first run included (or `retries`, without it); `backoff`; `timeout` of
     one attempt; `tags`; `metadata`. A `backoff` may here be a function that is given the Failure and returns how long
-    to wait; `on_error` maps exceptions to what follows from them. Raises OptionError, naming the option, if one of them
-    is not allowed.
+    to wait; `on_error` maps exceptions to what follows from them. With `batch` the handler takes lists, of up to so
+    many jobs; `batch_wait` is how long the first waits for others, and `batch_mixed` lets it have jobs of several
+    groups. Raises OptionError, naming the option, if one of them is not allowed.
     """
+    lot = read_batch(batch, batch_wait, batch_mixed)
     on_error, backoff = options.pop("on_error", None), options.get("backoff")
     function = cast("BackoffFunction", options.pop("backoff")) if callable(backoff) else None
-    return JobDecorator(name, read_options(options, Level.TYPE), ErrorRules(on_error, function))
+    read, rules = read_options(options, Level.TYPE), ErrorRules(on_error, function)
+    return JobDecorator(name, read, rules) if lot is None else BatchDecorator(name, read, rules, lot)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from jobd.domain.job import moment
+from jobd.domain.lane_key import read_lane_key
 from jobd.domain.plain_json import from_json
 from jobd.domain.time_limits import TimeLimits
 
@@ -37,6 +38,8 @@ class Delivery:
     holder: str
     limits: TimeLimits | None = None
     """the less frequent limits of time; None for most"""
+    lane_key: str = ""
+    """what orders and limits it beside its priority; '' for most"""
 
     @property
     def last_attempt(self) -> bool:
@@ -58,6 +61,12 @@ class Delivery:
         """The job's metadata."""
         metadata: Mapping[str, Any] = self._more.get("metadata", {})
         return metadata
+
+    @property
+    def group(self) -> str | None:
+        """The tenant that the job belongs to; None if to nobody."""
+        group: str | None = read_lane_key(self.lane_key).get("group")
+        return group
 
     @property
     def created_at(self) -> datetime:

@@ -7,11 +7,12 @@ types is quick to import and may name types that are defined further down.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
 
+from jobd.domain.batch import Batch
 from jobd.domain.error_rules import NO_RULES, ErrorRules
 from jobd.domain.lane_key import fields_in
 from jobd.domain.names import check_type_name
@@ -39,6 +40,7 @@ class JobType(Generic[P, R]):
         *,
         description: str | None = None,
         error_rules: ErrorRules = NO_RULES,
+        batch: Batch | None = None,
     ) -> None:
         """Raises OptionError if the name is not one that a job type may have, the handler is no function, or `unique`
         chooses fields that its payload does not have."""
@@ -48,6 +50,8 @@ class JobType(Generic[P, R]):
         self.handler: Final = handler
         self.options: Final = options
         self.error_rules: Final = error_rules
+        self.batch: Final = batch
+        """how many jobs the handler takes in one call; None: one, and not as a list"""
         self.is_async: Final = inspect.iscoroutinefunction(handler)
         self.description: Final = description or inspect.getdoc(handler) or ""
         self.__name__ = getattr(handler, "__name__", name)
@@ -55,7 +59,7 @@ class JobType(Generic[P, R]):
         self.__module__ = handler.__module__
         if options.unique and options.unique.fields:
             with suppress(PluginError):  # types that are defined further down: `shape` says it
-                options.unique.check_fields(self.name, read_fields(self.name, handler))
+                options.unique.check_fields(self.name, read_fields(self.name, handler, batched=batch is not None))
 
     def __repr__(self) -> str:
         return f"<job type {self.name} of {self.__module__}>"
@@ -68,7 +72,7 @@ class JobType(Generic[P, R]):
     def shape(self) -> PayloadShape:
         """How payload and result are read and written. Raises PluginError if the signature cannot be used, OptionError
         if `unique` chooses a field that is not there."""
-        shape = read_shape(self.name, self.handler)
+        shape = read_shape(self.name, self.handler, batched=self.batch is not None)
         if self.options.unique:
             self.options.unique.check_fields(self.name, shape.fields)
         return shape
@@ -98,6 +102,14 @@ class JobType(Generic[P, R]):
     def prepare(self, raw: bytes, context: Context | SyncContext) -> Callable[[], Any]:
         """The call that runs one attempt: the handler bound to its context and payload. Raises PayloadError."""
         return self.shape.bind(self.handler, raw, context)
+
+    def prepare_batch(
+        self, payloads: Sequence[Any], contexts: Sequence[Context] | Sequence[SyncContext]
+    ) -> Callable[[], Any]:
+        """The call that runs a batch, of payloads that `shape.decode` has read and of their contexts."""
+        if self.shape.context is None:
+            return lambda: self.handler(list(payloads))
+        return lambda: self.handler(list(contexts), list(payloads))
 
     def encode_result(self, result: object) -> bytes:
         """The JSON of what the handler returned; empty for None. Raises ValueError if it has none of its type."""

@@ -1,7 +1,8 @@
 """What a handler's signature says: whether it wants its context, and which types payload and result have.
 
 A handler takes its context (optional, and first), then either one model (a pydantic model, a dataclass or a TypedDict)
-or plain typed parameters; then the payload is the JSON object of them.
+or plain typed parameters; then the payload is the JSON object of them. A handler of batches takes a list of contexts
+(optional, and first) and a list of models, and returns a list of results, or one for all.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import typing
 import warnings
 from collections.abc import Callable, Mapping
 from inspect import Parameter
-from typing import TYPE_CHECKING, Annotated, Any, Never, NoReturn, cast
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Never, NoReturn, Union, cast
 
 from jobd.domain.payload import PayloadShape
 from jobd.errors import PluginError
@@ -20,16 +22,21 @@ from jobd.errors import PluginError
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
+_BATCH_CURE = (
+    "a handler of batches takes a list of models, as in items: list[Document], after a list of contexts at most"
+)
 _ANY_RESULT = (Any, None, type(None), NoReturn, Never)
 
 
-def read_shape(type_name: str, handler: Callable[..., Any]) -> PayloadShape:
+def read_shape(type_name: str, handler: Callable[..., Any], *, batched: bool = False) -> PayloadShape:
     """The shape that a handler's signature says. Raises PluginError naming the type, the parameter and the cure."""
     where = f"job type {type_name} ({handler.__module__}.{getattr(handler, '__qualname__', handler)})"
-    hints, parameters = _signature(where, handler)
+    hints, parameters = _signature(where, handler, batched)
     context = _take_context(where, parameters, hints, is_async=inspect.iscoroutinefunction(handler))
     for parameter in parameters:
         _check(where, parameter, hints)
+    if batched and (len(parameters) != 1 or not _is_model(_bare(hints[parameters[0].name]))):
+        raise PluginError(f"{where}: {_BATCH_CURE}")
     result = hints.get("return", Any)
     result_adapter = None if result in _ANY_RESULT else _adapter(f"{where}: its result", result)
     plain = len(parameters) != 1 or not _is_model(_bare(hints[parameters[0].name]))
@@ -40,11 +47,11 @@ def read_shape(type_name: str, handler: Callable[..., Any]) -> PayloadShape:
     return PayloadShape(type_name, context, plain, adapter, model, result_adapter, _field_names(parameters, hints))
 
 
-def read_fields(type_name: str, handler: Callable[..., Any]) -> tuple[str, ...]:
+def read_fields(type_name: str, handler: Callable[..., Any], *, batched: bool = False) -> tuple[str, ...]:
     """The names of the payload's fields, without what else the signature says. Raises PluginError if it cannot be read,
     or not yet."""
     where = f"job type {type_name}"
-    hints, parameters = _signature(where, handler)
+    hints, parameters = _signature(where, handler, batched)
     _take_context(where, parameters, hints, is_async=inspect.iscoroutinefunction(handler))
     return _field_names(parameters, hints)
 
@@ -58,7 +65,8 @@ def _field_names(parameters: list[Parameter], hints: Mapping[str, Any]) -> tuple
     return tuple(known or typing.get_type_hints(model))
 
 
-def _signature(where: str, handler: Callable[..., Any]) -> tuple[Mapping[str, Any], list[Parameter]]:
+def _signature(where: str, handler: Callable[..., Any], batched: bool) -> tuple[Mapping[str, Any], list[Parameter]]:
+    """The types of its parameters and of what it returns, for one job of a batch, and the parameters."""
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise PluginError(f"{where}: a handler returns its result; it cannot be a generator")
     if not inspect.isroutine(handler):
@@ -70,7 +78,24 @@ def _signature(where: str, handler: Callable[..., Any]) -> tuple[Mapping[str, An
         raise PluginError(f"{where}: {error}; {cure}") from error
     except (AttributeError, TypeError, SyntaxError) as error:
         raise PluginError(f"{where}: its signature cannot be read: {error}; annotate it with types") from error
-    return hints, list(inspect.signature(handler).parameters.values())
+    parameters = list(inspect.signature(handler).parameters.values())
+    if not batched:
+        return hints, parameters
+    for parameter in parameters:
+        if parameter.name in hints and typing.get_origin(hints[parameter.name]) is not list:
+            raise PluginError(f"{where}: parameter {parameter.name!r} is not a list; {_BATCH_CURE}")
+    each = {name: typing.get_args(hint)[0] for name, hint in hints.items() if name != "return"}
+    return {**each, "return": _result_of_each(hints.get("return", Any))}, parameters
+
+
+def _result_of_each(hint: Any) -> Any:
+    """The type of the result of one job: what a list is of, without the exceptions in it, or what is said for all."""
+    if typing.get_origin(hint) is not list:
+        return hint
+    (each,) = typing.get_args(hint)
+    kinds = typing.get_args(each) if typing.get_origin(each) in (Union, UnionType) else (each,)
+    results = [kind for kind in kinds if not (inspect.isclass(kind) and issubclass(kind, BaseException))]
+    return Union[tuple(results)] if results else None  # noqa: UP007  made of what is only known now
 
 
 def _take_context(where: str, parameters: list[Parameter], hints: Mapping[str, Any], *, is_async: bool) -> str | None:

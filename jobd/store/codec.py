@@ -115,9 +115,10 @@ def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
         raise _newer(version)
     type_at = 24 + queue_size
     more_at = keys_at = type_at + type_size
+    limits, lane_key = None, ""
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
-    limits = None
+        lane_key = spec[keys_at + 2 : more_at].decode().partition(" ")[0]
     if marks & _LIMITED:
         planned = PlannedLimits(*_LIMITS.unpack_from(spec, more_at))
         more_at += _LIMITS.size
@@ -149,6 +150,7 @@ def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
         started,
         run[42 : 42 + holder_size].decode(),
         limits,
+        lane_key,
     )
 
 

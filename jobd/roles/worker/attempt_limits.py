@@ -30,14 +30,14 @@ class AttemptLimits:
         self.heartbeat_ms = limits.heartbeat_ms if limits else 0
         self._deadline_ms = limits.deadline_ms - delivery.started_ms if limits and limits.deadline_ms else 0.0
 
-    def begin(self) -> None:
-        """From now on."""
+    def begin(self, waited_ms: float = 0.0) -> None:
+        """From now on. It was handed over `waited_ms` milliseconds ago, which count for its deadline alone."""
         if self._timeout_ms:
             self.extend(self._timeout_ms)
         if self.heartbeat_ms:
             self.beat()
         if self._deadline_ms:
-            self._end("deadline", max(0.0, self._deadline_ms), PAST_DEADLINE, "DeadlineExceeded")
+            self._end("deadline", max(0.0, self._deadline_ms - waited_ms), PAST_DEADLINE, "DeadlineExceeded")
 
     def extend(self, ms: int) -> None:
         """It may run for so long from now on."""

@@ -24,7 +24,8 @@ from jobd.errors import LeaseLost, StoreError, StoreUnavailable
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.verdicts import TOO_LATE, Verdicts
-from jobd.roles.worker.runner import Key, Runner
+from jobd.roles.worker.runner import Runner
+from jobd.roles.worker.running import Key
 from jobd.roles.worker.slots import Slots
 from jobd.roles.worker.stuck import StuckHandlers
 from jobd.services import Services
@@ -92,7 +93,13 @@ class Engine(Actor):
         """Open: it takes jobs. Closed: what it had is settled or given up, and it has left the store."""
         async with Services(self._catalog, self._plugin_settings, on_opening=self._on_opening) as services:
             self._runner = Runner(
-                self._catalog, self._shard, self._client, services, self._threads, on_late_end=self._look_again
+                self._catalog,
+                self._shard,
+                self._client,
+                services,
+                self._threads,
+                slots=self._concurrency,
+                on_late_end=self._look_again,
             )
             self._slots = Slots(self._concurrency, self._run)
             self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
@@ -137,6 +144,7 @@ class Engine(Actor):
         """Fetches no more; the store is told, so that nobody wakes it in vain."""
         if self._taking:
             self._taking = False
+            self._runner.hurry()
             self._look_again()
 
     async def drain(self) -> None:

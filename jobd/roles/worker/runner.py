@@ -6,85 +6,30 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from jobd import clock
 from jobd.catalog import Catalog
 from jobd.context import Context, SyncContext
 from jobd.domain.delivery import Delivery
-from jobd.domain.failure import Failure, TimedOut
+from jobd.domain.failure import TimedOut
 from jobd.domain.jobtype import JobType
-from jobd.domain.outcome import RETURNED, Ending, Outcome
-from jobd.domain.ruling import ruled, signalled
-from jobd.domain.signals import Fail, Retry, Signal
+from jobd.domain.outcome import Ending, Outcome
 from jobd.errors import PayloadError, UnknownJobType
-from jobd.intake import LARGEST_PAYLOAD
 from jobd.roles.worker.attempt_context import within
 from jobd.roles.worker.attempt_limits import AttemptLimits
+from jobd.roles.worker.batches import Batches
 from jobd.roles.worker.deadlines import Deadlines
-from jobd.roles.worker.error_record import record, words_of
-from jobd.roles.worker.threads import Ended, Threads
-from jobd.store.codec import own_options
+from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, ruled_outcome, with_result
+from jobd.roles.worker.error_record import record
+from jobd.roles.worker.running import Key, Running
+from jobd.roles.worker.threads import Threads
 
 if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.services import Services
     from jobd.store.shard import Shard
 
-LARGEST_RESULT = LARGEST_PAYLOAD
-WAIT_FOR_THREAD_S = 5.0
-"""how long a sync job waits here for a thread, before it goes back for another worker to take"""
-_NO_THREAD = Outcome(Ending.INTERRUPTED, reason=f"no thread was free for it within {WAIT_FOR_THREAD_S:g} s")
-
-Key = tuple[str, int]
-"""id of a job and fence of its delivery: a later delivery may run beside a thread left behind by an earlier one"""
 Settle = Callable[[Outcome, Context], None]
-
-
-class Running:
-    """An attempt that runs, and the way to stop it. Only the handler is ever stopped, never what settles it."""
-
-    __slots__ = (
-        "_task",
-        "context",
-        "delivery",
-        "ended",
-        "job_type",
-        "limits",
-        "outcome",
-        "stopped",
-        "stopped_at",
-        "thread",
-    )
-
-    def __init__(self, delivery: Delivery, context: Context, task: asyncio.Task[Any] | None) -> None:
-        self.delivery = delivery
-        self.context = context
-        self.stopped: Outcome | None = None
-        """how it ends if the stop takes effect"""
-        self.stopped_at: float | None = None
-        """when that was, by the monotonic clock"""
-        self.ended = False
-        """is its outcome settled? A thread left behind, or a handler that heeds no stop, may go on for a while"""
-        self.outcome: Outcome | None = None
-        """how it ended, once it has; its log lines may still be on their way"""
-        self.limits: AttemptLimits | None = None
-        self.job_type: JobType[Any, Any] | None = None
-        """once it is known"""
-        self.thread: asyncio.Future[Ended] | None = None
-        """the call of a sync handler, once it has begun"""
-        self._task = task
-
-    def stop(self, outcome: Outcome, *, sync_too: bool) -> None:
-        """Tells the handler to end; if it then does not return by itself, `outcome` is how it ended. A handler in a
-        thread, which nobody can stop, is left behind if `sync_too`, else only told. Nothing the second time."""
-        if self.ended or self.outcome is not None:
-            return
-        self.context.cancelled = True
-        if self.stopped is None and self._task is not None and (sync_too or self.thread is None):
-            self.stopped, self.stopped_at = outcome, clock.monotonic()
-            self._task.cancel()
 
 
 class Runner:
@@ -98,9 +43,11 @@ class Runner:
         services: Services,
         threads: int,
         *,
+        slots: int,
         on_late_end: Callable[[], None],
     ) -> None:
-        """`on_late_end` is called when a thread ends whose attempt was settled before: there is room again."""
+        """At most `slots` attempts are here at a time. `on_late_end` is called when a thread ends whose attempt was
+        settled before: there is room again."""
         self.running: dict[Key, Running] = {}
         self._on_late_end = on_late_end
         self._catalog = catalog
@@ -109,12 +56,18 @@ class Runner:
         self._services = services
         self._threads = Threads(threads)
         self._deadlines = Deadlines()
+        self._batches = Batches(self._threads, slots, self._limit)
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
         """Lets go of its threads without waiting for them."""
+        self._batches.close()
         self._deadlines.close()
         self._threads.close()
+
+    def hurry(self) -> None:
+        """No more jobs will come: none of those that are here waits for more of its kind."""
+        self._batches.hurry()
 
     @property
     def threads_taken(self) -> bool:
@@ -156,7 +109,9 @@ class Runner:
         delivery, context = running.delivery, running.context
         try:
             job_type = running.job_type = self._catalog.type_named(delivery.type)
-            if job_type.is_async:
+            if (batch := job_type.batch) is not None:
+                payload = job_type.shape.decode(delivery.payload)
+            elif job_type.is_async:
                 call = job_type.prepare(delivery.payload, context)
             else:
                 call = job_type.prepare(delivery.payload, SyncContext(context, self._loop))
@@ -165,31 +120,33 @@ class Runner:
         except BaseException as error:  # noqa: BLE001  the validators of a payload are foreign code too
             return Outcome(Ending.RAISED, error=record(error))
         try:
+            if batch is not None:
+                return await self._batches.run(running, job_type, batch, payload)
             if job_type.is_async:
                 self._limit(running)
-                return _with_result(await within(copy_context(), call()), job_type)
+                return with_result(await within(copy_context(), call()), job_type)
             return await self._in_thread(running, call, job_type)
         except BaseException as error:  # noqa: BLE001  a handler may raise anything, SystemExit too
-            return _outcome_of(error, running)
+            return outcome_of(error, running)
 
     async def _in_thread(self, running: Running, call: Callable[[], Any], job_type: JobType[Any, Any]) -> Outcome:
         if not await self._threads.wait_free(WAIT_FOR_THREAD_S):
-            return _NO_THREAD
+            return NO_THREAD
         running.thread = self._threads.start(call)
         self._limit(running)
         value, error = await asyncio.shield(running.thread)
-        return _with_result(value, job_type) if error is None else _outcome_of(error, running)
+        return with_result(value, job_type) if error is None else outcome_of(error, running)
 
-    def _limit(self, running: Running) -> None:
+    def _limit(self, running: Running, waited_ms: float = 0.0) -> None:
         delivery = running.delivery
         if not delivery.timeout_ms and delivery.limits is None:
             return
 
         def late(outcome: Outcome, error: TimedOut | None) -> None:
-            running.stop(outcome if error is None else _ruled(outcome, error, running), sync_too=True)
+            running.stop(outcome if error is None else ruled_outcome(outcome, error, running), sync_too=True)
 
         running.limits = running.context.limits = AttemptLimits(delivery, self._deadlines, late)
-        running.limits.begin()
+        running.limits.begin(waited_ms)
 
 
 async def _calm(task: asyncio.Task[Any]) -> None:
@@ -198,40 +155,3 @@ async def _calm(task: asyncio.Task[Any]) -> None:
         task.uncancel()
     with suppress(asyncio.CancelledError):
         await asyncio.sleep(0)  # one that was asked for and never delivered arrives here
-
-
-def _with_result(value: Any, job_type: JobType[Any, Any]) -> Outcome:
-    if value is None:
-        return RETURNED
-    try:
-        result = job_type.encode_result(value)
-    except BaseException as error:  # noqa: BLE001  whatever a foreign type raises when it is turned into JSON
-        message = f"the handler returned something that is not the JSON of its result type: {words_of(error)}"
-        return Outcome(Ending.RAISED, error={"type": type(error).__name__, "message": message}, final=True)
-    if len(result) > LARGEST_RESULT:
-        message = (
-            f"the result has {len(result):,} bytes, and {LARGEST_RESULT:,} are allowed; keep large data elsewhere and "
-            "return where it is"
-        )
-        return Outcome(Ending.RAISED, error={"type": "ResultTooLarge", "message": message}, final=True)
-    return Outcome(Ending.RETURNED, result=result)
-
-
-def _outcome_of(error: BaseException, running: Running) -> Outcome:
-    if isinstance(error, asyncio.CancelledError) and running.stopped is not None:
-        return running.stopped
-    own = running.job_type.__module__ if running.job_type is not None else ""
-    failed = Outcome(Ending.RAISED, error=record(error, traced=not isinstance(error, Signal), own=own))
-    if isinstance(error, Retry | Fail):
-        return signalled(error, failed, "")
-    if isinstance(error, Signal):  # on purpose, and no failure
-        return signalled(error, replace(failed, error=None), words_of(error))
-    return _ruled(failed, error, running)
-
-
-def _ruled(failed: Outcome, error: BaseException, running: Running) -> Outcome:
-    if running.job_type is None:
-        return failed
-    delivery = running.delivery
-    own = delivery.options != b"" and own_options(delivery.options).backoff is not None
-    return ruled(failed, Failure(delivery, error), running.job_type.error_rules, own_backoff=own)

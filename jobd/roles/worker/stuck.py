@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from jobd import clock, log
 from jobd.errors import StoreError
-from jobd.roles.worker.runner import Key, Running
+from jobd.roles.worker.running import Key, Running
 
 LOOK_S = 1.0
 STUCK_AFTER_S = 10.0

@@ -1,0 +1,362 @@
+"""Handlers that take several jobs in one call: which ones, how each of them ends, and what stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import BaseModel
+
+import jobd
+from jobd.catalog import Catalog
+from jobd.client import Client
+from jobd.domain.outcome import Ending
+from jobd.domain.state import State
+from jobd.roles.worker import batches
+from tests.roles.parts import PATIENCE_S, Parts
+from tests.roles.working import working
+
+
+class Doc(BaseModel):
+    number: int
+
+
+class Doubled(BaseModel):
+    number: int
+
+
+async def ended(handle: jobd.JobHandle[Any]) -> jobd.Job:
+    with suppress(jobd.JobFailed, jobd.JobCancelled):
+        await handle.result(PATIENCE_S)
+    return await handle.get()
+
+
+def docs(count: int) -> list[Doc]:
+    return [Doc(number=number) for number in range(count)]
+
+
+async def test_a_full_batch_is_called_at_once_and_each_job_has_its_own_result(parts: Parts) -> None:
+    sizes: list[int] = []
+
+    @jobd.job("double", batch=4, batch_wait="10s")
+    async def double(items: list[Doc]) -> list[Doubled]:
+        sizes.append(len(items))
+        return [Doubled(number=2 * item.number) for item in items]
+
+    async with working(parts, double) as client:
+        with anyio.fail_after(9):
+            handles = await client.enqueue_many(double, docs(8))
+            assert [(await handle.result(PATIENCE_S)).number for handle in handles] == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert sizes == [4, 4]
+
+
+async def test_a_batch_that_is_not_full_is_called_when_its_first_job_has_waited(parts: Parts) -> None:
+    @jobd.job("count", batch=100, batch_wait="50ms")
+    def count(items: list[Doc]) -> int:
+        return len(items)
+
+    async with working(parts, count) as client:
+        handles = await client.enqueue_many(count, docs(3))
+        # what is no list is the result of each
+        assert [await handle.result(PATIENCE_S) for handle in handles] == [3, 3, 3]
+
+
+async def test_no_batch_waits_for_more_jobs_than_its_worker_has_slots(parts: Parts) -> None:
+    @jobd.job("count", batch=100, batch_wait="10s")
+    async def count(items: list[Doc]) -> int:
+        return len(items)
+
+    async with working(parts, count, concurrency=3) as client:
+        with anyio.fail_after(9):
+            handles = await client.enqueue_many(count, docs(6))
+            assert {await handle.result(PATIENCE_S) for handle in handles} == {3}
+
+
+async def test_each_job_ends_as_its_entry_in_the_list_says(parts: Parts) -> None:
+    @jobd.job("mixed-fates", batch=5, batch_wait="10s", max_attempts=2, backoff="1h", on_error={KeyError: jobd.Fail})
+    async def fates(items: list[Doc]) -> list[int | Exception]:
+        assert [item.number for item in items] == [0, 1, 2, 3, 4]
+        return [1, ValueError("no"), jobd.Fail("never"), jobd.Snooze("later", after="1h"), KeyError("gone")]
+
+    async with working(parts, fates) as client:
+        handles = await client.enqueue_many(fates, docs(5))
+        assert await handles[0].result(PATIENCE_S) == 1
+        jobs = [await handle.get() for handle in handles]
+    assert [job.status for job in jobs] == [
+        State.COMPLETED,
+        State.DELAYED,
+        State.FAILED,
+        State.DELAYED,
+        State.FAILED,
+    ]
+    assert [job.attempt for job in jobs] == [1, 1, 1, 0, 1]
+    errors = [job.attempts[0].error for job in jobs[1:3]]
+    assert [error and (error.get("type"), error.get("message")) for error in errors] == [
+        ("ValueError", "no"),
+        ("Fail", "never"),
+    ]
+
+
+async def test_what_a_handler_raises_is_how_each_of_its_jobs_ends(parts: Parts) -> None:
+    calls: list[int] = []
+
+    @jobd.job("shaky", batch=3, batch_wait="200ms", max_attempts=2, backoff="1ms")
+    async def shaky(contexts: list[jobd.Context], items: list[Doc]) -> None:
+        calls.extend(ctx.attempt for ctx in contexts)
+        if contexts[0].attempt == 1:
+            raise OSError("down")
+
+    async with working(parts, shaky) as client:
+        for handle in await client.enqueue_many(shaky, docs(3)):
+            await handle.result(PATIENCE_S)
+            job = await handle.get()
+            assert [attempt.outcome for attempt in job.attempts] == [Ending.RAISED, Ending.RETURNED]
+    assert Counter(calls) == {1: 3, 2: 3}
+
+
+async def test_a_list_of_another_length_fails_all_and_says_so(parts: Parts) -> None:
+    @jobd.job("short", batch=2, batch_wait="10s")
+    async def short(items: list[Doc]) -> list[int]:
+        return [1]
+
+    async with working(parts, short) as client:
+        for handle in await client.enqueue_many(short, docs(2)):
+            job = await ended(handle)
+            assert job.status == State.FAILED
+            assert job.error is not None
+            assert job.error["message"].startswith("the handler returned a list of 1 for a batch of 2")
+
+
+async def test_a_payload_that_cannot_be_read_fails_alone(parts: Parts) -> None:
+    @jobd.job("read", batch=2, batch_wait="50ms")
+    async def read(items: list[Doc]) -> list[int]:
+        return [item.number for item in items]
+
+    async with working(parts, read) as client:
+        # a producer that does not have the plugin can enqueue anything
+        stranger = jobd.Client(store=parts.store)
+        good, bad = await client.enqueue(read, Doc(number=7)), await stranger.enqueue("read", {"number": "x"})
+        assert await good.result(PATIENCE_S) == 7
+        assert (await ended(bad)).status == State.FAILED
+
+
+async def test_groups_are_kept_apart_unless_the_type_mixes_them(parts: Parts) -> None:
+    seen: dict[str, list[set[str | None]]] = {"apart": [], "together": []}
+
+    @jobd.job("apart", batch=4, batch_wait="300ms")
+    async def apart(contexts: list[jobd.Context], items: list[Doc]) -> None:
+        seen["apart"].append({ctx.job.group for ctx in contexts})
+
+    @jobd.job("together", batch=4, batch_wait="10s", batch_mixed=True)
+    async def together(contexts: list[jobd.Context], items: list[Doc]) -> None:
+        seen["together"].append({ctx.job.group for ctx in contexts})
+
+    async with working(parts, apart, together) as client:
+        for job_type in (apart, together):
+            handles = [await client.enqueue(job_type, doc, group=f"t{doc.number % 2}") for doc in docs(4)]
+            for handle in handles:
+                await handle.result(PATIENCE_S)
+    assert all(len(groups) == 1 for groups in seen["apart"])
+    assert set.union(*seen["apart"]) == {"t0", "t1"}
+    assert seen["together"] == [{"t0", "t1"}]
+
+
+async def test_each_job_has_a_context_of_its_own(parts: Parts) -> None:
+    @jobd.job("child")
+    async def child(number: int) -> int:
+        return number
+
+    @jobd.job("speak", batch=2, batch_wait="10s")
+    async def speak(contexts: list[jobd.Context], items: list[Doc]) -> list[int | Exception]:
+        for ctx, item in zip(contexts, items, strict=True):
+            await ctx.progress(item.number, 10)
+            await ctx.enqueue(child, {"number": item.number}, id=f"child-{item.number}")
+        return [1, jobd.Fail("not this one")]
+
+    async with working(parts, speak, child) as client:
+        one, other = await client.enqueue_many(speak, docs(2))
+        await one.result(PATIENCE_S)
+        jobs = [await ended(one), await ended(other)]
+        assert [job.progress and job.progress.done for job in jobs] == [0, 1]
+        # that job has failed, and what it enqueued never was
+        assert [job.id for job in (await client.list(type="child")).jobs] == ["child-0"]
+
+
+async def test_a_job_that_is_cancelled_leaves_its_batch_and_the_others_go_on(parts: Parts) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    cancelled: list[bool] = []
+
+    @jobd.job("patient", batch=2, batch_wait="10s")
+    async def patient(contexts: list[jobd.Context], items: list[Doc]) -> list[int]:
+        begun.set()
+        await go_on.wait()
+        cancelled.extend(ctx.cancelled for ctx in contexts)
+        return [1, 2]
+
+    async with working(parts, patient) as client:
+        one, other = await client.enqueue_many(patient, docs(2))
+        await begun.wait()
+        await one.cancel()
+        assert (await ended(one)).status == State.CANCELLED
+        assert await other.status() == State.ACTIVE
+        go_on.set()
+        assert await other.result(PATIENCE_S) == 2
+    assert cancelled == [True, False]
+
+
+async def test_when_all_its_jobs_are_stopped_the_handler_is_and_may_clean_up_first(parts: Parts) -> None:
+    cleaning, cleaned = asyncio.Event(), asyncio.Event()
+
+    @jobd.job("endless", batch=2, batch_wait="10s", timeout="100ms", max_attempts=1)
+    async def endless(items: list[Doc]) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await cleaned.wait()
+
+    @jobd.job("probe")
+    async def probe() -> None: ...
+
+    async with working(parts, endless, probe) as client:
+        handles = await client.enqueue_many(endless, docs(2))
+        with anyio.fail_after(PATIENCE_S):
+            await cleaning.wait()
+        # what had ended before would be settled with it
+        await (await client.enqueue(probe)).result(PATIENCE_S)
+        assert State.ACTIVE in [await handle.status() for handle in handles]
+        cleaned.set()
+        for handle in handles:
+            job = await ended(handle)
+            assert (job.status, job.attempts[0].outcome) == (State.FAILED, Ending.TIMED_OUT)
+
+
+async def test_a_job_that_is_cancelled_while_it_waits_for_others_is_never_called(parts: Parts) -> None:
+    called: list[int] = []
+
+    @jobd.job("gathered", batch=2, batch_wait="10s")
+    async def gathered(items: list[Doc]) -> None:
+        called.extend(item.number for item in items)
+
+    async with working(parts, gathered) as client:
+        first = await client.enqueue(gathered, Doc(number=1))
+        while await first.status() != State.ACTIVE:
+            await asyncio.sleep(0.01)
+        await first.cancel()
+        assert (await ended(first)).status == State.CANCELLED
+        for handle in await client.enqueue_many(gathered, [Doc(number=2), Doc(number=3)]):
+            await handle.result(PATIENCE_S)
+    assert sorted(called) == [2, 3]
+
+
+async def test_sync_handlers_are_told_and_a_timeout_leaves_them_behind(parts: Parts) -> None:
+    begun = threading.Event()
+
+    @jobd.job("threaded", batch=2, batch_wait="10s", max_attempts=1)
+    def threaded(contexts: list[jobd.SyncContext], items: list[Doc]) -> list[int]:
+        begun.set()
+        while not all(ctx.cancelled for ctx in contexts):
+            time.sleep(0.01)
+        return [item.number for item in items]
+
+    async with working(parts, threaded) as client:
+        one = await client.enqueue(threaded, Doc(number=1))
+        late = await client.enqueue(threaded, Doc(number=2), timeout="100ms")
+        assert (await ended(late)).attempts[0].outcome == Ending.TIMED_OUT
+        assert begun.is_set()
+        assert await one.status() == State.ACTIVE
+        await one.cancel()
+        # it was told, and had a result all the same
+        assert await one.result(PATIENCE_S) == 1
+
+
+async def test_a_worker_that_stops_calls_what_it_has_and_waits_for_no_more(parts: Parts) -> None:
+    sizes: list[int] = []
+
+    @jobd.job("last", batch=5, batch_wait="10s")
+    async def last(items: list[Doc]) -> None:
+        sizes.append(len(items))
+
+    parts.catalog = Catalog([last])
+    parts.client = Client(store=parts.store, catalog=parts.catalog)
+    engine = parts.engine()
+    await engine.start()
+    with anyio.fail_after(9):
+        for handle in await parts.client.enqueue_many(last, docs(2)):
+            while await handle.status() != State.ACTIVE:
+                await asyncio.sleep(0.01)
+        await engine.quiet()
+        await engine.drain()
+    await engine.stop()
+    assert sizes == [2]
+
+
+async def test_an_interrupted_batch_is_given_back_whole(parts: Parts) -> None:
+    begun = asyncio.Event()
+
+    @jobd.job("broken-off", batch=2, batch_wait="10s")
+    async def broken_off(items: list[Doc]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with working(parts, broken_off) as client:
+        handles = await client.enqueue_many(broken_off, docs(2))
+        await begun.wait()
+    for handle in handles:
+        job = await client.get(handle.id)
+        assert (job.status, job.attempt, job.attempts[0].outcome) == (State.WAITING, 0, Ending.INTERRUPTED)
+
+
+async def test_a_batch_that_swallows_its_cancellation_is_given_back_all_the_same(parts: Parts) -> None:
+    begun = asyncio.Event()
+
+    @jobd.job("stubborn", batch=2, batch_wait="10s")
+    async def stubborn(items: list[Doc]) -> None:
+        begun.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with working(parts, stubborn) as client:
+        handles = await client.enqueue_many(stubborn, docs(2))
+        await begun.wait()
+    for handle in handles:
+        assert (await client.get(handle.id)).status == State.WAITING
+
+
+async def test_the_time_that_a_job_waits_for_others_is_not_that_of_its_timeout(parts: Parts) -> None:
+    @jobd.job("brief", batch=2, batch_wait="400ms", timeout="200ms", max_attempts=1)
+    async def brief(items: list[Doc]) -> str:
+        return "in time"
+
+    async with working(parts, brief) as client:
+        assert await (await client.enqueue(brief, Doc(number=1))).result(PATIENCE_S) == "in time"
+
+
+async def test_a_batch_for_which_no_thread_is_free_goes_back_with_no_attempt_spent(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "WAIT_FOR_THREAD_S", 0.05)
+    go_on = threading.Event()
+
+    @jobd.job("one-thread", batch=2, batch_wait="10s", max_attempts=1)
+    def one_thread(items: list[Doc]) -> int:
+        go_on.wait(PATIENCE_S)
+        return len(items)
+
+    async with working(parts, one_thread, threads=1) as client:
+        handles = await client.enqueue_many(one_thread, docs(4))
+        back: list[jobd.Job] = []
+        while len(back) != 2:
+            await asyncio.sleep(0.01)
+            jobs = [await handle.get() for handle in handles]
+            back = [job for job in jobs if job.status == State.WAITING and job.attempts]
+        assert [(job.attempt, job.attempts[0].outcome) for job in back] == [(0, Ending.INTERRUPTED)] * 2
+        go_on.set()
+        assert [await handle.result(PATIENCE_S) for handle in handles] == [2] * 4
