@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import orjson
-
 from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
@@ -21,9 +19,10 @@ from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
 from jobd.store.intake_words import grouped, met, word
 from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link, call, pairs
+from jobd.store.link import PATIENCE_S, Argument, Link, call
 from jobd.store.once import AnsweredBefore, Once
 from jobd.store.retention import Retention as Retention
+from jobd.store.rules import Rules
 from jobd.store.scripts import load
 from jobd.store.settlement import Settlement as Settlement
 from jobd.store.settlement import in_order, portions, verdict_words
@@ -41,7 +40,7 @@ DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
 
 
-class Shard(Edits, UniqueKeys):
+class Shard(Edits, Rules, UniqueKeys):
     """One shard of the store."""
 
     def __init__(
@@ -295,26 +294,6 @@ class Shard(Edits, UniqueKeys):
         """Makes waiting what is due, up to 500 jobs. Returns how many, and in how many milliseconds the next is due."""
         moved, next_due, now = await self._run("promote", scheduler)
         return int(moved), None if next_due < 0 else max(0, int(next_due) - int(now))
-
-    async def set_rule(self, gate: str, changes: Mapping[str, Any] | None) -> None:
-        """Changes at run time what limits or pauses the queue, type, key or group behind a gate (lua/lib/rules.lua).
-        Other fields stay as they are. A value of None takes back; None alone takes all back."""
-        await self._run("rule", gate, "set", "" if changes is not None else "1", orjson.dumps(changes or {}))
-
-    async def declare_rule(self, gate: str, rule: Mapping[str, Any]) -> None:
-        """Says what the configuration says of a gate, in the place of all that it said before."""
-        await self._run("rule", gate, "declared", "1", orjson.dumps(rule))
-
-    async def rules(self, layer: str = "") -> dict[str, dict[str, Any]]:
-        """What limits or pauses, by gate: all that holds, or what one layer says ('declared' or 'set')."""
-        fields = await self.link.command("HGETALL", self.keys.fixed("rules"))
-        stored = {name.decode(): orjson.loads(rule) for name, rule in pairs(fields)}
-        layers = (layer,) if layer else ("declared", "set")
-        return {
-            name: said
-            for name, rule in stored.items()
-            if (said := {field: value for each in layers for field, value in rule.get(each, {}).items()})
-        }
 
     async def expire(self) -> int:
         """Ends jobs that wait although their time has passed; looks at up to 500. Returns how many those were."""

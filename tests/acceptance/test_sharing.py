@@ -51,7 +51,7 @@ async def test_a_job_of_an_unknown_type_waits_for_a_worker_that_knows_it(start_f
         async with jobd.Client(fleet.url) as client:
             handles = [await client.enqueue(add, {"a": number}, queue="somewhere") for number in range(20)]
             shard = client.store.shards[0]
-            aside = shard.keys.lane("somewhere", "5:@add")
+            aside = shard.keys.lane("somewhere", "5:t=add")
             await until(partial(shard.link.command, "EXISTS", aside))  # the worker has looked and passed over them
             fleet.another_worker(environment={"JOBD_WITHOUT": ""})
             assert [await handle.result(PATIENCE_S) for handle in handles] == list(range(1, 21))

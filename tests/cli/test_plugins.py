@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import orjson
 import pytest
 
@@ -97,8 +99,8 @@ def test_help_names_the_commands_of_plugins_without_loading_them(cli: Cli, packa
     packages.install("jobd-broken", BROKEN, "raise RuntimeError('loaded')")
     done = cli.process("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "  walls    From jobd-walls.\n" in done.stdout
-    assert "  broken   From jobd-broken.\n" in done.stdout
+    assert re.search(r"^  walls +From jobd-walls\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  broken +From jobd-broken\.$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +127,4 @@ def test_a_broken_command_says_so_when_it_is_used_and_breaks_no_other(
 def test_our_own_commands_cannot_be_taken_over(cli: Cli, packages: Packages) -> None:
     packages.install("taker", "[jobd.commands]\njobs = taker:jobs\n", "raise RuntimeError('loaded')")
     done = cli.process("jobs", "--help")
-    assert (done.returncode, "List, show, cancel and retry jobs." in done.stdout) == (0, True)
+    assert (done.returncode, "Without a command it lists them." in done.stdout) == (0, True)

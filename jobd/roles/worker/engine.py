@@ -4,7 +4,6 @@ what there is room for, both in one trip."""
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 
@@ -16,21 +15,20 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.context import Context
 from jobd.domain.delivery import Delivery
-from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.names import same_name
 from jobd.domain.outcome import Ending, Outcome
-from jobd.domain.settle import COMPLETED
 from jobd.errors import LeaseLost, StoreError, StoreUnavailable
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
-from jobd.roles.verdicts import TOO_LATE, Verdicts
+from jobd.roles.verdicts import Verdicts
+from jobd.roles.worker.outbox import Outbox
 from jobd.roles.worker.runner import Runner
 from jobd.roles.worker.running import Key
 from jobd.roles.worker.slots import Slots
 from jobd.roles.worker.stuck import StuckHandlers
 from jobd.services import Services
 from jobd.store.inbox import LOOK
-from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
+from jobd.store.shard import BATCH
 
 _PAUSE_S = 0.5
 _OBEY_S = 0.3
@@ -103,7 +101,7 @@ class Engine(Actor):
             )
             self._slots = Slots(self._concurrency, self._run)
             self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
-            self._outbox: deque[Settlement] = deque()
+            self._outbox = Outbox(self._verdicts, self._log)
             self._early: set[Key] = set()
             self._due = asyncio.Event()
             self._sequence = self.ran = 0
@@ -196,30 +194,10 @@ class Engine(Actor):
                 self.fail(error)
 
     def _settle(self, delivery: Delivery, outcome: Outcome, context: Context | None) -> None:
-        if outcome.ending is Ending.RETURNED:
-            children = (context.children if context else None) or ()
-            self._outbox.append(Settlement(delivery.id, delivery.fence, COMPLETED, outcome.result, {}, children))
-        elif outcome is not _LOST:
-            facts: dict[str, object] = {"worker": delivery.holder, "outcome": outcome.ending}
-            if outcome.error:
-                facts["error"] = fingerprinted(outcome.error)
-            if outcome.reason:
-                facts["reason"] = outcome.reason
-            verdict = self._verdicts.on(delivery, outcome)
-            if verdict.too_late:
-                facts["reason"] = TOO_LATE
-            if outcome.error:
-                self._log.warning(
-                    "attempt failed",
-                    job=delivery.id,
-                    type=delivery.type,
-                    attempt=f"{delivery.attempt}/{delivery.max_attempts}",
-                    error=f"{outcome.error.get('type')}: {outcome.error.get('message')}",
-                    next=verdict.state.value,
-                )
-            self._outbox.append(Settlement(delivery.id, delivery.fence, verdict, facts=facts))
-        else:
+        if outcome is _LOST:
             self._settled.set()
+        else:
+            self._outbox.put(delivery, outcome, (context.children if context else None) or ())
         self._due.set()
 
     # --- turns -----------------------------------------------------------------------------------------------------
@@ -238,7 +216,7 @@ class Engine(Actor):
                 pass
 
     async def _turn(self, free: int) -> None:
-        settlements = self._next_batch()
+        settlements = self._outbox.next_batch()
         want, types = self._wanted(free)
         self._in_turn, self._look = True, False
         try:
@@ -257,14 +235,14 @@ class Engine(Actor):
             return
         except StoreError as error:
             self._log.warning("the store did not take a turn", error=str(error), unsettled=len(settlements))
-            self._outbox.extendleft(reversed(settlements))
+            self._outbox.put_back(settlements)
             self._in_turn = False
             await asyncio.sleep(_PAUSE_S)
             self._look_again()
             return
         self._in_turn = False
         self._take(deliveries, want)
-        self._note(settlements, answers)
+        self._outbox.note(settlements, answers)
         if self._doubt:
             # the answer may have been that to the fetch in doubt, which knew nothing of what has changed since
             self._doubt = False
@@ -327,27 +305,6 @@ class Engine(Actor):
             return False
         self._take(deliveries, want)
         return True
-
-    def _next_batch(self) -> list[Settlement]:
-        outbox = self._outbox
-        batch: list[Settlement] = []
-        children = size = 0
-        while outbox and len(batch) < BATCH and size < BATCH_BYTES:
-            if batch and children + len(outbox[0].children) > BATCH:
-                break
-            item = outbox.popleft()
-            batch.append(item)
-            size += len(item.result)
-            if item.children:
-                children += len(item.children)
-                size += sum(len(child.spec) for child in item.children)
-        return batch
-
-    def _note(self, settlements: list[Settlement], answers: list[int]) -> None:
-        if 0 in answers:
-            for item, answer in zip(settlements, answers, strict=True):
-                if answer == 0:
-                    self._log.warning("a job was settled by somebody else", job=item.job_id, fence=item.fence)
 
     async def _wait_settled(self) -> None:
         while self._outbox or self._in_turn or self._doubt:
