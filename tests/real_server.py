@@ -100,6 +100,10 @@ class RealServer:
             self._process.stdout.close()
             self._process = None
 
+    def answers(self) -> bool:
+        """Does its process live?"""
+        return self._process is not None and self._process.poll() is None
+
     def freeze(self) -> None:
         """It lives, and answers nobody."""
         os.kill(self.pid, signal.SIGSTOP)

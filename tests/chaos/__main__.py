@@ -19,6 +19,7 @@ from typing import NoReturn
 import jobd
 from jobd.store.server_binary import find_server_binary
 from tests.chaos.checker import RULES
+from tests.chaos.ground import GROUNDS
 from tests.chaos.nemesis import KINDS
 from tests.chaos.report import Proof, Report
 from tests.chaos.sabotage import SABOTAGES
@@ -33,7 +34,7 @@ def main() -> None:
     report = asyncio.run(_run(given))
     print(report.text())
     if given.page:
-        given.page.write_text(report.text())
+        report.write(given.page)
     sys.exit(0 if report.good else 1)
 
 
@@ -49,7 +50,7 @@ async def _run(given: argparse.Namespace) -> Report:
     ]
     with tempfile.TemporaryDirectory(prefix="jobd-chaos-") as temporary:
         folder = given.keep or Path(temporary)
-        setting = Setting(folder / "storm", binary, seed, given.lease, given.workers, given.rate)
+        setting = Setting(folder / "storm", binary, seed, given.lease, given.workers, given.rate, given.topology)
         storm = Storm(setting, given.faults, 60 * given.minutes, given.every)
         proofs = []
         for name in given.sabotage:
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=0.5, metavar="N", help="how long faults go on (0.5); 0: proofs only"
     )
     parser.add_argument(
-        "--topology", choices=["one"], default="one", help="one: a single server with an append-only file"
+        "--topology", choices=list(GROUNDS), default="one", help="of servers (one); proofs are made on one"
     )
     parser.add_argument(
         "--faults", type=_names(KINDS), default=tuple(KINDS), metavar="all|none|NAME,…", help="only these (all)"

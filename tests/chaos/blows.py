@@ -6,14 +6,14 @@ import asyncio
 import resource
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import Sequence
 
+from tests.chaos.ground import Cluster
 from tests.chaos.history import Scribe
 from tests.chaos.nemesis import Blow
 from tests.chaos.players import Player, RolePlayer, send
 from tests.chaos.stage import Stage
+from tests.servers.tcp_server import TcpServer
 
 MOST_SKEW_S = 7_200.0
 
@@ -36,7 +36,7 @@ class Blows:
                 blows.create_task(self._strike(blow))
 
     async def _strike(self, blow: Blow) -> None:
-        at_server = blow.target == "server"
+        at_server = blow.target not in self._stage.players
         hit = self._stage.hit if at_server else self._stage.players[blow.target].hit
         if hit.locked():
             self.skipped.append(blow)
@@ -84,6 +84,7 @@ class Blows:
 
     async def _hit_line(self, name: str, blow: Blow, player: Player) -> None:
         proxy = player.proxy
+        assert proxy is not None
         match name:
             case "reset":
                 proxy.reset()
@@ -105,26 +106,31 @@ class Blows:
         proxy.heal()
 
     async def _hit_server(self, blow: Blow) -> None:
-        server = self._stage.server
+        ground = self._stage.ground
+        server = await asyncio.to_thread(ground.server)
         match blow.kind.name:
             case "kill-server":
                 server.stop()
                 await asyncio.sleep(min(blow.lasts_s, 1.0))
-                self._stage.restart_server()
             case "stop-server":
                 server.freeze()
-                await asyncio.sleep(blow.lasts_s)
-                server.thaw()
+                try:
+                    await asyncio.sleep(blow.lasts_s)
+                finally:
+                    server.thaw()
             case "flush-scripts":
                 with server.client() as client:
                     client.script_flush()
             case "full-disk":
-                async with _full_disk(self._files(), server.pid):
-                    await asyncio.sleep(blow.lasts_s)
-                self._stage.restart_server()  # with fsync always a server that cannot write has ended
-
-    def _files(self) -> list[Path]:
-        return [path for path in self._stage.server.socket.parent.rglob("*.aof") if path.is_file()]
+                _fill_disk(server)
+                await asyncio.sleep(blow.lasts_s)
+                server.stop()  # with fsync always a server that cannot write has ended by itself
+            case "failover":
+                await asyncio.to_thread(ground.fail_over)
+            case "move-slot":
+                assert isinstance(ground, Cluster)
+                await asyncio.to_thread(ground.move)
+        await asyncio.to_thread(ground.mend, server)
 
 
 async def _stop(pids: Sequence[int], seconds: float) -> None:
@@ -135,10 +141,9 @@ async def _stop(pids: Sequence[int], seconds: float) -> None:
         send(pids, signal.SIGCONT)
 
 
-@asynccontextmanager
-async def _full_disk(files: Sequence[Path], pid: int) -> AsyncIterator[None]:
-    """As far as the process can see: no file grows beyond what the largest has now."""
+def _fill_disk(server: TcpServer) -> None:
+    """As far as its process can see: no file grows beyond what the largest has now."""
+    files = [path for path in server.socket.parent.rglob("*.aof") if path.is_file()]
     largest = max((path.stat().st_size for path in files), default=0)
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 100, before[1]))
-    yield
+    _, most = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (largest + 100, most))

@@ -23,6 +23,8 @@ class Rule:
     name: str
     about: str
     find: Callable[[Judge], Iterator[str]]
+    at_failover: bool = True
+    """is it promised also for what a new master had not been told when it took over?"""
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Judge:
     calm_at: float
     """since then all was well"""
     workers: list[str] = field(default_factory=list)
+    forgets: bool = False
+    """were there failovers? What a replica was not asked to confirm may then be undone: ends of jobs, cancellations"""
 
     def faults_of(self, run: Run, until: float) -> list[Fault]:
         """What hit the program of a run while jobd may have had it in hand there."""
@@ -75,16 +79,17 @@ class Judge:
         ]
 
     def interval(self, key: str, at: int) -> tuple[float, float]:
-        """From when to when a run held what limits it, as far as the journal can tell: one whose program
-        was hit only until then, as somebody else may have its place from then on."""
+        """From when to when a run held what limits it, as far as the journal can tell. One whose program was hit held
+        it only until then, as somebody else may have its place from then on; and one that was followed by another may
+        have been given away by a fault before its handler had even started."""
         run, *later = self.history.runs[key][at:]
         ends = [run.end] if run.end is not None else []
         ends += [later[0].start] if later else []
-        ends += [
-            max(fault.start, run.start)
-            for fault in self.history.faults
-            if fault.touches(run.program) and fault.end >= run.start
-        ][:1]
+        late_s = self.lease_s + SETTLE_S if later and run.how != "raised" else 0.0
+        hits = (
+            fault for fault in self.history.faults if fault.touches(run.program) and fault.end + late_s >= run.start
+        )
+        ends += [max(fault.start, run.start) for fault in hits]
         return run.start, min(ends, default=run.start)
 
     def wishes(self, *answers: str) -> Iterator[Wish]:
@@ -258,8 +263,10 @@ def _crowd(judge: Judge, keys: list[str]) -> Iterator[tuple[float, set[str]]]:
     running: Counter[str] = Counter()
     for moment, step, key in sorted(moments):
         running[key] += step
+        if not running[key]:
+            del running[key]
         if step == 1:
-            yield moment, {key for key, count in running.items() if count > 0}
+            yield moment, set(running)
 
 
 def _deaf(judge: Judge) -> Iterator[str]:
@@ -278,12 +285,12 @@ RULES = {
         Rule("torn", "of a set that is taken whole or not at all, a part ran", _torn),
         Rule("unexpected", "ran, and nobody had asked for it", _unexpected),
         Rule("refused-but-ran", "ran, and the answer had been no", _refused),
-        Rule("ran-after-cancel", "started after the answer that it is cancelled", _cancelled),
+        Rule("ran-after-cancel", "started after the answer that it is cancelled", _cancelled, at_failover=False),
         Rule("too-early", "started before its time", _early),
         Rule("again-without-cause", "ran again though nothing had happened where it ran", _again),
         Rule("zombie-accepted", "completed by a run whose job had been given to another one", _zombies),
         Rule("fence-twice", "two runs under one fence", _fences),
-        Rule("family", "what a handler enqueued did not become real exactly once", _families),
+        Rule("family", "what a handler enqueued did not become real exactly once", _families, at_failover=False),
         Rule("attempt-spent", "a crash cost an attempt", _attempts),
         Rule("over-limit", "more of a concurrency key ran than may", _limits),
         Rule("not-unique", "two jobs of a unique key at a time", _uniques),
@@ -323,6 +330,10 @@ def check(judge: Judge, *, least: int) -> Verdict:
         "faults": len(history.faults),
     }
     violations = {rule.name: list(rule.find(judge)) for rule in RULES.values()}
+    for rule in RULES.values():
+        if judge.forgets and not rule.at_failover:
+            figures[f"{rule.name}, at failovers"] = len(violations[rule.name])
+            violations[rule.name] = []
     return Verdict(violations, figures, faults, enough=accepted >= least)
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,7 +106,7 @@ class History:
     results: dict[str, Note]
     """by key, what the store says in the end: "status", "result", "reason" """
 
-    @property
+    @cached_property
     def ended(self) -> set[str]:
         """The keys of which a handler came to its end."""
         return {key for key, runs in self.runs.items() if any(run.how == "end" for run in runs)}

@@ -8,6 +8,7 @@ An answer that leaves open whether a job was taken is followed by the same reque
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from abc import ABC, abstractmethod
@@ -23,7 +24,7 @@ from jobd.domain.state import State
 from jobd.errors import JobdError, JobNotFound, StateConflict, StoreFull
 from jobd.intake import Request
 from tests.chaos.history import NAME, Scribe
-from tests.chaos.wishes import ONLY, Item, Wishes
+from tests.chaos.wishes import ONLY, OPTIONS, Item, Wishes
 
 MOST_UNDER_WAY = 50
 _AGAIN_S = 0.2
@@ -178,7 +179,7 @@ async def main(door: str, url: str, seed: str, life: str, a_second: float) -> No
     """Produces until a byte, or the end, comes on standard input."""
     name = os.environ[NAME]
     prefix = f"{name}.{life}"
-    wishes = Wishes(f"{seed} {prefix}", prefix, os.environ.get(ONLY, "").split())
+    wishes = Wishes(f"{seed} {prefix}", prefix, os.environ.get(ONLY, "").split(), json.loads(os.environ[OPTIONS]))
     scribe = Scribe.of_this_process()
     if door == "client":
         async with jobd.Client(url) as client:

@@ -20,7 +20,7 @@ class FaultKind:
     weight: int = 3
 
 
-_LINED = ("worker", "monitor", "scheduler", "api", "producer")
+_LINED = ("line",)
 _ROLES = ("monitor", "scheduler", "api", "producer")
 KINDS = {
     kind.name: kind
@@ -29,7 +29,7 @@ KINDS = {
         FaultKind("kill-supervisor", "kill -9 of a worker's supervisor, its children live on", ("worker",)),
         FaultKind("kill-tree", "kill -9 of a worker with all its processes", ("worker",)),
         FaultKind("kill-role", "kill -9 of a monitor, scheduler, API or producer", _ROLES, weight=5),
-        FaultKind("kill-server", "kill -9 of the server, which starts again with what it has kept", ("server",)),
+        FaultKind("kill-server", "kill -9 of the server; it starts again, or its replica takes over", ("server",)),
         FaultKind("stop-child", "SIGSTOP of the process that runs the jobs, then SIGCONT", ("worker",)),
         FaultKind("stop-supervisor", "the same with a worker's supervisor alone: nobody renews leases", ("worker",)),
         FaultKind("stop-tree", "the same with a worker and all its processes", ("worker",), weight=5),
@@ -42,8 +42,14 @@ KINDS = {
         FaultKind("reset", "all lines break", _LINED, lasts=False),
         FaultKind("cut-replies", "what was asked is done, and instead of the reply the line breaks", _LINED, weight=5),
         FaultKind("flush-scripts", "SCRIPT FLUSH", ("server",), lasts=False, weight=2),
-        FaultKind("skew", "killed, and started again with a wall clock that is wrong by up to 2 h", _LINED[:-1]),
+        FaultKind(
+            "skew",
+            "killed, and started again with a wall clock that is wrong by up to 2 h",
+            ("worker", "monitor", "scheduler", "api"),
+        ),
         FaultKind("full-disk", "the server's file can grow no more", ("server",), weight=2),
+        FaultKind("failover", "the replica takes over as for maintenance", ("replicated",), lasts=False),
+        FaultKind("move-slot", "jobd's keys move to another master of the Cluster", ("cluster",), lasts=False),
     )
 }
 
@@ -76,7 +82,8 @@ def draw_up(
 ) -> list[Blow]:
     """A schedule of the faults of these `names`, one `every_s` on average; `targets` gives the players of roles."""
     dice = random.Random(f"nemesis {seed}")
-    kinds = [KINDS[name] for name in KINDS if name in names]
+    # what has nobody to hit there is left out
+    kinds = [KINDS[name] for name in KINDS if name in names and targets(KINDS[name].roles)]
     schedule: list[Blow] = []
     at_s = 1.0
     while kinds and (at_s := at_s + dice.expovariate(1 / every_s)) < seconds:

@@ -23,8 +23,8 @@ SKEWED = Path(__file__).parent / "skewed"
 class Player(ABC):
     """One program, and the line between it and the server."""
 
-    def __init__(self, name: str, proxy: Proxy) -> None:
-        """`name` is its role and a number."""
+    def __init__(self, name: str, proxy: Proxy | None) -> None:
+        """`name` is its role and a number; without a `proxy` its line is out of our hands."""
         self.name = name
         self.role = name.partition("-")[0]
         self.proxy = proxy
@@ -57,11 +57,11 @@ class RolePlayer(Player):
     """A `jobd run` with one role."""
 
     def __init__(
-        self, name: str, proxy: Proxy, folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
+        self, name: str, proxy: Proxy | None, folder: Path, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> None:
         super().__init__(name, proxy)
         self._folder = folder
-        self._arguments = ["--role", self.role, *arguments, "--redis-url", f"redis://127.0.0.1:{proxy.port}/0"]
+        self._arguments = ["--role", self.role, *arguments]
         self._environment = {**environment, NAME: name}
         self.program = self._program(self._environment)
 
@@ -97,7 +97,7 @@ class ProducerPlayer(Player):
     """A producer; each of its lives asks for jobs of its own."""
 
     def __init__(
-        self, name: str, proxy: Proxy, arguments: Sequence[str], rate: float, environment: Mapping[str, str]
+        self, name: str, proxy: Proxy | None, arguments: Sequence[str], rate: float, environment: Mapping[str, str]
     ) -> None:
         """`arguments` are the door, the URL and the seed."""
         super().__init__(name, proxy)

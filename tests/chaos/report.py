@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.chaos.checker import RULES, Verdict
 from tests.chaos.nemesis import KINDS
 from tests.chaos.sabotage import Sabotage
 
+_FROM, _TO = "<!-- figures -->", "<!-- /figures -->"
 _EXAMPLES = 5
 """of each violation, so many are told"""
 
@@ -58,6 +60,15 @@ class Report:
             parts += ["", *_of_verdict(self.verdict)]
         parts += ["", f"**{self.words}**", ""]
         return "\n".join(parts)
+
+    def write(self, page: Path) -> None:
+        """Writes the page; one that is there and has marks gets the report between them, as a chapter of its own."""
+        before, mark, rest = page.read_text().partition(_FROM) if page.exists() else ("", "", "")
+        if not mark:
+            page.write_text(self.text())
+            return
+        chapter = self.text().partition("\n")[2].replace("\n## ", "\n### ")
+        page.write_text(f"{before}{mark}\n{chapter}{_TO}{rest.partition(_TO)[2]}")
 
     @property
     def words(self) -> str:

@@ -85,8 +85,8 @@ SABOTAGES = {
             ("stop-tree",),
             kinds=("long",),
             rate=6.0,
-            seconds=16.0,
-            every_s=5.0,
+            seconds=24.0,
+            every_s=6.0,
             edits=(
                 Edit("store/lua/settle.lua", "its_fence ~= fence then", "false then"),
                 Edit("store/lua/settle.lua", "its_holder ~= holder then", "false then"),

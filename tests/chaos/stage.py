@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
@@ -12,10 +13,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from tests.acceptance.program import plain_environment
+from tests.chaos.ground import GROUNDS
 from tests.chaos.history import FOLDER
 from tests.chaos.players import Player, ProducerPlayer, RolePlayer
 from tests.chaos.proxy import Proxy
-from tests.servers.tcp_server import TcpServer, free_port
+from tests.chaos.wishes import OPTIONS
+from tests.servers.tcp_server import free_port
 
 P = TypeVar("P", bound=Player)
 
@@ -36,6 +39,7 @@ class Setting:
     workers: int = 2
     rate: float = 60.0
     """jobs a second that producers ask for, together"""
+    topology: str = "one"
     server_settings: tuple[str, ...] = ("appendonly yes", "appendfsync always")
     code: Path = ROOT
     """where jobd is taken from"""
@@ -49,7 +53,7 @@ class Stage:
         self.setting = setting
         self.history = setting.folder / "history"
         self.history.mkdir(parents=True)
-        self.server = TcpServer(setting.server_binary, *setting.server_settings)
+        self.ground = GROUNDS[setting.topology](setting.server_binary, *setting.server_settings)
         self.hit = asyncio.Lock()
         """held while something is done to the server"""
         self.players: dict[str, Player] = {}
@@ -57,7 +61,7 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         async with self._stack:
-            self._stack.enter_context(self.server)
+            self._stack.enter_context(self.ground)
             names = ["monitor-1", "monitor-2", "scheduler-1", *(f"worker-{n + 1}" for n in range(self.setting.workers))]
             port = free_port()
             for name in names:
@@ -70,9 +74,9 @@ class Stage:
                 await asyncio.to_thread(role.program.wait_up)
             producers = ("producer-1", "client"), ("producer-2", "http")
             for name, door in producers:
-                proxy = await self._stack.enter_async_context(Proxy(self.server.port if door == "client" else port))
-                scheme, end = ("redis", "/0") if door == "client" else ("http", "")
-                arguments = [door, f"{scheme}://127.0.0.1:{proxy.port}{end}", self.setting.seed]
+                proxy = await self._proxy(self.ground.port if door == "client" else port)
+                url = self._url(proxy) if door == "client" or proxy is None else f"http://127.0.0.1:{proxy.port}"
+                arguments = [door, url, self.setting.seed]
                 rate = self.setting.rate / len(producers)
                 self._add(ProducerPlayer(name, proxy, arguments, rate, self._environment))
                 self.players[name].start()
@@ -89,20 +93,25 @@ class Stage:
         return [player for player in self.players.values() if isinstance(player, kind)]
 
     def names(self, roles: Iterable[str]) -> list[str]:
-        """The players of these roles, by name; "server" is one."""
+        """The players of these roles, by name; "server" is one, and "line" those that have one which may break."""
         wanted = set(roles)
-        found = [player.name for player in self.players.values() if player.role in wanted]
+        found = [
+            player.name
+            for player in self.players.values()
+            if player.role in wanted or ("line" in wanted and player.proxy is not None)
+        ]
         return [*found, "server"] if "server" in wanted else found
 
-    def restart_server(self) -> None:
-        """It starts with what it has kept. Blocks until it takes connections."""
-        if self.server.runs:
-            self.server.stop()
-        self.server.start()
+    async def _proxy(self, port: int | None) -> Proxy | None:
+        return None if port is None else await self._stack.enter_async_context(Proxy(port))
+
+    def _url(self, proxy: Proxy | None) -> str:
+        return self.ground.url if proxy is None else f"redis://127.0.0.1:{proxy.port}/0"
 
     async def _add_role(self, name: str, *arguments: str) -> None:
-        proxy = await self._stack.enter_async_context(Proxy(self.server.port))
-        self._add(RolePlayer(name, proxy, self.setting.folder, arguments, self._environment))
+        proxy = await self._proxy(self.ground.port)
+        words = [*arguments, "--redis-url", self._url(proxy)]
+        self._add(RolePlayer(name, proxy, self.setting.folder, words, self._environment))
 
     def _add(self, player: Player) -> None:
         self.players[player.name] = player
@@ -117,5 +126,6 @@ class Stage:
             "JOBD_WORKER__LEASE": f"{self.setting.lease_s}s",
             "JOBD_RETENTION__COMPLETED": "10000000",  # what became of each is read in the end
             FOLDER: str(self.history),
+            OPTIONS: json.dumps(dict(self.ground.options)),
             **self.setting.environment,
         }

@@ -14,6 +14,7 @@ from jobd.errors import JobNotFound
 from jobd.intake import Request
 from tests.chaos.blows import Blows
 from tests.chaos.checker import Judge, Verdict, check
+from tests.chaos.ground import GROUNDS
 from tests.chaos.history import Scribe, read
 from tests.chaos.nemesis import draw_up
 from tests.chaos.players import ProducerPlayer
@@ -53,6 +54,7 @@ class Storm:
             folder=folder,
             code=code,
             rate=sabotage.rate,
+            topology="one",
             environment={**dict(sabotage.environment), ONLY: " ".join(sabotage.kinds)},
             server_settings=sabotage.server_settings,
         )
@@ -64,7 +66,7 @@ class Storm:
             schedule = draw_up(
                 self.setting.seed,
                 self.faults,
-                lambda roles: stage.names(role for role in roles if role in self.roles or not self.roles),
+                lambda roles: self._targets(stage, roles),
                 seconds=self.seconds,
                 every_s=self.every_s,
                 lease_s=self.setting.lease_s,
@@ -82,8 +84,16 @@ class Storm:
                 say(f"{len(blows.skipped)} faults were left out, for their targets were just under another one")
             history = await asyncio.to_thread(read, stage.history)
         workers = stage.names(["worker"])
-        judge = Judge(history, self.setting.lease_s, calm_at, workers)
+        judge = Judge(history, self.setting.lease_s, calm_at, workers, forgets=self._forgets)
         return check(judge, least=round(_LEAST_SHARE * self.setting.rate * self.seconds))
+
+    def _targets(self, stage: Stage, roles: Collection[str]) -> list[str]:
+        """Whom faults for these roles may hit."""
+        found = [name for name in stage.names(roles) if name.partition("-")[0] in self.roles or not self.roles]
+        topology = self.setting.topology
+        if ("replicated" in roles and stage.ground.fails_over) or ("cluster" in roles and topology == "cluster"):
+            found.append("server")
+        return found
 
     async def _calm(self, stage: Stage) -> float:
         """All is well, and there is more to do than one worker alone takes. Returns since when."""
@@ -95,13 +105,17 @@ class Storm:
         ]
         for item in items:
             scribe.write("ask", key=item.key, kind=item.kind)
-        async with jobd.Client(stage.server.url) as client:
+        async with jobd.Client(stage.ground.url) as client:
             await client.enqueue_requests([_request(item) for item in items])
         for item in items:
             scribe.write("answer", key=item.key, answer="accepted")
         scribe.close()
         await asyncio.sleep(_CALM_S)
         return calm_at
+
+    @property
+    def _forgets(self) -> bool:
+        return GROUNDS[self.setting.topology].fails_over
 
     async def _end(self, stage: Stage) -> None:
         """Producers end; then all that was accepted has run, or nothing has happened for long."""
@@ -135,7 +149,7 @@ class Storm:
         history = await asyncio.to_thread(read, stage.history)
         ids = {key: runs[0].job for key, runs in history.runs.items()}
         ids |= {wish.key: wish.key for wish in history.wishes.values() if wish.answer == "accepted"}
-        async with jobd.Client(stage.server.url) as client:
+        async with jobd.Client(stage.ground.url) as client:
             for key, job_id in ids.items():
                 try:
                     job = await client.get(job_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.ground import GROUNDS
 from tests.chaos.sabotage import SABOTAGES
 from tests.chaos.stage import ROOT
 
@@ -20,9 +21,11 @@ def chaos(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=ROOT)
 
 
-def test_half_a_minute_of_faults_breaks_no_promise(tmp_path: Path, server_binary: Path) -> None:
+@pytest.mark.parametrize("topology", GROUNDS)
+def test_half_a_minute_of_faults_breaks_no_promise(topology: str, tmp_path: Path, server_binary: Path) -> None:
     page = tmp_path / "page.md"
-    done = chaos("--sabotage", "none", "--page", str(page), "--server-bin", str(server_binary))
+    words = "--sabotage", "none", "--topology", topology, "--page", str(page), "--server-bin", str(server_binary)
+    done = chaos(*words)
     print(done.stdout, done.stderr)
     assert done.returncode == 0
     assert "**VALID: no violation**" in done.stdout

@@ -265,6 +265,18 @@ def test_the_place_of_a_stopped_worker_may_be_taken_while_it_is_stopped() -> Non
     assert verdict.figures["duplicated"] == 1
 
 
+def test_a_handler_may_start_after_its_stopped_worker_has_lost_the_job() -> None:
+    tale = Tale()
+    tale.fault("stop-tree", "worker-1", 1, 9)
+    tale.done("b", start=8, end=10, limit="l", most=1)
+    tale.history.runs["b"][0].program = "worker-2"
+    tale.wish("a", limit="l", most=1)
+    tale.run("a", 9.001, 9.01, "stopped")
+    tale.run("a", 10.5, 11, fence=2, worker=2)
+    tale.settled("a", 2)
+    assert not tale.verdict().violations["over-limit"]
+
+
 def test_a_run_in_which_hardly_anything_happened_proves_nothing() -> None:
     tale = Tale()
     tale.done("a")

@@ -11,7 +11,7 @@ PLAYERS = {role: [f"{role}-1", f"{role}-2"] for role in ("worker", "monitor", "s
 
 def schedule(seed: str, *names: str) -> list[Blow]:
     def targets(roles: tuple[str, ...]) -> list[str]:
-        return [name for role in roles for name in PLAYERS.get(role, [role])]
+        return [name for role in roles for name in PLAYERS.get(role, [role])]  # the server stands for its fleets
 
     return draw_up(seed, names or tuple(KINDS), targets, seconds=600, every_s=1, lease_s=4)
 
