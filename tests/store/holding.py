@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -78,6 +80,8 @@ def hold(
             stateful_step_count=steps,
             deadline=None,
             database=None,
+            # the same moves each time, so that what passes once passes again; other ones on request
+            derandomize="JOBD_TEST_EXPLORE" not in os.environ,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
             phases=[Phase.explicit, Phase.generate, Phase.shrink],

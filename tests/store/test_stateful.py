@@ -556,4 +556,4 @@ def test_the_store_does_what_the_model_does(session_server: RealServer, monkeypa
 def test_the_store_does_what_the_model_does_at_length(
     session_server: RealServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(StoreMachine, session_server, monkeypatch, examples=1_000, steps=80)
+    hold(StoreMachine, session_server, monkeypatch, examples=250, steps=80)

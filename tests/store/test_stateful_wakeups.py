@@ -139,4 +139,4 @@ def test_nobody_sleeps_while_there_is_work(session_server: RealServer, monkeypat
 def test_nobody_sleeps_while_there_is_work_at_length(
     session_server: RealServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hold(WakeMachine, session_server, monkeypatch, examples=500, steps=80)
+    hold(WakeMachine, session_server, monkeypatch, examples=150, steps=80)
