@@ -144,6 +144,22 @@ async def test_a_key_is_found_by_what_would_be_enqueued_and_freed(client: Client
         await client.unique_owner(plain)
 
 
+async def test_one_that_follows_is_listed_and_tells_whom_it_waits_for(client: Client) -> None:
+    shard = client.store.shards[0]
+    await shard.join("w", lease_ms=60_000, lines=["*"], about=b"{}")
+    last = Unique(mode="keep_last")
+    first = await client.enqueue(plain, unique=last)
+    await shard.turn("w", [], sequence=1, want=1, types=",plain,")
+    follower = await client.enqueue(plain, unique=last)
+    (reason,) = await client.why(follower.id)
+    assert (reason.cause, reason.job) == ("blocked", first.id)
+    assert first.id in reason.message
+    assert [job.id for job in (await client.list(status="blocked")).jobs] == [follower.id]
+    await client.remove(follower.id)
+    assert (await client.list(status="blocked")).jobs == ()
+    assert (await client.unique_keys()).keys[0].follower is None
+
+
 async def test_all_keys_are_in_the_pages(client: Client) -> None:
     await client.enqueue_many(plain, [{"n": n} for n in range(700)], unique=True)
     seen: list[str] = []

@@ -33,6 +33,9 @@ class WhyControl:
     async def why(self, job_id: str) -> list[Reason]:
         """The reasons why a job does not run now, those that weigh most first; at least one. Raises JobNotFound."""
         job = await self.get(job_id)
+        if job.status is State.BLOCKED and (owner := await self._followed_by(job)):
+            message = f"it waits for the end of job {owner}, which has its unique key"
+            return [Reason(cause=Cause.BLOCKED, message=message, job=owner)]
         if job.status is not State.WAITING:
             return [_not_waiting(job)]
         from jobd.store.situation import situation_of
@@ -56,6 +59,14 @@ class WhyControl:
             reasons.append(Reason(cause=Cause.NEXT, message=message))
         order = list(Cause)
         return sorted(reasons, key=lambda reason: order.index(reason.cause))
+
+    async def _followed_by(self, job: Job) -> str | None:
+        """The job whose end a blocked one waits for, as the owner of their unique key."""
+        for shard in self.store.shards_of(job.id) if job.unique_key else ():
+            key = await shard.unique_key(job.unique_key or "")
+            if key is not None and key.follower == job.id:
+                return key.owner
+        return None
 
 
 def _not_waiting(job: Job) -> Reason:

@@ -23,6 +23,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | opens | zset | gate → when it opens by itself (ms) | until then |
 | expiring | zset | id → when to look whether its time to wait has passed (ms) | a day longer than it at most |
 | uniques | hash | unique key → owner, since, until (ms), the job that follows (lua/lib/unique.lua) | while owned |
+| followers | zset | id of a job that waits for the end of its unique key's owner → since when (ms) | that long |
 | periods | zset | unique key with an end → that (ms) | until then |
 | answers | hash | name of a request → what was answered to it (lua/lib/answers.lua) | 24 h |
 | answered | zset | name of a request → until when that is kept (ms) | 24 h |
@@ -77,6 +78,7 @@ FIXED = frozenset(
         "expiring",
         "uniques",
         "periods",
+        "followers",
         "answers",
         "answered",
     }

@@ -113,6 +113,8 @@ _SHAPES: Mapping[State, tuple[type, ...]] = {
     **dict.fromkeys(ENDED, (float, str)),
 }
 """what a position holds, behind the numbers of shard and state"""
+_FOLLOWERS = "~"
+"""in the place of a batch: blocked jobs that wait for the end of another, behind all batches"""
 
 
 async def _walk(store: Store, wanted: Filter, start: _Position) -> AsyncIterator[tuple[Shard, State, list[_Place]]]:
@@ -204,6 +206,9 @@ async def _blocked(shard: Shard, rest: _Position) -> AsyncIterator[list[_Place]]
         offset = await _offset(shard, key, *rest[1:]) if rest and batch == rest[0] else 0
         async for places in _list(shard, key, offset):
             yield [(job_id, [batch, at, job_id]) for job_id, at in places]
+    last = [float(rest[1]), rest[2]] if rest and rest[0] == _FOLLOWERS else []
+    async for some in _sorted(shard, [shard.keys.fixed("followers")], last, newest_first=False):
+        yield [(job_id, [_FOLLOWERS, int(since), job_id]) for job_id, (since, _) in some]
 
 
 async def _offset(shard: Shard, key: str, offset: int, last: str) -> int:

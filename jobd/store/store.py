@@ -19,6 +19,7 @@ from jobd.errors import (
     EnqueueExpired,
     JobNotFound,
     OptionError,
+    QueueFull,
     StoreDenied,
     StoreError,
     StoreRefused,
@@ -194,7 +195,7 @@ class Store:
             whole = not (size or once) or await shard.commit(
                 batch, size, once=once, answers=answers, replicated=replicated, patience_s=patience_s
             )
-        except (UniqueConflict, AnsweredBefore):
+        except (UniqueConflict, QueueFull, AnsweredBefore):
             while await shard.release(batch, give_up=True) > 0:
                 pass
             raise

@@ -539,7 +539,7 @@ class Model(Uniqueness):
             if job is None:
                 lately = 0 <= self.now - self.gone_at(job_id)[0] < 120_000
                 answers[job_id] = "gone" if lately else "missing"
-            elif job.state == ACTIVE or job.state not in states:
+            elif job.state not in states:
                 answers[job_id] = job.state
             else:
                 if job.state == WAITING:

@@ -84,6 +84,7 @@ class Raw:
     opens: dict[str, float] = field(default_factory=dict)
     uniques: dict[str, str] = field(default_factory=dict)
     periods: dict[str, float] = field(default_factory=dict)
+    followers: dict[str, float] = field(default_factory=dict)
     held: dict[str, dict[str, float]] = field(default_factory=dict)
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
     shelves: dict[str, str] = field(default_factory=dict)
@@ -117,7 +118,7 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
     match kind:
         case "jobs" | "results" | "counts":
             _sort_in_hash(raw, kind, content)
-        case "delayed" | "leases" | "opens" | "periods":
+        case "delayed" | "leases" | "opens" | "periods" | "followers":
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
@@ -268,6 +269,7 @@ def _check_unique_keys(raw: Raw) -> None:
         if job.state == "active":
             assert f"u/{job.unique}" in job.holds
     assert raw.periods == ends
+    assert set(raw.followers) == {follower for follower, _ in _followers(raw)}
 
 
 def _check_members(raw: Raw) -> None:

@@ -42,11 +42,12 @@ async def one_of_each(hands: Hands) -> list[str]:
         hands.clock.forward(1)
         (delivery,) = await hands.active(new_job(name, queue=f"q{name[1]}"))
         await hands.shard.settle("w1", [end(delivery)])
-    await hands.active(new_job("a1"), new_job("a2"))
+    await hands.active(new_job("a1", unique="k:k:wdba:0"), new_job("a2", unique="l:k:wdba:0"))
+    await hands.put(new_job("b2", unique="k:k:wdba:0"), new_job("b3", unique="l:k:wdba:0"))
     await hands.put(new_job("w2", queue="b"), new_job("w1", queue="a", priority=9), new_job("w0", queue="a"))
     await hands.put(new_job("d2", due="+20"), new_job("d1", due="+10"))
     await hands.shard.stage("batch", [new_job("b1")])
-    return ["a1", "a2", "w0", "w1", "w2", "d1", "d2", "b1", "f2", "f1", "c2", "c1", "x1"]
+    return ["a1", "a2", "w0", "w1", "w2", "d1", "d2", "b1", "b2", "b3", "f2", "f1", "c2", "c1", "x1"]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
@@ -187,7 +188,7 @@ async def test_counts_tell_each_queue_by_state(store: Store, hands: Hands) -> No
     assert {state: count for state, count in counts["default"].items() if count} == {
         State.ACTIVE: 2,
         State.DELAYED: 2,
-        State.BLOCKED: 1,
+        State.BLOCKED: 3,
     }
     assert {state: count for state, count in counts["a"].items() if count} == {State.WAITING: 2}
     assert sum(counts["q1"].values()) == 3

@@ -136,7 +136,8 @@ class Uniqueness:
         return job.deliveries > 0 or job.state not in UNSTARTED
 
     def _give(self, job: Job, order: Order, state: str, due: int) -> None:
-        elsewhere = (order.queue, order.priority) != (job.order.queue, job.order.priority)
+        places = [(each.queue, each.priority, each.type) for each in (order, job.order)]
+        elsewhere = places[0] != places[1]
         if job.state == "waiting" and (state != "waiting" or elsewhere):
             self.muddled.add(job.order.id)
         stays = job.state == state == "waiting" and not elsewhere

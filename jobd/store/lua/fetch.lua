@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
--- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods
+-- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms), the lines
 --       in the order in which they are served ('' by priority)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an

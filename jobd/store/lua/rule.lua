@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Changes what limits or pauses a queue, type, key or group; what waits before its gate is looked at anew.
--- KEYS: jobs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods
+-- KEYS: jobs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers
 -- ARGV: gate, layer ('declared' or 'set'), '1' if nothing else of this layer is kept, changes (JSON, null takes back)
 -- Returns: 'ok'
 -- include: head spec run count wake delay rules unique gates place

@@ -12,7 +12,7 @@ local function claim(words, id, spec, state, due)
     if wish.mode == 'k' and has_started(owner) then
       newest = here.follower and job_at(here.follower)
       if not newest then
-        here.follower, here.ends, here.changed = id, 0, true
+        set_follower(here, id)
         return 'follows', here.name
       end
     end

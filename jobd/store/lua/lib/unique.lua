@@ -6,10 +6,12 @@
 --           with ! behind it: a job that is not made refuses all that came in the same call
 --   states  in which an owner keeps the key, and in which it stands in the way; g is 'removed'
 --   ms      how long the owner keeps the key at most; 0: as long as it is in these states
--- 'uniques' has of each key its owner, since when, until when (ms; 0: no end), and the job that follows the owner.
+-- 'uniques' has of each key its owner, since when, until when (ms; 0: no end), and the job that follows the owner;
+-- 'followers' has these.
 -- An owner that leaves its states gives the key up in the same script, and nobody else gives it up. One that is followed
 -- keeps it until it has ended, no longer and no shorter.
 local keys, key_order, leavings = {}, {}, {}
+local followers, followed = {}, {}
 -- Lets a blocked job go on that followed an owner, if it still does; lib/unstarted.lua says how.
 local let_follow
 
@@ -40,11 +42,21 @@ local function unique_key(name)
   return here
 end
 
+local function set_follower(here, id)
+  if here.follower then followed[#followed + 1] = here.follower end
+  if id then
+    followers[#followers + 1] = now
+    followers[#followers + 1] = id
+    here.ends = 0
+  end
+  here.follower, here.changed = id, true
+end
+
 -- The key belongs to this job from now on. Whoever followed another owner has nothing to wait for.
 local function take_key(here, id, ms)
   if here.follower then let_follow(here.follower, here.name) end
-  here.owner, here.since, here.ends, here.follower = id, now, ms > 0 and now + ms or 0, nil
-  here.changed = true
+  set_follower(here, nil)
+  here.owner, here.since, here.ends = id, now, ms > 0 and now + ms or 0
 end
 
 -- Notes that a job comes into a state. True if its record is to remember what makes it unique.
@@ -59,13 +71,14 @@ end
 local function let_keys_go()
   for _, leaving in ipairs(leavings) do
     local here = unique_key(leaving.key)
-    if here.follower == leaving.id then here.follower, here.changed = nil, true end
+    if here.follower == leaving.id then set_follower(here, nil) end
   end
   for _, leaving in ipairs(leavings) do
     local here = unique_key(leaving.key)
     if here.owner == leaving.id and (here.follower or not leaving.stays) then
       local follower = here.follower
-      here.owner, here.follower, here.changed = nil, nil, true
+      set_follower(here, nil)
+      here.owner = nil
       if follower and let_follow(follower, here.name) then take_key(here, follower, 0) end
     end
   end
@@ -94,4 +107,6 @@ local function write_keys()
   write_many('HDEL', uniques_key, gone)
   write_many('ZADD', periods_key, ends)
   write_many('ZREM', periods_key, endless)
+  write_many('ZADD', followers_key, followers)
+  write_many('ZREM', followers_key, followed)
 end

@@ -25,7 +25,7 @@ local function amend(here, spec, state, due)
     count(run.state, old_queue, -1)
     count(state, queue, 1)
   end
-  local stays = run.state == 'w' and state == 'w' and queue == old_queue
+  local stays = run.state == 'w' and state == 'w' and queue == old_queue and spec_type(spec) == spec_type(here.spec)
     and lane_of(priority, words) == lane_of(old_priority, old_words)
   if run.state == 'w' and not stays then let_go(turn_of(here.spec), here.id, 'x') end
   if state == 'w' and not stays then place(queue, priority, here.id, spec_front(spec), words) end
