@@ -318,3 +318,14 @@ def test_a_clock_that_is_dictated_is_the_only_one_there_is(clock: Clock) -> None
     asked = [path.name for path in LUA.rglob("*.lua") if "'TIME'" in path.read_text()]
     assert asked == ["head.lua"]
     assert clock.ms
+
+
+def test_a_script_has_only_the_functions_that_it_reaches() -> None:
+    names_of = {
+        name: set(re.findall(r"^(?:local )?function (\w+)", scripts.load(name).source.decode(), re.MULTILINE))
+        for name in ("enqueue", "fetch", "rule")
+    }
+    assert {"take_in", "claim", "amend", "place"} <= names_of["enqueue"]
+    assert not names_of["enqueue"] & {"claim_again", "gates_of", "remember_attempt"}
+    assert "gates_of" in names_of["fetch"]
+    assert not names_of["rule"] & {"let_go", "with_unique"}

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Frees a unique key by hand. The owner goes on without it, and a job that followed the owner waits no longer.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates rates opens uniques periods followers
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers
 -- ARGV: key, the owner it is to be taken from ('' whoever has it)
 -- Returns: what it was, as in lib/unique.lua; '' if it was free; '!' and what it is, if another one has it
 -- Moves: blocked → waiting, delayed

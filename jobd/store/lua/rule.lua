@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- Changes what limits or pauses a queue, type, key or group; what waits before its gate is looked at anew.
--- KEYS: jobs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers
+-- KEYS: jobs ready ready_solo leases delayed rules pauses gated_gates opens
 -- ARGV: gate, layer ('declared' or 'set'), '1' if nothing else of this layer is kept, changes (JSON, null takes back)
 -- Returns: 'ok'
--- include: head spec run count wake delay rules unique gates place
+-- include: head spec run count wake delay rules gates place
 
 local name, layer, changes = ARGV[3], ARGV[4], cjson.decode(ARGV[6])
 local raw = redis.call('HGET', rules_key, name)

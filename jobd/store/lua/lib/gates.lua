@@ -240,6 +240,7 @@ end
 
 -- Writes: what was let go of.
 local function write_freed()
+  if #freed_order == 0 then return end
   local set, gone = {}, {}
   for _, here in ipairs(freed_order) do
     local left = here.is_order and 0 or math.max(0, tonumber(here.now or 0) - here.count)

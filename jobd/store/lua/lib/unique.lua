@@ -69,6 +69,7 @@ end
 
 -- Reads: the keys of those that have left are free, or belong to those who followed.
 local function let_keys_go()
+  if #leavings == 0 then return end
   for _, leaving in ipairs(leavings) do
     local here = unique_key(leaving.key)
     if here.follower == leaving.id then set_follower(here, nil) end
@@ -86,6 +87,7 @@ local function let_keys_go()
 end
 
 local function write_keys()
+  if #key_order == 0 then return end
   local set, gone, ends, endless = {}, {}, {}, {}
   for _, here in ipairs(key_order) do
     if here.changed then

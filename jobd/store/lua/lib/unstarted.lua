@@ -47,6 +47,7 @@ let_follow = function(id, name)
 end
 
 local function write_amended()
+  if #amended == 0 then return end
   local specs, records, plain, undelayed = {}, {}, {}, {}
   for _, here in ipairs(amended) do
     local run = here.run
