@@ -162,6 +162,7 @@ class Model(Uniqueness):
 
     def _enqueue(self, orders: Sequence[Order], sent: int, since: int | None, batch: str) -> list[Answer]:
         made: list[Answer] = []
+        met: list[tuple[str, tuple[str, str]]] = []
         here = self.batches.get(batch)
         seen: set[str] = set()
         fresh: list[str] = []
@@ -176,12 +177,15 @@ class Model(Uniqueness):
                 made.append(self.gone_at(order.id)[1] or False)
             else:
                 answer = self._make(order, batch)
-                if answer is not True and (since is not None or answer[0] == "replaced"):
-                    self.remember(order.id, answer)
                 if answer is True:
                     fresh.append(order.id)
+                else:
+                    met.append((order.id, answer))
                 made.append(answer)
             seen.add(order.id)
+        if since is not None or fresh or any(what == "replaced" for _, (what, _) in met):
+            for job_id, fate in met:
+                self.remember(job_id, fate)
         if batch and here is None and fresh:
             here = self.batches[batch] = Batch(0)
         if here is not None and batch:

@@ -68,6 +68,7 @@ local function answer_in(places)
 end
 
 write_intake()
+write_fates(since)
 write_many('RPUSH', list, incoming.staged)
 -- each part of a batch gives it time for the next
 if (state and tonumber(state)) or (not state and #incoming.staged > 0) then

@@ -12,13 +12,13 @@ local function stands_in(stage, id)
   return run and run.state == 'b' and run.holder == stage
 end
 
--- Reads: a job is not made, because of another one. A repeat of this is to be answered alike, even if it comes when the
--- other has ended, where its data went to that, or where it may be a late copy of an answered one.
-local function note_met(id, position, what, other, since, refuses)
+-- Reads: a job is not made, because of another one. A repeat of a call that has changed anything is to be answered alike
+-- when the other has ended; and so is a late copy of one that was answered.
+local function note_met(id, position, what, other, refuses)
   incoming.known[#incoming.known + 1] = string.format('%d %s %s', position, what, other)
   if refuses then
     incoming.refused = incoming.refused or { 'unique', position, other }
-  elseif since or what == 'replaced' then
+  else
     if #incoming.fates == 0 then touch(gone_key(math.floor(now / 60000))) end
     incoming.fates[#incoming.fates + 1] = id
     incoming.fates[#incoming.fates + 1] = string.format('%.0f %s %s', now, what, other)
@@ -74,7 +74,7 @@ local function take_in(at, parents, stage, since)
               state, holder = 'b', 'u/' .. other
             elseif what then
               met = true
-              note_met(id, position, what, other, since, insists and not parents)
+              note_met(id, position, what, other, insists and not parents)
             end
           end
           if not met then
@@ -106,6 +106,10 @@ end
 local function write_intake()
   write_many('HSET', jobs_key, incoming.specs)
   write_many('HSET', runs_key, incoming.runs)
-  if #incoming.fates > 0 then write_gone(incoming.fates) end
   write_watches()
+end
+
+-- Writes: what a repeat of an enqueue is to be answered, if it has changed anything or may be one itself.
+local function write_fates(since)
+  if #incoming.fates > 0 and (since or #incoming.specs > 0 or #amended > 0) then write_gone(incoming.fates) end
 end
