@@ -26,7 +26,7 @@ from tests.store.hands import (
 )
 from tests.store.strict_scripts import strict
 
-pytestmark = pytest.mark.requirement("3.2")
+pytestmark = [pytest.mark.requirement("3.2"), pytest.mark.requirement("2.11")]
 
 
 @pytest.fixture(autouse=True)
