@@ -267,6 +267,22 @@ async def test_a_type_that_is_limited_holds_up_no_other_type(hands: Hands) -> No
     assert names(await hands.fetch("w1", want=10, types=both)) == ["b", "c"]
 
 
+async def test_those_who_stand_aside_where_the_last_one_leaves_are_not_forgotten(hands: Hands) -> None:
+    await hands.shard.set_rule("t/noop", {"concurrency": 2})
+    await put(hands, "a", "b", "c")
+    await hands.fetch("w1", want=10)
+    batch = await hands.fetch("w1", want=10)
+    assert names(batch) == ["a", "b"]
+    await put(hands, "d", "e")
+    await hands.settle(*map(done, batch))
+    seen: list[str] = []
+    for _ in range(6):
+        batch = await hands.fetch("w1", want=10)
+        seen += names(batch)
+        await hands.settle(*map(done, batch))
+    assert sorted(seen) == ["c", "d", "e"]
+
+
 # --- rates ---------------------------------------------------------------------------------------------------------
 
 

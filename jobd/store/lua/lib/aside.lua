@@ -32,6 +32,11 @@ local function stand_aside(line, priority, key, type, id, gates_here)
   end
 end
 
+-- How many come to stand in this lane.
+local function standing_aside(list)
+  return aside[list] and #aside[list].ids or 0
+end
+
 local function write_aside()
   for _, here in ipairs(aside_order) do
     redis.call('RPUSH', here.list, unpack(here.ids))

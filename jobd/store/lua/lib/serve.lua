@@ -215,13 +215,13 @@ local function write_visits()
     if visit.used > 0 then redis.call('LTRIM', visit.list, visit.used, -1) end
     if visit.closed and string.sub(visit.closed.name, 1, 2) == 'q/' then
       write_gated(visit.closed.name, visit.line, '')
-    elseif visit.used >= visit.length then
+    elseif visit.used >= visit.length + standing_aside(visit.list) then
       here.gone[#here.gone + 1] = visit.lane
     elseif visit.closed then
       here.gone[#here.gone + 1] = visit.lane
       write_gated(visit.closed.name, visit.line, visit.lane)
     elseif visit.used > 0 then
-      here.ranked[#here.ranked + 1] = visit.rank or rank(visit.priority)
+      here.ranked[#here.ranked + 1] = visit.rank or rank(visit.priority or 1)
       here.ranked[#here.ranked + 1] = visit.lane
     end
   end
