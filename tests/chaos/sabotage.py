@@ -88,8 +88,8 @@ SABOTAGES = {
             seconds=24.0,
             every_s=6.0,
             edits=(
-                Edit("store/lua/settle.lua", "its_fence ~= fence then", "false then"),
-                Edit("store/lua/settle.lua", "its_holder ~= holder then", "false then"),
+                Edit("store/lua/settle.lua", "delivery.fence ~= fence then", "false then"),
+                Edit("store/lua/settle.lua", "delivery.holder ~= holder then", "false then"),
             ),
         ),
         Sabotage(
