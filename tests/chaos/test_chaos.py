@@ -1,4 +1,4 @@
-"""The fault test itself, short: jobd holds, and what is broken on purpose is seen."""
+"""The fault test itself, short: jobd holds, and what is broken on purpose is seen. `scripts/chaos` goes through all."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.ground import GROUNDS
-from tests.chaos.sabotage import SABOTAGES
 from tests.chaos.stage import ROOT
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
@@ -21,7 +19,7 @@ def chaos(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=ROOT)
 
 
-@pytest.mark.parametrize("topology", [ground for ground in GROUNDS if ground != "sentinel"])
+@pytest.mark.parametrize("topology", ["one"])
 def test_half_a_minute_of_faults_breaks_no_promise(topology: str, tmp_path: Path, server_binary: Path) -> None:
     page = tmp_path / "page.md"
     words = "--sabotage", "none", "--topology", topology, "--page", str(page), "--server-bin", str(server_binary)
@@ -33,7 +31,7 @@ def test_half_a_minute_of_faults_breaks_no_promise(topology: str, tmp_path: Path
     assert re.search(r"seed [0-9a-f]{8}", done.stdout)
 
 
-@pytest.mark.parametrize("name", SABOTAGES)
+@pytest.mark.parametrize("name", ["answers-first", "forgets"])
 def test_what_is_broken_on_purpose_is_seen(name: str, server_binary: Path) -> None:
     done = chaos("--minutes", "0", "--sabotage", name, "--seed", "proof", "--server-bin", str(server_binary))
     assert done.returncode == 0, done.stdout + done.stderr
