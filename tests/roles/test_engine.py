@@ -465,26 +465,3 @@ async def test_a_worker_that_becomes_quiet_while_it_lies_in_wait_is_not_woken_an
     await engine.drain()
     assert await parts.shard.link.command("EXISTS", parts.shard.keys.idle("*")) == 0
     await engine.stop()
-
-
-async def test_a_job_that_comes_just_as_its_worker_becomes_quiet_is_run_or_given_back(parts: Parts) -> None:
-    @jobd.job("pass")
-    async def quick() -> None: ...
-
-    parts.catalog = Catalog([quick])
-    parts.client = client = Client(store=parts.store, catalog=parts.catalog)
-    for steps in range(12):
-        engine = parts.engine()
-        await engine.start()
-        await lies_in_wait(parts)
-        enqueuing = asyncio.ensure_future(client.enqueue(quick))
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        await engine.quiet()
-        handle = await enqueuing
-        await engine.drain()
-        assert engine.busy == 0
-        job = await handle.get()
-        assert (job.status, job.attempt) in ((State.COMPLETED, 1), (State.WAITING, 0))
-        await engine.stop()
-        await client.cancel(job.id) if job.status is State.WAITING else None
