@@ -29,6 +29,7 @@ class Inbox:
         self._key = key
         self._reading: Wire | None = None
         """the wire on which a read is under way"""
+        self._begun = asyncio.Event()
 
     async def hear(self) -> str | None:
         """The next word; None when none came for a while; LOOK when one may have been lost, as the line broke: time to
@@ -37,6 +38,7 @@ class Inbox:
         try:
             async with asyncio.timeout(LISTEN_S + _PATIENCE_S):
                 wire = self._reading = await self._owner.wire()
+                self._begun.set()
                 reply = await wire.execute("BLPOP", self._key, LISTEN_S)
         except RedisError as error:
             if not passing(error):
@@ -51,6 +53,7 @@ class Inbox:
             return reply[1].decode() if reply else None
         finally:
             self._reading = None
+            self._begun.clear()
         await self._owner.heed(trouble, wire)
         if wire is not None:
             wire.abort()  # a read for which nobody waits any more would take the next word
@@ -59,8 +62,11 @@ class Inbox:
 
     async def ask_behind(self, command: bytes) -> Any:
         """The reply to a packed command that the server runs as soon as the read under way has ended, by a word or
-        without one, so without a trip in between. None when no read is under way; then nothing was sent. Raises
-        StoreUnavailable when it is unknown what became of the command."""
+        without one, so without a trip in between; if none is, it waits until one has begun. None when it was
+        interrupted before; then nothing was sent. Raises StoreUnavailable when it is unknown what became of the
+        command."""
+        if self._reading is None:
+            await self._begun.wait()
         wire = self._reading
         if wire is None:
             return None
@@ -76,7 +82,11 @@ class Inbox:
         """Ends the read under way; what stands behind it will not be run, unless it was already."""
         if self._reading is not None:
             self._reading.abort()
+        else:
+            self._begun.set()
+            self._begun.clear()
 
     async def close(self) -> None:
         """Closes its connection."""
+        self.interrupt()
         await self._owner.close()

@@ -437,10 +437,15 @@ async def test_queues_get_their_share_by_weight(parts: Parts) -> None:
     assert 45 < ran[:70].count("heavy") < 70
 
 
-async def lies_in_wait(parts: Parts) -> None:
-    """Returns once a worker listens, and its fetch stands behind that."""
+async def lies_in_wait(parts: Parts, fetches: int = 1) -> None:
+    """Returns once a worker listens, and its so-many-th fetch stands behind that: unread on most servers, while others
+    have read it ahead, and then it is by far the most that came on the connection."""
+    waiting = re.compile(rb"qbuf=(\d+).* cmd=blpop(?:.* tot-net-in=(\d+))?")
     with anyio.fail_after(PATIENCE_S):
-        while not re.search(rb"qbuf=[1-9].* cmd=blpop", await parts.shard.link.command("CLIENT", "LIST")):
+        while True:
+            for found in waiting.finditer(await parts.shard.link.command("CLIENT", "LIST")):
+                if int(found[1]) > 0 or int(found[2] or 0) > 400 * fetches:
+                    return
             await asyncio.sleep(0.005)
 
 
@@ -449,8 +454,9 @@ async def test_an_idle_worker_has_its_next_job_without_asking_for_it(parts: Part
     async def quick() -> None: ...
 
     async with working(parts, quick) as client:
-        await (await client.enqueue(quick)).result(PATIENCE_S)
         await lies_in_wait(parts)
+        await (await client.enqueue(quick)).result(PATIENCE_S)
+        await lies_in_wait(parts, fetches=2)
         ran = [await (await client.enqueue(quick)).get() for _ in range(3)]
         # the store hands it over in the same breath in which it is taken in
         assert ran[0].status is not State.WAITING
@@ -465,3 +471,26 @@ async def test_a_worker_that_becomes_quiet_while_it_lies_in_wait_is_not_woken_an
     await engine.drain()
     assert await parts.shard.link.command("EXISTS", parts.shard.keys.idle("*")) == 0
     await engine.stop()
+
+
+async def test_a_job_that_comes_just_as_its_worker_becomes_quiet_is_run_or_given_back(parts: Parts) -> None:
+    @jobd.job("pass")
+    async def quick() -> None: ...
+
+    parts.catalog = Catalog([quick])
+    parts.client = client = Client(store=parts.store, catalog=parts.catalog)
+    for steps in range(12):
+        engine = parts.engine()
+        await engine.start()
+        await lies_in_wait(parts)
+        enqueuing = asyncio.ensure_future(client.enqueue(quick))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await engine.quiet()
+        handle = await enqueuing
+        await engine.drain()
+        assert engine.busy == 0
+        job = await handle.get()
+        assert (job.status, job.attempt) in ((State.COMPLETED, 1), (State.WAITING, 0))
+        await engine.stop()
+        await client.cancel(job.id) if job.status is State.WAITING else None

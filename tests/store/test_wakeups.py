@@ -450,7 +450,25 @@ async def test_what_stands_behind_a_read_that_is_interrupted_is_not_run(store: S
     await inbox.close()
 
 
-async def test_nothing_stands_behind_a_read_that_nobody_does(store: Store, shard: Shard) -> None:
+async def test_what_is_to_stand_behind_a_read_waits_for_one_to_begin(store: Store, shard: Shard) -> None:
     inbox = store.inbox("w1", shard)
-    assert await inbox.ask_behind(packed("INCR", "jobd:behind")) is None
+    behind = asyncio.ensure_future(inbox.ask_behind(packed("INCR", "jobd:behind")))
+    await shard.link.command("RPUSH", shard.keys.inbox("w1"), "first", "second")
+    assert await shard.link.command("GET", "jobd:behind") is None
+    assert await inbox.hear() == "first"
+    assert await behind == 1
+    await inbox.close()
+
+
+@pytest.mark.parametrize("end", [Inbox.interrupt, Inbox.close])
+async def test_nothing_stands_behind_a_read_that_nobody_does(
+    store: Store, shard: Shard, end: Callable[[Inbox], Awaitable[None] | None]
+) -> None:
+    inbox = store.inbox("w1", shard)
+    behind = asyncio.ensure_future(inbox.ask_behind(packed("INCR", "jobd:behind")))
+    await asyncio.sleep(0)
+    if ending := end(inbox):
+        await ending
+    assert await behind is None
+    assert await shard.link.command("GET", "jobd:behind") is None
     await inbox.close()
