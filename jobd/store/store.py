@@ -38,6 +38,8 @@ from jobd.store.topology.owner import Owner, topology_at
 from jobd.store_url import masked
 
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
+MOST_GETS = 50
+"""jobs that are read together; each may have a payload and a result of a megabyte"""
 _VERSION = re.compile(r"^(redis|valkey)_version:(\S+)", re.MULTILINE)
 
 
@@ -63,7 +65,11 @@ class Store:
 
     def __init__(self, shards: Sequence[Shard], url: str) -> None:
         self.shards = tuple(shards)
-        self._gatherings = {shard: Gathering(shard) for shard in self.shards}
+        self._enqueues = {
+            shard: Gathering(shard.enqueue, most=BATCH, most_bytes=BATCH_BYTES, size=_spec_size)
+            for shard in self.shards
+        }
+        self._gets = {shard: Gathering(shard.get, most=MOST_GETS) for shard in self.shards}
         self.url = url
 
     @classmethod
@@ -170,7 +176,7 @@ class Store:
             return []
         replicated = any(job.replicated for job in jobs)
         if once is None and len(jobs) == 1 and patience_s == PATIENCE_S and not replicated:
-            return [await self._gatherings[shard].enqueue(jobs[0])]
+            return [await self._enqueues[shard].answer(jobs[0])]
         if len(jobs) <= BATCH and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
             return await shard.enqueue(jobs, once=once, patience_s=patience_s)
         first: dict[str, int] = {}
@@ -212,7 +218,7 @@ class Store:
     async def get(self, job_id: str) -> Job:
         """The job of this id, as it is now. Raises JobNotFound."""
         for shard in self.shards_of(job_id):
-            if job := (await shard.get([job_id]))[0]:
+            if job := await self._gets[shard].answer(job_id):
                 return job
         raise not_found(job_id)
 
@@ -308,6 +314,10 @@ class Store:
         shard = self.shards[0]
         fields = await shard.link.command("HGETALL", shard.keys.fixed("types"))
         return {name.decode(): orjson.loads(facts) for name, facts in pairs(fields)}
+
+
+def _spec_size(job: NewJob) -> int:
+    return len(job.spec)
 
 
 def _portions(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:

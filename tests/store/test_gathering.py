@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from jobd.domain.delivery import Met, NewJob
+from jobd.domain.job import Job
 from jobd.domain.state import State
-from jobd.errors import EnqueueExpired, StoreError, StoreFull, StoreRefused, StoreUnavailable
+from jobd.errors import EnqueueExpired, JobNotFound, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from jobd.store.gathering import Gathering
 from jobd.store.link import PATIENCE_S
 from jobd.store.once import Once
@@ -35,6 +36,10 @@ class FussyShard(Shard):
         if any(job.id == self.unwanted for job in jobs):
             raise self.refusal
         return await super().enqueue(jobs, patience_s=patience_s)
+
+
+def _gathering(shard: Shard) -> Gathering[NewJob, bool | Met]:
+    return Gathering(shard.enqueue, most=500)
 
 
 async def test_many_share_few_trips_and_all_are_taken_in(
@@ -70,8 +75,8 @@ async def test_who_gives_up_before_his_job_is_sent_leaves_nothing(store: Store, 
 
 
 async def test_a_job_that_is_refused_is_refused_alone(shard: Shard, hands: Hands) -> None:
-    gathering = Gathering(fussy := FussyShard(shard, "j7", StoreRefused("not this one")))
-    calls = [gathering.enqueue(new_job(f"j{number}")) for number in range(10)]
+    gathering = _gathering(fussy := FussyShard(shard, "j7", StoreRefused("not this one")))
+    calls = [gathering.answer(new_job(f"j{number}")) for number in range(10)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert isinstance(answers.pop(7), StoreRefused)
     assert answers == [True] * 9
@@ -83,8 +88,8 @@ async def test_a_job_that_is_refused_is_refused_alone(shard: Shard, hands: Hands
 async def test_what_may_have_been_taken_in_is_not_sent_as_if_for_the_first_time(
     shard: Shard, doubt: StoreError
 ) -> None:
-    gathering = Gathering(fussy := FussyShard(shard, "j7", doubt))
-    calls = [gathering.enqueue(new_job(f"j{number}")) for number in range(10)]
+    gathering = _gathering(fussy := FussyShard(shard, "j7", doubt))
+    calls = [gathering.answer(new_job(f"j{number}")) for number in range(10)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(answer) for answer in answers] == [bool] * 2 + [type(doubt)] * 8
     assert len({id(answer) for answer in answers[2:]}) == 8
@@ -103,3 +108,20 @@ async def test_a_full_store_refuses_each(server_of_ones_own: RealServer) -> None
         client.config_set("maxmemory", 0)
     assert await asyncio.gather(*[store.enqueue([new_job()]) for _ in range(30)]) == [[True]] * 30
     await store.close()
+
+
+async def test_who_reads_jobs_at_the_same_time_shares_trips_too(
+    store: Store, hands: Hands, session_server: RealServer
+) -> None:
+    def calls() -> int:
+        with session_server.client() as client:
+            return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+
+    names = [f"j{number}" for number in range(100)]
+    await hands.put(*map(new_job, names))
+    await store.get("j0")
+    before = calls()
+    answers = await asyncio.gather(*[store.get(name) for name in [*names, "nobody"]], return_exceptions=True)
+    assert isinstance(answers.pop(), JobNotFound)
+    assert [job.id for job in answers if isinstance(job, Job)] == names
+    assert calls() - before <= 5

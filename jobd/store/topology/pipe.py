@@ -52,6 +52,7 @@ class Pipe(asyncio.Protocol):
             notEnoughData=_MORE,
         )
         self._under_way: deque[_Trip] = deque()
+        self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._lost: Exception | None = None
         self._transport.set_protocol(self)
@@ -90,8 +91,19 @@ class Pipe(asyncio.Protocol):
             raise RedisConnectionError("the connection is closed")
         trip = _Trip(count, self._loop.create_future())
         self._under_way.append(trip)
-        self._transport.write(commands)
+        if len(self._under_way) == 1:
+            self._transport.write(commands)  # alone, it need not wait for the next round of the loop
+        else:
+            # what is sent in one round goes in one call of the system, which costs more than all else here
+            if not self._outgoing:
+                self._loop.call_soon(self._flush)
+            self._outgoing.append(commands)
         return await trip.future
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if self.usable:
+            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
 
     def abort(self) -> None:
         """Ends the connection; whoever waits for a reply gets a ConnectionError."""
