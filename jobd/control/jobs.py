@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
@@ -28,15 +29,15 @@ _TRIES = 10
 _MOVED = "moved"
 
 
-class JobControl:
+class JobControl(ABC):
     """The part of a client that changes jobs."""
 
     store: Store
 
     @property
+    @abstractmethod
     def intake(self) -> Intake:
         """What checks requests before they are sent."""
-        raise NotImplementedError
 
     async def promote(self, job_id: str) -> Job:
         """Makes a delayed job wait now; one that waits already stays where it is. Raises JobNotFound, and StateConflict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -36,9 +37,9 @@ class OperationControl(JobControl):
     """The part of a client that is about many jobs."""
 
     @property
+    @abstractmethod
     def catalog(self) -> Catalog:
         """The job types known here."""
-        raise NotImplementedError
 
     async def preview(self, verb: str, **which: Unpack[JobFilter]) -> Preview:
         """What an operation would find now: how many jobs, and the first ten. It looks at up to 100,000. Raises

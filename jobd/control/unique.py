@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Unpack
 
 from jobd.domain.options import read_options
@@ -20,15 +21,15 @@ MOST_KEYS = 1_000
 _CURSOR = re.compile(r"(\d{1,4})-(\d{1,20})", re.ASCII)
 
 
-class UniqueControl:
+class UniqueControl(ABC):
     """The part of a client that is about unique keys."""
 
     store: Store
 
     @property
+    @abstractmethod
     def intake(self) -> Intake:
         """What checks requests before they are sent."""
-        raise NotImplementedError
 
     async def unique_owner(
         self, job_type: JobType[Any, Any] | str, payload: object = None, **options: Unpack[JobOptions]

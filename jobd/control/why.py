@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
     from jobd.store.store import Store
 
 
-class WhyControl:
+class WhyControl(ABC):
     """The part of a client that explains."""
 
     store: Store
 
+    @abstractmethod
     async def get(self, job_id: str) -> Job:
         """The job as it is now."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def hint(self, job: Job) -> str | None:
         """Why no worker takes this waiting job."""
-        raise NotImplementedError
 
     async def why(self, job_id: str) -> list[Reason]:
         """The reasons why a job does not run now, those that weigh most first; at least one. Raises JobNotFound."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
@@ -42,7 +43,7 @@ class Move:
     new: NewJob
 
 
-class Edits:
+class Edits(ABC):
     """The part of a shard that edits jobs."""
 
     link: Link
@@ -78,8 +79,8 @@ class Edits:
         _, arguments = grouped([(str(number), move.new) for number, move in enumerate(moves, 1)])
         return [word(reply) for reply in await self._run("move", *words, *arguments)]
 
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any: ...
 
 
 def _check(read: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
 
 
-class Rules:
+class Rules(ABC):
     """The part of a shard that knows rules."""
 
     link: Link
@@ -37,5 +38,5 @@ class Rules:
             if (said := {field: value for each in layers for field, value in rule.get(each, {}).items()})
         }
 
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, pairs
 
 
-class UniqueKeys:
+class UniqueKeys(ABC):
     """The part of a shard that knows unique keys."""
 
     link: Link
@@ -46,11 +47,11 @@ class UniqueKeys:
         keys = [_read(name, raw) for name, raw in records]
         return [key if key.until is None or key.until > now else None for key in keys]
 
-    async def now_us(self) -> int:
-        raise NotImplementedError
+    @abstractmethod
+    async def now_us(self) -> int: ...
 
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any: ...
 
 
 def pack_unique(unique: Unique, key: str) -> str:
