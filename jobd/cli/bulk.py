@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobd.cli.exits import Exit
-from jobd.cli.job_rows import JOB_COLUMNS, job_row
+from jobd.cli.job_rows import JOB_COLUMNS, for_each, job_row
 from jobd.cli.options import Day, Field, QueueName, Whole
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
@@ -19,6 +20,7 @@ from jobd.domain.rendering import job_to_json, operation_to_json
 if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.control.filters import JobFilter
+    from jobd.domain.job import Job
 
 _STEP_S = 2.0
 """seconds between two words about how far it is"""
@@ -57,28 +59,64 @@ def job_filter(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def for_many(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds the filter, --all, --most and --dry-run; the command gets `which`, `everything`, `most` and `dry_run`."""
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The jobs that a command is about: named by their ids, or all that fit."""
 
+    ids: tuple[str, ...]
+    which: JobFilter
+    everything: bool
+    most: int | None
+    dry_run: bool
+
+    def __post_init__(self) -> None:
+        """Raises UsageError unless it is one of both."""
+        if bool(self.ids) == self._fitting:
+            raise click.UsageError("name jobs by their ids, or say which ones by --queue, --status, …, or --all")
+        if set(self.which) == {"status"} and not self.everything:
+            raise click.UsageError("this means all queues; add --queue or another filter, or --all")
+
+    @property
+    def _fitting(self) -> bool:
+        return bool(self.which) or self.everything
+
+    def act(
+        self,
+        place: Place,
+        screen: Screen,
+        verb: str,
+        each: Callable[[Client, str], Awaitable[Job | None]],
+        *,
+        reason: str | None = None,
+        to: str | None = None,
+    ) -> None:
+        """Does it: to all that fit by the verb of an operation, to each of the named ones by `each`."""
+        if not self._fitting:
+            return for_each(place, screen, self.ids, each)
+        return act_on_all(place, screen, verb, self.which, dry_run=self.dry_run, most=self.most, reason=reason, to=to)
+
+
+def for_many(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the ids, the filter, --all, --most and --dry-run; the command gets them as `chosen`."""
+
+    @click.argument("ids", metavar="[ID]...", nargs=-1)
     @job_filter
     @click.option("--all", "everything", is_flag=True, help="Meant are all jobs in the usual states.")
     @click.option("--most", metavar="N", type=Whole(1, 2**53), help="At most so many.")
     @click.option("--dry-run", is_flag=True, help="Only say how many there are, and show the first ten.")
     @wraps(function)
-    def command(*args: Any, **options: Any) -> None:
-        function(*args, **options)
+    def command(
+        *args: Any,
+        ids: tuple[str, ...],
+        which: JobFilter,
+        everything: bool,
+        most: int | None,
+        dry_run: bool,
+        **options: Any,
+    ) -> None:
+        function(*args, chosen=Chosen(ids, which, everything, most, dry_run), **options)
 
     return command
-
-
-def check_choice(ids: Sequence[str], which: JobFilter, *, everything: bool) -> bool:
-    """Are all that fit meant, not named ones? Raises UsageError unless it is one of both."""
-    chosen = bool(which) or everything
-    if bool(ids) == chosen:
-        raise click.UsageError("name jobs by their ids, or say which ones by --queue, --status, …, or --all")
-    if set(which) == {"status"} and not everything:
-        raise click.UsageError("this means all queues; add --queue or another filter, or --all")
-    return chosen
 
 
 def act_on_all(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobd.cli.bulk import act_on_all, check_choice, for_many
+from jobd.cli.bulk import Chosen, for_many
 from jobd.cli.job_data import data_options, read_data
 from jobd.cli.job_options import job_options
 from jobd.cli.job_rows import for_each
@@ -20,10 +20,8 @@ from jobd.domain.options import Options
 
 if TYPE_CHECKING:
     from jobd.client import Client
-    from jobd.control.filters import JobFilter
     from jobd.domain.job import Job
 
-_IDS = click.argument("ids", metavar="[ID]...", nargs=-1)
 _ID = click.argument("job_id", metavar="ID")
 
 
@@ -48,10 +46,7 @@ def edit(
     """
 
     async def change(client: Client, job_id: str) -> Job:
-        payload = KEEP
-        if data is not None or fields:
-            before = {} if data is not None else (await client.get(job_id)).data
-            payload = {**before, **read_data(data, fields)}
+        payload = await _changed(client, job_id, data, fields)
         return await client.change_to(job_id, options, payload)
 
     for_each(place, screen, [job_id], change)
@@ -63,26 +58,19 @@ Examples:
   jobd jobs promote 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
   jobd jobs list --status delayed | cut -f1 | jobd jobs promote -"""
 )
-@_IDS
 @for_many
 @prints
 @asks_store
 def promote(
     place: Place,
     screen: Screen,
-    ids: tuple[str, ...],
-    which: JobFilter,
-    everything: bool,
-    most: int | None,
-    dry_run: bool,
+    chosen: Chosen,
 ) -> None:
     """Run delayed jobs now.
 
     An ID of - reads ids from standard input. Without ids, it is done to all that fit.
     """
-    if check_choice(ids, which, everything=everything):
-        return act_on_all(place, screen, "promote", which, most=most, dry_run=dry_run)
-    return for_each(place, screen, ids, lambda client, job_id: client.promote(job_id))
+    chosen.act(place, screen, "promote", lambda client, job_id: client.promote(job_id))
 
 
 @click.command(
@@ -107,7 +95,6 @@ Examples:
   jobd jobs move 01KAMWZY9SVJ3Y4S5QKZ8J6T2N --to slow-lane
   jobd jobs list --status failed | cut -f1 | jobd jobs move - --to slow-lane --reason "too big" """
 )
-@_IDS
 @click.option("--to", metavar="QUEUE", type=QueueName(), required=True, help="The queue.")
 @click.option("--reason", metavar="TEXT", help="Why; kept with the old job.")
 @for_many
@@ -116,22 +103,18 @@ Examples:
 def move(
     place: Place,
     screen: Screen,
-    ids: tuple[str, ...],
     to: str,
     reason: str | None,
-    which: JobFilter,
-    everything: bool,
-    most: int | None,
-    dry_run: bool,
+    chosen: Chosen,
 ) -> None:
     """Move jobs that have not started, or have failed, to another queue.
 
     A new job is made there, and the old one ends as cancelled; each tells the id of the other. It prints the new ones.
     An ID of - reads ids from standard input. Without ids, it is done to all that fit.
     """
-    if check_choice(ids, which, everything=everything):
-        return act_on_all(place, screen, "move", which, to=to, reason=reason, most=most, dry_run=dry_run)
-    return for_each(place, screen, ids, lambda client, job_id: client.move_to(job_id, to, reason=reason))
+    chosen.act(
+        place, screen, "move", lambda client, job_id: client.move_to(job_id, to, reason=reason), to=to, reason=reason
+    )
 
 
 @click.command(
@@ -162,10 +145,7 @@ def duplicate(
     """
 
     async def copy(client: Client, job_id: str) -> Job:
-        payload = KEEP
-        if data is not None or fields:
-            before = {} if data is not None else (await client.get(job_id)).data
-            payload = {**before, **read_data(data, fields)}
+        payload = await _changed(client, job_id, data, fields)
         return await client.copy(job_id, options, payload, new_id)
 
     for_each(place, screen, [job_id], copy)
@@ -177,31 +157,31 @@ Examples:
   jobd jobs delete 01KAMWZY9SVJ3Y4S5QKZ8J6T2N
   jobd jobs list --status completed | cut -f1 | jobd jobs delete -"""
 )
-@_IDS
 @for_many
 @prints
 @asks_store
 def delete(
     place: Place,
     screen: Screen,
-    ids: tuple[str, ...],
-    which: JobFilter,
-    everything: bool,
-    most: int | None,
-    dry_run: bool,
+    chosen: Chosen,
 ) -> None:
     """Remove jobs that do not run, and all that is known of them.
 
     An ID of - reads ids from standard input. Without ids, it is done to all that fit, which are those that have ended
     unless --status says more.
     """
-    if check_choice(ids, which, everything=everything):
-        return act_on_all(place, screen, "remove", which, most=most, dry_run=dry_run)
 
     async def remove(client: Client, job_id: str) -> None:
         await client.remove(job_id)
 
-    return for_each(place, screen, ids, remove)
+    chosen.act(place, screen, "remove", remove)
+
+
+async def _changed(client: Client, job_id: str, data: str | None, fields: tuple[tuple[str, Any], ...]) -> object:
+    """The payload of a job with what is given for it; KEEP if nothing is."""
+    if data is not None:
+        return read_data(data, fields)
+    return {**(await client.get(job_id)).data, **read_data(None, fields)} if fields else KEEP
 
 
 EDITS: Mapping[str, click.Command] = {

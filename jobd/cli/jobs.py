@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobd.cli.bulk import act_on_all, check_choice, for_many, job_filter
+from jobd.cli.bulk import Chosen, for_many, job_filter
 from jobd.cli.job_edits import EDITS
-from jobd.cli.job_rows import JOB_COLUMNS, for_each, job_row
+from jobd.cli.job_rows import JOB_COLUMNS, job_row
 from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job
 from jobd.cli.noun_group import NounGroup
 from jobd.cli.options import Length, Whole, asks_store, prints
@@ -125,7 +125,6 @@ Examples:
   jobd jobs cancel 01KAMWZY9SVJ3Y4S5QKZ8J6T2N --reason "sent by hand"
   jobd jobs list --status waiting | cut -f1 | jobd jobs cancel -""",
 )
-@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--reason", metavar="TEXT", help="Why; kept with the job.")
 @for_many
 @prints
@@ -133,21 +132,15 @@ Examples:
 def cancel(
     place: Place,
     screen: Screen,
-    ids: tuple[str, ...],
     reason: str | None,
-    which: JobFilter,
-    everything: bool,
-    most: int | None,
-    dry_run: bool,
+    chosen: Chosen,
 ) -> None:
     """Cancel jobs.
 
     One that has not started is cancelled at once; the worker of a running one is told to stop it. An ID of - reads ids
     from standard input. Without ids, it is done to all that fit.
     """
-    if check_choice(ids, which, everything=everything):
-        return act_on_all(place, screen, "cancel", which, reason=reason, most=most, dry_run=dry_run)
-    return for_each(place, screen, ids, lambda client, job_id: client.cancel(job_id, reason=reason))
+    chosen.act(place, screen, "cancel", lambda client, job_id: client.cancel(job_id, reason=reason), reason=reason)
 
 
 @jobs.command(
@@ -158,27 +151,20 @@ Examples:
   jobd jobs retry --queue email-notifications --date 2026-01-31 --dry-run
   jobd jobs list --status failed | cut -f1 | jobd jobs retry -""",
 )
-@click.argument("ids", metavar="[ID]...", nargs=-1)
 @for_many
 @prints
 @asks_store
 def retry(
     place: Place,
     screen: Screen,
-    ids: tuple[str, ...],
-    which: JobFilter,
-    everything: bool,
-    most: int | None,
-    dry_run: bool,
+    chosen: Chosen,
 ) -> None:
     """Run jobs again that have ended.
 
     They get all their attempts anew. An ID of - reads ids from standard input. Without ids, it is done to all that fit,
     which are failed ones unless --status says more.
     """
-    if check_choice(ids, which, everything=everything):
-        return act_on_all(place, screen, "retry", which, most=most, dry_run=dry_run)
-    return for_each(place, screen, ids, lambda client, job_id: client.retry(job_id))
+    chosen.act(place, screen, "retry", lambda client, job_id: client.retry(job_id))
 
 
 @jobs.command(
