@@ -9,13 +9,18 @@ import pytest
 from hypothesis import settings
 
 from tests.real_server import RealServer, bundled
+from tests.servers.cluster import ClusterFleet
 
 # a machine that is busy with other things is no fault of the code
 settings.register_profile("jobd", deadline=None)
 settings.load_profile("jobd")
 
 
+Host = RealServer | ClusterFleet
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--topology", choices=["server", "cluster"], default="server", help="what the store is on")
     parser.addoption("--server-bin", metavar="PATH", help="the Valkey or Redis server to test with")
 
 
@@ -27,14 +32,18 @@ def server_binary(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture(scope="session")
-def session_server(server_binary: Path) -> Iterator[RealServer]:
-    """One server for all tests, which forgets everything when it ends."""
-    with RealServer(server_binary) as server:
-        yield server
+def session_server(request: pytest.FixtureRequest, server_binary: Path) -> Iterator[Host]:
+    """One server for all tests, which forgets everything when it ends, or a Cluster."""
+    if request.config.getoption("--topology") == "cluster":
+        with ClusterFleet(server_binary, "cluster-node-timeout 15000") as fleet:  # a busy machine is no failure
+            yield fleet
+    else:
+        with RealServer(server_binary) as server:
+            yield server
 
 
 @pytest.fixture
-def redis_url(session_server: RealServer) -> str:
+def redis_url(session_server: Host) -> str:
     """The URL of a server that holds nothing but scripts."""
     with session_server.client() as client:
         client.flushall()

@@ -36,6 +36,7 @@ async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
     if handle.outcome == "ignored":
         return nothing()
     headers |= {"Location": f"/api/v1/jobs/{handle.id}", "Jobd-Outcome": handle.outcome}
+    headers["Jobd-Durability"] = handle.durability
     status = 201 if handle.created else 200
     try:
         body = await _with_hint(request, await _after_wish(request, handle.id, headers))

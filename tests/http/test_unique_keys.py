@@ -13,6 +13,7 @@ async def test_the_job_that_has_the_key_is_the_answer_and_is_marked(api: Api) ->
     again = await api.post("/api/v1/jobs", {**JOB, "unique": "k"})
 
     assert (first.status, first.headers["Jobd-Outcome"]) == (201, "created")
+    assert first.headers["Jobd-Durability"] == "server"
     assert (again.status, again.headers["Jobd-Outcome"]) == (200, "existing")
     assert again.body["id"] == first.body["id"]
     assert again.headers["Location"] == f"/api/v1/jobs/{first.body['id']}"

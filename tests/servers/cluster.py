@@ -7,6 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from redis import Redis
+from redis.crc import key_slot
+
 from tests.servers.tcp_server import TcpServer
 from tests.servers.wait import wait
 
@@ -52,6 +55,10 @@ class ClusterFleet:
     @property
     def url(self) -> str:
         return f"redis+cluster://{self.nodes[0].place},{self.nodes[1].place},{self.nodes[2].place}"
+
+    def client(self) -> Redis:
+        """A connection to the node with the first shard, for looking at it from outside."""
+        return self.owner(key_slot(b"{jobd:0}")).client()
 
     @property
     def running(self) -> list[TcpServer]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from redis import Redis
 
 from jobd.store.shard import Shard
 from jobd.store.store import Store
+from tests.conftest import Host
 from tests.real_server import RealServer
 from tests.store import raw
 from tests.store.hands import Clock, Hands
@@ -48,11 +48,11 @@ def hands(shard: Shard, clock: Clock) -> Hands:
 
 
 @pytest.fixture
-def whole(hands: Hands, redis_url: str) -> Callable[[], raw.Raw]:
+def whole(hands: Hands, session_server: Host) -> Callable[[], raw.Raw]:
     """Reads all keys and checks that they agree."""
 
     def look() -> raw.Raw:
-        with Redis.from_url(redis_url) as outside:
+        with session_server.client() as outside:
             found = raw.read(outside, hands.shard.keys.base)
         raw.check(found)
         return found
