@@ -35,7 +35,8 @@ def server_binary(request: pytest.FixtureRequest) -> Path:
 def session_server(request: pytest.FixtureRequest, server_binary: Path) -> Iterator[Host]:
     """One server for all tests, which forgets everything when it ends, or a Cluster."""
     if request.config.getoption("--topology") == "cluster":
-        with ClusterFleet(server_binary, "cluster-node-timeout 15000") as fleet:  # a busy machine is no failure
+        # a busy machine is no failure: no replica takes over, which would not have all that a test has written
+        with ClusterFleet(server_binary, "cluster-node-timeout 60000", "cluster-replica-no-failover yes") as fleet:
             yield fleet
     else:
         with RealServer(server_binary) as server:

@@ -53,6 +53,7 @@ _PASSING = (
 READS = frozenset(["get", "PING", "TIME", "INFO", "LRANGE", "HGETALL", "HKEYS", "HMGET", "ZRANGE", "ZCARD", "ZCOUNT"])
 """scripts and commands that change nothing"""
 _PASSING_WORDS = ("BUSY", "UNBLOCKED", "NOREPLICAS", "MISCONF")
+_DOUBT = "it is unknown whether it took effect, and safe to ask again"
 _SLOT_MOVES = "access a non local key"
 """what a server says of a script that met such a key half-way; all scripts do before their first write"""
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
@@ -173,6 +174,8 @@ class Link:
         `close`: what is opened then is closed by nobody."""
         give_up = clock.monotonic() + patience_s
         pause, told = _FIRST_PAUSE_S, ""
+        doubt = False
+        """may an earlier sending have taken effect?"""
         while True:
             if self._closed:
                 raise ClientClosed("this client has been closed; make a new one")
@@ -186,16 +189,20 @@ class Link:
                     return await send(wire)
             except RedisError as error:
                 if not passing(error):
-                    raise translated(error, self._name) from error
+                    refusal = translated(error, self._name)
+                    if doubt and what not in READS and isinstance(refusal, StoreFull):
+                        # full of what it had taken in, perhaps
+                        raise StoreUnavailable(f"{refusal.args[0].partition(';')[0]}, and {_DOUBT}") from error
+                    raise refusal from error
                 trouble: Exception = error
             except OSError as error:
                 trouble = error
+            doubt = doubt or not isinstance(trouble, ResponseError)
             await self.owner.heed(trouble, wire)
             told = _told(trouble) or told  # an earlier sending may know more than one that was cut short
             if clock.monotonic() + pause > give_up:
                 said = f"{self._name} did not answer {what} within {patience_s:g} s ({told or 'no answer came'})"
-                doubt = "" if what in READS else "; it is unknown whether it took effect, and safe to ask again"
-                raise StoreUnavailable(said + doubt) from trouble
+                raise StoreUnavailable(said if what in READS else f"{said}; {_DOUBT}") from trouble
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 

@@ -92,6 +92,14 @@ class Judge:
         ends += [max(fault.start, run.start) for fault in hits]
         return run.start, min(ends, default=run.start)
 
+    def forgot(self, wish: Wish) -> bool:
+        """May a new master have refused what the former one had begun, as it had not been told of it? Then it began
+        before the new one took over, and the answer came after."""
+        last = max(run.start for run in self.history.runs[wish.key])
+        return self.forgets and any(
+            fault.target == "server" and fault.start <= wish.told and last <= fault.end for fault in self.history.faults
+        )
+
     def wishes(self, *answers: str) -> Iterator[Wish]:
         return (wish for wish in self.history.wishes.values() if wish.answer in answers)
 
@@ -143,7 +151,7 @@ def _unexpected(judge: Judge) -> Iterator[str]:
 
 def _refused(judge: Judge) -> Iterator[str]:
     for wish in judge.wishes("refused", "existing"):
-        if wish.key in judge.history.runs:
+        if wish.key in judge.history.runs and not judge.forgot(wish):
             yield f"{wish.key} ran, and the answer had been: {wish.answer}"
 
 

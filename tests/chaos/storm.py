@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import jobd
 from jobd.domain.options import DEFAULT_QUEUE, Options
-from jobd.errors import JobNotFound
+from jobd.errors import JobNotFound, ResultTimeout
 from jobd.intake import Request
 from tests.chaos.blows import Blows
 from tests.chaos.checker import Judge, Verdict, check
@@ -144,14 +144,18 @@ class Storm:
         await asyncio.sleep(1.0)  # what ended last is settled
 
     async def _results(self, stage: Stage) -> None:
-        """Writes down, for each key that ran or was accepted, what the store has in the end."""
+        """Writes down, for each key that ran or was accepted, what the store has in the end. It is given time to come
+        to that: a job whose end a new master was not told of runs once more."""
         scribe = Scribe(stage.history / "results")
         history = await asyncio.to_thread(read, stage.history)
         ids = {key: runs[0].job for key, runs in history.runs.items()}
         ids |= {wish.key: wish.key for wish in history.wishes.values() if wish.answer == "accepted"}
+        give_up = time.monotonic() + 4 * self.setting.lease_s + 10
         async with jobd.Client(stage.ground.url) as client:
             for key, job_id in ids.items():
                 try:
+                    with suppress(ResultTimeout):
+                        await client.wait(job_id, max(0.0, give_up - time.monotonic()))
                     job = await client.get(job_id)
                 except JobNotFound:
                     scribe.write("result", key=key, status="gone")

@@ -277,6 +277,22 @@ def test_a_handler_may_start_after_its_stopped_worker_has_lost_the_job() -> None
     assert not tale.verdict().violations["over-limit"]
 
 
+@pytest.mark.parametrize(
+    ("failover", "good"), [((1.5, 2.5), True), ((0.5, 0.8), False), ((4, 5), False)], ids=["between", "before", "after"]
+)
+def test_a_new_master_may_refuse_what_the_former_one_had_begun_without_telling_it(
+    failover: tuple[float, float], good: bool
+) -> None:
+    tale = Tale()
+    tale.wish("a", "refused", asked=0.9).told = 3
+    tale.run("a", 1, 2)
+    tale.fault("failover", "server", *failover)
+    judge = Judge(tale.history, LEASE_S, 0.0, [], forgets=True)
+    assert (not check(judge, least=0).violations["refused-but-ran"]) is good
+    judge.forgets = False
+    assert check(judge, least=0).violations["refused-but-ran"]
+
+
 def test_a_run_in_which_hardly_anything_happened_proves_nothing() -> None:
     tale = Tale()
     tale.done("a")

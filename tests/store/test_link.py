@@ -21,7 +21,7 @@ from jobd.store.shard import Shard
 from jobd.store.store import Store
 from jobd.store.topology.owner import Owner, topology_at
 from tests.real_server import RealServer
-from tests.store.hands import LEASE_MS, Clock, Hands, done, ended, failed, new_job
+from tests.store.hands import LEASE_MS, Clock, Hands, LossyLink, done, ended, failed, new_job
 
 
 @asynccontextmanager
@@ -162,11 +162,11 @@ async def relay(server: RealServer, socket: Path) -> AsyncIterator[list[asyncio.
 
 
 async def test_a_connection_whose_other_end_has_gone_silently_is_replaced(
-    session_server: RealServer, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server_of_ones_own: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobd.store.link.COMMAND_TIMEOUT_S", 0.2)
     monkeypatch.setattr("jobd.store.topology.pipe.SILENT_S", 0.1)
-    async with relay(session_server, tmp_path / "s") as cuts, work_on(f"unix://{tmp_path}/s") as (_, hands):
+    async with relay(server_of_ones_own, tmp_path / "s") as cuts, work_on(f"unix://{tmp_path}/s") as (_, hands):
         assert await hands.put(new_job()) == [True]
         cuts[0].set()
         assert await asyncio.gather(*[hands.put(new_job()) for _ in range(20)]) == [[True]] * 20
@@ -414,6 +414,24 @@ async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(serv
         with server_of_ones_own.client() as client:
             client.config_set("maxmemory", 0)
         assert await hands.put(new_job("new")) == [True]
+
+
+async def test_a_repeat_that_a_full_server_refuses_leaves_open_whether_the_first_sending_was_taken(
+    server_of_ones_own: RealServer,
+) -> None:
+    async with work_on(server_of_ones_own.url) as (_, hands):
+
+        async def fill() -> None:
+            with server_of_ones_own.client() as client:
+                client.config_set("maxmemory", 1)
+
+        hands.shard.link = link = LossyLink(hands.shard.link)
+        link.losing, link.before_repeat = 1, fill
+        with pytest.raises(StoreUnavailable, match="no memory left for new jobs, and it is unknown whether it took"):
+            await hands.put(new_job("taken"))
+        assert await hands.states("taken") == [State.WAITING]
+        with pytest.raises(StoreFull):
+            await hands.put(new_job("refused"))
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", "", "redis://localhost:port"])
