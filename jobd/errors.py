@@ -167,7 +167,8 @@ class StoreFull(StoreError):
 
 
 class QueueFull(JobdError):
-    """Raised when a queue has as many jobs as it may have that have not started. Nothing was stored."""
+    """Raised when a queue, or a group in it, has as many jobs as it may have that have not started. Nothing was
+    stored."""
 
     status = 429
     code = "queue_full"

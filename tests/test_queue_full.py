@@ -16,7 +16,7 @@ from jobd.errors import QueueFull, StoreFull
 from jobd.store.shard import Settlement
 from jobd.store.store import Store
 from tests.real_server import RealServer
-from tests.store.hands import Clock, Hands, LossyLink, new_job
+from tests.store.hands import Clock, Hands, LossyLink, new_job, retried
 
 
 @jobd.job("noop")
@@ -56,6 +56,42 @@ async def test_many_go_in_whole_or_not_at_all(client: Client, hands: Hands) -> N
     assert await hands.counts() == {}
     await client.enqueue_many([(noop, None)] * 3)
     assert await hands.counts() == {State.WAITING: 3}
+
+
+async def test_a_full_group_refuses_whole_and_leaves_other_groups_alone(client: Client, hands: Hands) -> None:
+    await client.set_limits(queue="default", group_size=2)
+    await client.set_limits(queue="default", group="a b", size=3)
+    await client.enqueue_many([(noop, None)] * 2, group="a b")
+    with pytest.raises(QueueFull, match="group a b of queue default is full: 2 jobs of 3 have not started; nothing"):
+        await client.enqueue_many([(noop, None)] * 2, group="a b", delay="1h")
+    await client.enqueue(noop, group="a b", delay="1h")
+    await client.enqueue_many([(noop, None)] * 2, group="c")
+    with pytest.raises(QueueFull, match="group c of queue default is full: 2 jobs of 2"):
+        await client.enqueue(noop, group="c")
+    await client.enqueue(noop)
+    assert await hands.counts() == {State.WAITING: 5, State.DELAYED: 1}
+
+
+async def test_a_group_takes_again_what_has_left_it_on_any_way(client: Client, hands: Hands) -> None:
+    await hands.put(*[new_job(name, lane_key="g=a") for name in ("run", "cut", "cast", "gone", "other", "late")])
+    await client.set_limits(queue="default", group="a", size=1)
+    for leave in (
+        client.cancel("cut"),
+        client.remove("gone"),
+        client.move("cast", "elsewhere"),
+        client.change("other", group="b"),
+    ):
+        with pytest.raises(QueueFull):
+            await client.enqueue(noop, group="a")
+        await leave
+    (delivery,) = await hands.fetch(want=1)
+    await client.cancel("late")
+    await client.enqueue(noop, group="a", id="next")
+    # a retry is taken all the same, and fills it until it runs
+    assert (delivery.id, await hands.settle(retried(delivery))) == ("run", [1])
+    await client.cancel("next")
+    with pytest.raises(QueueFull, match="1 jobs of 1"):
+        await client.enqueue(noop, group="a")
 
 
 async def test_a_batch_of_many_parts_that_does_not_fit_never_runs(client: Client, hands: Hands) -> None:

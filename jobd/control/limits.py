@@ -43,8 +43,8 @@ class LimitControl:
     ) -> Limits:
         """Limits a `queue`, a `group` of it, a `type`, a concurrency `key` or a `rate_key`, at once and for all
         processes; jobs that run go on. `limits` are `concurrency`, `rate` ("100/1m"), for a queue `group_concurrency`,
-        `group_rate` and `ageing`, for a group its `weight`; None takes one back, so that configuration, type or job say
-        it again. Raises OptionError."""
+        `group_rate`, `group_size` and `ageing`, for a group its `weight`, for both their `size`; None takes one back,
+        so that configuration, type or job say it again. Raises OptionError."""
         scope, names = which(queue=queue, group=group, type=type, key=key, rate_key=rate_key)
         changes = read_limits(scope, limits, lambda kind: kind.parse)
         return await self.change_limits(scope, names, changes)

@@ -92,7 +92,10 @@ LIMITS: Mapping[str, Limit] = dict(
             Scope.QUEUE,
             field="ageing_ms",
         ),
-        _limit("size", whole(1, MOST_WAITING), "how many jobs may be in it that have not started", Scope.QUEUE),
+        _limit(
+            "size", whole(1, MOST_WAITING), "how many jobs may be in it that have not started", Scope.QUEUE, Scope.GROUP
+        ),
+        _limit("group_size", whole(1, MOST_WAITING), "how many such jobs may be in each of its groups", Scope.QUEUE),
         _limit("keep_completed", KEEP, "how many completed jobs are kept, and how long", Scope.QUEUE, kept=True),
         _limit("keep_failed", KEEP, "how many failed ones, and how many cancelled", Scope.QUEUE, kept=True),
     ]

@@ -11,6 +11,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | progress | hash | id → JSON of the last progress | as its job |
 | delayed | zset | id → due (ms) | until promoted |
 | counts | hash | "<state letter>:<queue>" → number of jobs | for ever, one field a queue and state |
+| grouped | hash | "g/<queue>/<group>" → number of its jobs that have not started | while there are any |
 | ready, ready_solo | zset | line → rank of its first lane; lines of queues, lines of suspects | while work waits |
 | leases | zset | member → end of its lease (ms) | until it leaves or is taken over |
 | stages | hash | batch → deadline (ms), "committed", or "released" and until when that is known | that long |
@@ -61,6 +62,7 @@ FIXED = frozenset(
         "progress",
         "delayed",
         "counts",
+        "grouped",
         "ready",
         "ready_solo",
         "leases",

@@ -10,6 +10,7 @@ from typing import Any
 from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
+from jobd.domain.lane_key import decoded
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, QueueFull, UniqueConflict
@@ -108,11 +109,7 @@ class Shard(Edits, Rules, UniqueKeys):
                 job, owner = jobs[order[reply[1] - 1]], reply[2].decode()
                 raise UniqueConflict(f"job {owner} has the unique key of job {job.id}; nothing was enqueued", owner)
             if reply[0] == b"full":
-                queue, size, there = reply[1].decode(), int(reply[2]), int(reply[3])
-                raise QueueFull(
-                    f"queue {queue} is full: {there:,} jobs of {size:,} have not started; nothing was enqueued; try "
-                    "again when some have"
-                )
+                raise _full(*reply[1:])
             if reply[1] == b"1":
                 break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
             # it was the first: the server's clock may have jumped; ask for its time, and begin anew
@@ -388,6 +385,13 @@ def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
     if batch[0] != b"ok":
         raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
     return [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
+
+
+def _full(queue: bytes, size: int, there: int, group: bytes | None = None) -> QueueFull:
+    what = f"queue {queue.decode()}" if group is None else f"group {decoded(group.decode())} of queue {queue.decode()}"
+    return QueueFull(
+        f"{what} is full: {there:,} jobs of {size:,} have not started; nothing was enqueued; try again when some have"
+    )
 
 
 def _monotonic_us() -> int:

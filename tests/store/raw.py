@@ -70,6 +70,7 @@ class Raw:
     results: dict[str, bytes] = field(default_factory=dict)
     delayed: dict[str, float] = field(default_factory=dict)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    grouped: dict[str, str] = field(default_factory=dict)
     ready: dict[str, float] = field(default_factory=dict)
     leases: dict[str, float] = field(default_factory=dict)
     stages: dict[str, str] = field(default_factory=dict)
@@ -122,7 +123,7 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
-        case "stages" | "waiters" | "holds" | "rules" | "uniques" | "shelves":
+        case "stages" | "waiters" | "holds" | "grouped" | "rules" | "uniques" | "shelves":
             setattr(raw, kind, _texts(content))
         case "member":
             raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
@@ -194,11 +195,18 @@ def check(raw: Raw) -> None:
     _check_members(raw)
     _check_unique_keys(raw)
     assert raw.counts == Counter((job.queue, job.state) for job in raw.jobs.values())
+    assert {name: int(size) for name, size in raw.grouped.items()} == _unstarted_by_group(raw)
     completed = {job_id for job_id, job in raw.jobs.items() if job.state == "completed"}
     assert set(raw.results) <= completed
     assert set(raw.stage) <= set(raw.stages)
     for job_id in raw.waiters:
         assert raw.jobs[job_id].state not in ("completed", "failed", "cancelled")
+
+
+def _unstarted_by_group(raw: Raw) -> Counter[str]:
+    unstarted = [job for job in raw.jobs.values() if job.state in ("waiting", "delayed", "blocked")]
+    groups = [(job, re.match("g=([^;]*)", job.key)) for job in unstarted]
+    return Counter(f"g/{job.queue.replace('_', '-')}/{group[1]}" for job, group in groups if group)
 
 
 def _check_places(raw: Raw) -> None:

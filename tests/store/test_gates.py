@@ -373,3 +373,26 @@ async def test_a_retry_goes_before_those_that_have_not_run_yet(hands: Hands) -> 
     hands.clock.forward(1)
     await hands.shard.promote()
     assert names(await hands.fetch("w1", want=10)) == ["a", "b", "c"]
+
+
+async def test_a_free_place_is_not_lost_to_a_lane_whose_queue_is_paused(hands: Hands) -> None:
+    (first,) = await hands.active(new_job(queue="one", lane_key="c=k:1"))
+    await hands.put(new_job("paused", queue="one", lane_key="c=k:1"))
+    await hands.fetch()
+    await hands.put(new_job("goes", queue="two", lane_key="c=k:1"))
+    assert await hands.fetch() == []
+    await hands.shard.set_rule("q/one", {"paused": {}})
+    assert await hands.fetch() == []
+    await hands.settle(done(first))
+    assert names(await hands.fetch()) == ["goes"]
+
+
+async def test_a_free_place_is_not_lost_to_a_queue_that_nobody_serves(hands: Hands) -> None:
+    await hands.join("w2", "two")
+    (first,) = await hands.active(new_job(queue="one", lane_key="c=k:1"))
+    await hands.put(new_job("unserved", queue="one", lane_key="c=k:1"))
+    await hands.fetch()
+    await hands.put(new_job("goes", queue="two", lane_key="c=k:1"))
+    assert await hands.fetch("w2") == []
+    await hands.settle(done(first))
+    assert names(await hands.fetch("w2")) == ["goes"]

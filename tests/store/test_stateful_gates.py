@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from jobd.domain.delivery import Delivery
 from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, Verdict
 from jobd.domain.state import State
+from jobd.store.edits import Change, Move
 from jobd.store.shard import Settlement, Shard
 from jobd.store.store import Store
 from tests.real_server import RealServer
@@ -162,9 +163,41 @@ class GateMachine(RuleBasedStateMachine):
     @rule(at=st.integers(0, 20))
     def cancel(self, at: int) -> None:
         jobs = sorted(self._records().jobs)
-        job_id = jobs[at % len(jobs)]
+        job_id = jobs[at % len(jobs)] if jobs else "none"
         if self.run(self.shard.cancel([job_id], {})) == ["cancelled"]:
             self._forget(job_id)
+
+    @rule(at=st.integers(0, 20), states=st.sampled_from([list(State), [State.WAITING, State.DELAYED]]))
+    def remove(self, at: int, states: list[State]) -> None:
+        if (job_id := self._unordered(at)) and self.run(self.shard.delete([job_id], states)) == ["gone"]:
+            self.active.pop(job_id, None)
+
+    @rule(at=st.integers(0, 20))
+    def run_again(self, at: int) -> None:
+        if job_id := self._unordered(at):
+            self.run(self.shard.retry([job_id]))
+
+    @rule(at=st.integers(0, 20), key=st.sampled_from(["", "g=a", "g=b", "c=k:1"]), priority=st.sampled_from([1, 5]))
+    def change(self, at: int, key: str, priority: int) -> None:
+        if job_id := self._unordered(at):
+            (spec,) = self.run(self.shard.specs([job_id]))
+            assert spec is not None
+            job = self._records().jobs[job_id]
+            new = new_job(lane_key=key, queue=job.queue, priority=priority, type=job.type)
+            self.run(self.shard.change([Change(job_id, spec, new.spec)]))
+
+    @rule(at=st.integers(0, 20))
+    def move(self, at: int) -> None:
+        if job_id := self._unordered(at):
+            (spec,) = self.run(self.shard.specs([job_id]))
+            assert spec is not None
+            new = new_job(lane_key="g=a", queue="two")
+            self.run(self.shard.move([Move(job_id, spec, new)], {}))
+
+    def _unordered(self, at: int) -> str | None:
+        """A job without an ordering key, whose turn nobody looks at."""
+        jobs = sorted(job_id for job_id, job in self._records().jobs.items() if "o=" not in job.key)
+        return jobs[at % len(jobs)] if jobs else None
 
     @rule(ms=st.sampled_from([1, 100, 500, 1_000]))
     def time_passes(self, ms: int) -> None:
@@ -184,6 +217,7 @@ class GateMachine(RuleBasedStateMachine):
     @rule()
     def nothing_that_may_run_is_left_behind(self) -> None:
         """All fetch as long as there is anything to be had; what still waits then has a reason."""
+        self.run(self.shard.promote())
         # what one of them opens may be for the other
         for member in (self.worker, "solo") * 3:
             for _ in range(30):

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Cancels jobs: those not started are cancelled at once, for a running one its worker is told.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers shelves
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers shelves grouped
 -- ARGV: most cancelled kept, facts (JSON members for the history), then ids
 -- Returns: for each id: 'missing', 'cancelled' (now), 'asked' (running; its worker is told), or the letter of the state
 --          it has ended in
 -- Moves: waiting, delayed, blocked → cancelled; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates place unstarted gone remove shelf ended
 
 local most, facts = tonumber(ARGV[3]), ARGV[4]
 local reply, records, undelayed, asked, seen = {}, {}, {}, {}, {}
@@ -28,6 +28,7 @@ local function cancel(id)
   run.holds = let_go(holds_of(spec, run), id, 'x')
   if run.state == 'd' then undelayed[#undelayed + 1] = id end
   count(run.state, run.queue, -1)
+  leave_group(spec)
   run.state, run.finished, run.holder = 'x', now, ''
   remember_note(run, 'cancelled_at', facts)
   records[#records + 1], records[#records + 2] = id, write_run(run)
@@ -57,6 +58,7 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 write_tellings()
 return reply

@@ -1,12 +1,12 @@
 #!lua
 -- Changes jobs that have not started: what they are (their specs), and when they may run.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers expiring
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers expiring grouped
 -- ARGV: for each job: id, SHA-1 of its spec without version and time as the caller read it ('' if that is not asked),
 --       its new spec without them ('' as it is), when it may run ('' as it is, 'now', '+ms' from now, 'ms' at)
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'done', or the letter of the state it
 --          is in and that does not allow it
 -- Moves: delayed → waiting; waiting → delayed; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits
+-- include: head spec run count wake delay rules groups unique gates place unstarted limits
 
 local STAMP = 9
 local reply, specs, records, undelayed = {}, {}, {}, {}
@@ -23,6 +23,7 @@ local function change(id, check, rest, due)
     if redis.sha1hex(here) ~= check then return 'stale' end
     changed = string.sub(spec, 1, STAMP) .. rest
     specs[#specs + 1], specs[#specs + 2] = id, changed
+    regroup(spec, changed)
   end
   local when = tonumber(due)
   if due == 'now' then when = now elseif string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) end
@@ -77,5 +78,6 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 return reply

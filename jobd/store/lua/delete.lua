@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Removes jobs, and all that is known of them. The worker of one that runs is told to stop it.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers grouped
 -- ARGV: letters of the states in which they may be removed, then ids
 -- Returns: for each id: 'missing', 'gone' (now, or lately), or the letter of the state it is in and stays in
 -- Moves: waiting, delayed, blocked, active, completed, failed, cancelled → gone; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted gone remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates place unstarted gone remove shelf ended
 
 local allowed = ARGV[3]
 local reply, ids, undelayed, left, stopped, left_by, seen = {}, {}, {}, {}, {}, {}, {}
@@ -24,6 +24,7 @@ local function delete(id)
     left_by[queue] = true
   elseif run.state == 'w' or run.state == 'd' or run.state == 'b' then
     let_go(holds_of(spec, run), id, '-')
+    leave_group(spec)
     tell(id)
     if run.state == 'd' then undelayed[#undelayed + 1] = id end
   else
@@ -60,6 +61,7 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 write_tellings()
 return reply

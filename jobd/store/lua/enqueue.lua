@@ -1,15 +1,16 @@
 #!lua
 -- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
 -- the server has no memory for them.
--- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates opens uniques periods followers expiring answers answered
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates opens uniques periods followers expiring answers answered grouped
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       the name under which the answer is kept ('' if it is not; that of a batch is kept by commit.lua), digest of the
 --       request, place of each job in the answer (with ',' between), then as in intake.lua
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
---          {'unique', position, id} if one refuses all, {'full', queue, its size, how many are in it} if a queue does,
+--          {'unique', position, id} if one refuses all, {'full', queue, its size, how many are in it} if a queue
+--          does, with the group behind if one of its groups does,
 --          {'expired', '1' if this is a repeat}, or what was answered under that name before, as in lib/answers.lua
 -- Moves: – → waiting, delayed, blocked; waiting → delayed; delayed → waiting; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake answers
+-- include: head spec run count wake delay rules groups unique gates place unstarted limits gone claim intake answers
 
 -- A queue that would come over its size by what has been read: nothing is taken in then.
 local function full_queue()
@@ -42,7 +43,7 @@ if list then touch(list) end
 local state = stage and redis.call('HGET', stages_key, stage)
 take_in(11, nil, stage, since)
 if incoming.refused then return incoming.refused end
-local full = full_queue()
+local full = full_queue() or full_group()
 if full then return full end
 reopen_freed({})
 
@@ -81,6 +82,7 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 if name ~= '' and not stage then keep_answer(name, digest, answer_in(places)) end
 return { 'ok', unpack(incoming.known) }

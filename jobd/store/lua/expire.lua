@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Ends jobs that wait although their time has passed, 500 at most. Those that run are ended by their workers.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers expiring shelves
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers expiring shelves grouped
 -- ARGV: most failed or cancelled kept, facts (JSON members for the history) for a job that has expired, for one past its
 --       deadline, for one that waited too long
 -- Returns: how many were looked at
 -- Moves: waiting, delayed → failed, cancelled; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates place unstarted limits gone remove shelf ended
 
 local most, facts = tonumber(ARGV[3]), { expires = ARGV[4], deadline = ARGV[5], queue = ARGV[6] }
 local LATER = 60000
@@ -19,6 +19,7 @@ local function expire(id, spec, run, why)
   over[#over + 1] = id
   if run.state == 'd' then undelayed[#undelayed + 1] = id end
   count(run.state, run.queue, -1)
+  leave_group(spec)
   run.state, run.finished, run.holder = why == 'expires' and 'x' or 'f', now, ''
   remember_note(run, 'expired_at', facts[why])
   records[#records + 1], records[#records + 2] = id, write_run(run)
@@ -59,6 +60,7 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 write_tellings()
 return #ids

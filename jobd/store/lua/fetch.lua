@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Hands waiting jobs to a worker, as many as it has free slots, in the order of service.
--- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers
+-- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers grouped
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms), the lines
 --       in the order in which they are served ('' by priority)
 -- Returns: {'ok', id, spec, run record, …}, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted deliver aside serve
+-- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside serve
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local given_order = ARGV[8] or ''
@@ -196,6 +196,7 @@ write_amended()
 write_opened()
 write_delays()
 write_counts()
+write_groups()
 local fields = { 'sequence', sequence, 'batch', table.concat(taken.ids, ' ') }
 if me[5] ~= types then
   fields[#fields + 1] = 'types'

@@ -1,13 +1,13 @@
 #!lua
 -- Moves jobs that have not started, or have failed: each ends as cancelled, and another is made in its place.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers expiring shelves
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers expiring shelves grouped
 -- ARGV: most cancelled kept, how many, for each: id, SHA-1 of its spec without version and time as the caller read it, id
 --       of the new one, facts (JSON members for the history); then the new ones, as in intake.lua, with the number of
 --       the old one as parent
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'moved', or the letter of the state
 --          it is in and stays in
 -- Moves: waiting, delayed, blocked, failed → cancelled; – → waiting, delayed; blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates place unstarted limits gone claim intake remove shelf ended
 
 local STAMP = 9
 local most, number = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -29,6 +29,7 @@ local function move(id, check, new_id, facts)
     touch(set)
     left[#left + 1] = { set = set, id = id }
   else
+    leave_group(spec)
     if run.state == 'd' then undelayed[#undelayed + 1] = id end
   end
   count(run.state, queue, -1)
@@ -66,6 +67,7 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 write_tellings()
 return reply

@@ -45,10 +45,10 @@ for _, name in ipairs(openings) do
     end
     if #groups < 20 then past[#past + 1] = name end
   else
-    reopen(name, 100)
+    local more = reopen(name, 100)
     -- a gate that is none any more lets all of them through
     local all = not rule_of(name) and not string.find(name, '^[cr]/')
-    if not (all and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
+    if not more and not (all and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
     if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
   end
 end

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time,
 -- or is to be given up before.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules pauses gated_gates opens uniques periods followers
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules pauses gated_gates opens uniques periods followers grouped
 -- ARGV: batch, '1' to give up one that is not committed
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
 -- Moves: blocked → waiting, delayed, gone
--- include: head spec run count wake delay rules unique gates place unstarted gone remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates place unstarted gone remove shelf ended
 
 local REMEMBERED = 60000
 local stage = ARGV[3]
@@ -32,6 +32,7 @@ if #ids > 0 then
       if unique ~= '' then leave_key(unique, id, comes_to) end
       count('b', queue, -1)
       if deadline then
+        count_group(queue, key, -1)
         given_up[#given_up + 1] = id
         tell(id)
       elseif comes_to == 'd' then
@@ -67,6 +68,7 @@ write_delays()
 write_places()
 write_amended()
 write_counts()
+write_groups()
 write_wakes()
 write_tellings()
 return left

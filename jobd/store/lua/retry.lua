@@ -1,11 +1,11 @@
 #!lua
 -- Runs ended jobs again, by hand: with all their attempts, and what is known of the earlier ones kept.
--- KEYS: jobs runs results counts ready ready_solo leases delayed rules pauses gated_gates opens uniques periods followers expiring
+-- KEYS: jobs runs results counts ready ready_solo leases delayed rules pauses gated_gates opens uniques periods followers expiring grouped
 -- ARGV: when this was first sent (ms) if it is a repeat, else '', then ids
 -- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), the letter of the state it is in and
 --          stays in, or 'unique <id>' of another job that has its unique key
 -- Moves: completed, failed, cancelled → waiting
--- include: head spec run count wake delay rules unique gates place unstarted limits claim shelf
+-- include: head spec run count wake delay rules groups unique gates place unstarted limits claim shelf
 
 local since = tonumber(ARGV[3])
 local reply, records, forget, ended, seen = {}, {}, {}, {}, {}
@@ -34,6 +34,7 @@ local function retry(id)
   forget[#forget + 1] = id
   count(run.state, queue, -1)
   count('w', queue, 1)
+  count_group(queue, key, 1)
   if run.state == 'c' then
     remember_attempt(run, run.finished, '"worker":"' .. run.holder .. '","outcome":"returned"')
   end
@@ -63,5 +64,6 @@ write_delays()
 write_places()
 write_amended()
 write_counts()
+write_groups()
 write_wakes()
 return reply

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates opens uniques periods followers expiring shelves
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates opens uniques periods followers expiring shelves grouped
 -- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
@@ -10,7 +10,7 @@
 --          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
 --        blocked → waiting, delayed
--- include: head spec run count wake delay rules unique gates place unstarted limits gone claim intake remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates place unstarted limits gone claim intake remove shelf ended
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
@@ -105,10 +105,15 @@ for j = 1, others do
     if state == 'd' then
       run.due = due_of(due)
       count('d', queue, 1)
+      if has(run, KEYED_RUN) then
+        local _, _, key = spec_place(redis.call('HGET', jobs_key, id))
+        count_group(queue, key, 1)
+      end
       delay(id, run.due)
     elseif state == 'w' then
       local _, priority, key = spec_place(redis.call('HGET', jobs_key, id))
       count('w', queue, 1)
+      count_group(queue, key, 1)
       place(line_of(queue, has(run, SUSPECT)), priority, id, true, key)
     else
       finish(id, queue, state, most_failed, is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id))
@@ -139,6 +144,7 @@ write_places()
 write_amended()
 write_opened()
 write_counts()
+write_groups()
 write_wakes()
 write_tellings()
 return reply

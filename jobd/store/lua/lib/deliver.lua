@@ -11,7 +11,9 @@ local function delivered(run, holder, holds, spec)
   run.deliveries = math.min(run.deliveries + 1, 65535)
   run.flags = bit.band(run.flags, bit.bnot(CANCEL_ASKED))
   run.holds = holds
-  if bit.band(string.byte(spec, 10), KEPT) ~= 0 then run.flags = bit.bor(run.flags, KEPT_ITSELF) end
+  local marks = string.byte(spec, 10)
+  if bit.band(marks, KEPT) ~= 0 then run.flags = bit.bor(run.flags, KEPT_ITSELF) end
+  if bit.band(marks, KEYED) ~= 0 then run.flags = bit.bor(run.flags, KEYED_RUN) end
   return write_run(run)
 end
 
@@ -19,7 +21,7 @@ end
 -- queue that take up nothing are the same. Returns the ids and their new run records, in turn. A job without a time
 -- limit has no deadline ('+inf').
 local function deliver(ids, specs, runs, holds, holder, margin)
-  local records, held, first, counted = {}, {}, {}, {}
+  local records, held, counted, first_plain, first_keyed = {}, {}, {}, {}, {}
   for i = 1, #ids do
     local run, head, record = runs[i], spec_head(specs[i]), nil
     local timeout, limited, queue = head.timeout, head.limited, head.queue
@@ -27,6 +29,7 @@ local function deliver(ids, specs, runs, holds, holder, margin)
     if run ~= queue then
       record = delivered(run, holder, holds[i], specs[i])
     elseif holds[i] == '' and not head.kept then
+      local first = head.keyed and first_keyed or first_plain
       record = first[queue] or delivered(new_run('w', queue), holder, '', specs[i])
       first[queue] = record
     else

@@ -80,6 +80,7 @@ local function take_in(at, parents, stage, since)
           if not met then
             specs[#specs + 1], specs[#specs + 2] = id, whole
             if state == usual then fresh = fresh + 1 else count(state, queue, 1) end
+            count_group(queue, lane_words, 1)
             if state == 'w' then
               place(queue, priority, id, spec_front(whole), lane_words)
             else

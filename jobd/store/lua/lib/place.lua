@@ -70,27 +70,46 @@ local function touch_gate(name)
   if groups_of(name) then touch(gated_key(groups_of(name))) end
 end
 
--- Reads: lets lanes that wait before a gate be served again, those that have waited longest first, `most` of them.
-local function reopen(name, most)
-  if opened[name] or most < 1 then return end
-  touch_gate(name)
-  local waiting = redis.call('ZRANGE', gated_key(name), 0, math.min(most, 100) - 1)
-  if #waiting == 0 then return end
-  opened[name] = true
-  for _, word in ipairs(waiting) do
-    local line, lane = string.match(word, '^(%S+) (.*)$')
-    local here = { gate = name, word = word, line = line, lane = lane }
-    if lane == '' then
-      redis.call('ZRANGE', lanes_key(line), 0, 0)
-    else
-      here.rank = rank(lane_priority(line, lane))
-      here.gated = is_gated(line)
-      redis.call('ZSCORE', lanes_key(line), lane)
-      touch(shut_key(line))
-    end
-    opened_order[#opened_order + 1] = here
-    choose_idle(line)
+-- Reads: lets a lane, or a line, that waits before a gate be served again. True if it can be, false if its line waits too.
+local function let_in(name, word, line, lane)
+  local here = { gate = name, word = word, line = line, lane = lane }
+  opened_order[#opened_order + 1] = here
+  if lane == '' then
+    redis.call('ZRANGE', lanes_key(line), 0, 0)
+  else
+    here.rank = rank(lane_priority(line, lane))
+    redis.call('ZSCORE', lanes_key(line), lane)
+    touch(shut_key(line))
+    if is_gated(line) then return false end
   end
+  choose_idle(line)
+  return true
+end
+
+-- Reads: lets lanes that wait before a gate be served again, those that have waited longest first: `most` of each line
+-- and type, as those of another one may have no worker that would take them. The place that is free is not lost to lanes
+-- whose line waits before the gate of its queue. True if more of them have to be looked at.
+local LOOKED = 100
+
+local function reopen(name, most)
+  if opened[name] or most < 1 then return false end
+  touch_gate(name)
+  local from, page, let, any = 0, math.max(10, math.min(most, LOOKED)), {}, false
+  while from < LOOKED and not any do
+    local waiting = redis.call('ZRANGE', gated_key(name), from, from + page - 1)
+    for _, word in ipairs(waiting) do
+      opened[name] = true
+      local line, lane = string.match(word, '^(%S+) (.*)$')
+      local class = line .. (string.match(lane, 't=[^;]*$') or '')
+      if (let[class] or 0) < most and let_in(name, word, line, lane) then
+        let[class] = (let[class] or 0) + 1
+        any = true
+      end
+    end
+    if #waiting < page then return false end
+    from = from + page
+  end
+  return not any
 end
 
 -- Writes: a lane, or a line, waits before a gate.
@@ -136,7 +155,7 @@ end
 local function reopen_freed(queues)
   read_freed()
   for _, here in ipairs(freed_order) do
-    if here.waited_for then reopen(here.name, here.count) end
+    if here.waited_for and reopen(here.name, here.count) then open_at(here.name, now) end
   end
   for queue in pairs(queues) do
     local rule = queue_rule(queue)

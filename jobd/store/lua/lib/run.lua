@@ -4,7 +4,7 @@
 --   length of holder B, length of queue B, holder (of a blocked job: its batch), queue,
 --   [length of holds H, holds,] history (JSON, a line for each past attempt or note)
 -- Holds, in a record that has any, are the places that the job takes up at gates, with spaces between (lib/gates.lua).
-local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND, KEPT_ITSELF = 1, 2, 4, 8, 16, 32, 64
+local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND, KEPT_ITSELF, KEYED_RUN = 1, 2, 4, 8, 16, 32, 64, 128
 local LONGEST_HISTORY = 65536
 
 local function read_run(raw)

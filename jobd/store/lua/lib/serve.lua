@@ -94,6 +94,7 @@ local function look(visit, id, spec, run)
     if knows(head.type) then left_over = visit.line end
     return
   end
+  count_group(head.queue, key, -1)
   local n = #taken.ids + 1
   taken.ids[n], taken.specs[n], taken.runs[n], taken.holds[n] = id, spec, run or head.queue, ''
   if #visit.gates > 0 then taken.holds[n] = pass(visit.gates, id, run and run.deliveries or 0) end
