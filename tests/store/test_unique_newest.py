@@ -136,6 +136,19 @@ async def test_a_turn_in_an_order_is_given_back_by_one_that_is_replaced(hands: H
     assert ids(await hands.fetch()) == ["b"]
 
 
+async def test_a_job_that_need_not_follow_any_more_is_served_where_the_one_before_it_has_just_left(
+    hands: Hands, whole: Callable[[], raw.Raw]
+) -> None:
+    (first,) = await hands.active(job("first", "key:s:wd:0"))
+    await hands.settle(done(first))
+    await hands.shard.retry(["first"])  # so that it has started, and gives the key up when it starts again
+    await hands.put(job("next", KEEP_LAST))
+    assert await hands.states("next") == [State.BLOCKED]
+    assert ids(await hands.fetch()) == ["first"]
+    whole()
+    assert ids(await hands.fetch()) == ["next"]
+
+
 # --- keep last -------------------------------------------------------------------------------------------------------
 
 

@@ -41,14 +41,14 @@ for _, name in ipairs(openings) do
     local groups = redis.call('ZRANGEBYSCORE', gated_key(name), '-inf', since, 'LIMIT', 0, 20)
     for _, group in ipairs(groups) do
       reopen(group, 100)
+      if is_open(group) and redis.call('ZCARD', gated_key(group)) > 100 then open_at(group, now) end
       seen_groups[#seen_groups + 1] = { list = name, group = group }
     end
     if #groups < 20 then past[#past + 1] = name end
   else
     local more = reopen(name, 100)
     -- a gate that is none any more lets all of them through
-    local all = not rule_of(name) and not string.find(name, '^[cr]/')
-    if not more and not (all and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
+    if not more and not (is_open(name) and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
     if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
   end
 end

@@ -144,6 +144,15 @@ local function gates_of(queue, key)
   return found, weight
 end
 
+-- Does nothing stop anybody before this gate any more? (Keys of jobs limit by themselves.)
+local function is_open(name)
+  local kind, queue = string.match(name, '^([gqt])/([^/]*)')
+  if not kind then return false end
+  local own, common = rule_of(name) or {}, kind == 'g' and queue_rule(queue) or {}
+  local paused = own.paused and (own.paused.until_ms or math.huge) > now
+  return not (paused or own.concurrency or own.rate or common.group_concurrency or common.group_rate)
+end
+
 -- How many jobs of a lane may pass all these, and the first gate that is closed; `first` is the job at its head.
 local function room_of(gates_here, first)
   local room, closed = math.huge, nil

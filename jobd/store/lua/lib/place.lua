@@ -94,22 +94,17 @@ local LOOKED = 100
 local function reopen(name, most)
   if opened[name] or most < 1 then return false end
   touch_gate(name)
-  local from, page, let, any = 0, math.max(10, math.min(most, LOOKED)), {}, false
-  while from < LOOKED and not any do
-    local waiting = redis.call('ZRANGE', gated_key(name), from, from + page - 1)
-    for _, word in ipairs(waiting) do
-      opened[name] = true
-      local line, lane = string.match(word, '^(%S+) (.*)$')
-      local class = line .. (string.match(lane, 't=[^;]*$') or '')
-      if (let[class] or 0) < most and let_in(name, word, line, lane) then
-        let[class] = (let[class] or 0) + 1
-        any = true
-      end
+  local waiting, let, any = redis.call('ZRANGE', gated_key(name), 0, LOOKED - 1), {}, false
+  for _, word in ipairs(waiting) do
+    opened[name] = true
+    local line, lane = string.match(word, '^(%S+) (.*)$')
+    local class = line .. (string.match(lane, 't=[^;]*$') or '')
+    if (let[class] or 0) < most and let_in(name, word, line, lane) then
+      let[class] = (let[class] or 0) + 1
+      any = true
     end
-    if #waiting < page then return false end
-    from = from + page
   end
-  return not any
+  return #waiting == LOOKED and not any
 end
 
 -- Writes: a lane, or a line, waits before a gate.
@@ -172,15 +167,14 @@ local function place_of(line, priority, front, lane_words)
     here = { line = line, lane = lane, key = key, back = {}, front = {} }
     here.fill = redis.call('LLEN', key) == 0
     here.gated = is_gated(line)
+    here.rank = rank(priority)
     if here.fill then
-      here.rank = rank(priority)
       redis.call('ZSCORE', lanes_key(line), lane)
     elseif front and string.sub(lane, 1, 1) == '*' then
       -- the turn of its order is its own: it opens the lane that waits for that
       local queue, turn = queue_of(line), string.match(lane, 'o=([^;]*)')
       local name = 'o/' .. plain(queue) .. '/' .. turn
       here.turn = redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) and name
-      here.rank = rank(priority)
       redis.call('ZSCORE', lanes_key(line), lane)
       touch(shut_key(line))
     end

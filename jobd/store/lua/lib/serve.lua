@@ -197,7 +197,7 @@ local function end_visits()
   for _, here in ipairs(gate_order) do
     if here.paused_until then
       open_at(here.name, here.paused_until)
-    elseif here.rate and here.room == 0 and here.free == here.taken then
+    elseif here.rate and here.room == 0 and here.free <= here.taken then
       open_at(here.name, opens_at(here))
     end
   end
@@ -218,6 +218,8 @@ local function write_visits()
       write_gated(visit.closed.name, visit.line, '')
     elseif visit.used >= visit.length + standing_aside(visit.list) then
       here.gone[#here.gone + 1] = visit.lane
+      -- what comes to stand in it (lib/place.lua) does so in an empty one
+      if places[visit.list] then places[visit.list].fill = true end
     elseif visit.closed then
       here.gone[#here.gone + 1] = visit.lane
       write_gated(visit.closed.name, visit.line, visit.lane)

@@ -1,0 +1,127 @@
+"""Gates that open: whatever waits before one comes when it may, whoever else waits there and however many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobd.store import link
+from tests.store.hands import Hands, done, ids, new_job
+from tests.store.strict_scripts import strict
+
+pytestmark = [pytest.mark.requirement("3.2"), pytest.mark.requirement("2.11")]
+
+BOTH = ",noop,odd,"
+LONG_MS = 3_600_000
+
+
+@pytest.fixture(autouse=True)
+async def worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker; and every script is watched for whether it keeps the rule of keys."""
+    monkeypatch.setattr(link, "load", strict)
+    await hands.join("w1")
+
+
+async def fetched(hands: Hands, member: str = "w1", types: str = ",noop,") -> list[str]:
+    """What a worker gets that asks twice: what the first one opens may be for the second."""
+    return [job_id for _ in range(2) for job_id in ids(await hands.fetch(member, types=types))]
+
+
+async def everything(hands: Hands, member: str) -> int:
+    """How many jobs run when a scheduler and a worker do all there is to do."""
+    ran = 0
+    await hands.join(member)
+    for _ in range(10):
+        await hands.shard.promote()
+        batch = await hands.fetch(member, want=500)
+        await hands.settle(*map(done, batch), holder=member)
+        ran += len(batch)
+    return ran
+
+
+# --- what cannot run now keeps no place from others ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reason", ["paused", "served by nobody"])
+async def test_a_place_that_a_queue_cannot_use_is_for_other_queues_of_its_key(hands: Hands, reason: str) -> None:
+    (running,) = await hands.active(new_job("first", queue="one", lane_key="c=key:1"))
+    await hands.put(*[new_job(queue="one", lane_key=f"o={number};c=key:1") for number in range(20)])
+    assert await fetched(hands) == []
+    await hands.put(new_job("goes", queue="two", lane_key="c=key:1"))
+    assert await fetched(hands) == []
+    if reason == "paused":
+        await hands.shard.set_rule("q/one", {"paused": {"reason": "why"}})
+    await hands.settle(done(running))
+    worker = await hands.join("w2", *(["*"] if reason == "paused" else ["two"]))
+    assert await fetched(hands, worker) == ["goes"]
+
+
+async def test_a_place_that_a_type_cannot_use_is_for_other_types_of_its_key(hands: Hands) -> None:
+    await hands.put(new_job("odd", type="odd", priority=3, lane_key="c=key:1"))
+    assert await fetched(hands) == []  # nobody here knows it: it stands aside
+    (running,) = await hands.active(new_job("first", lane_key="c=key:1"))
+    await hands.join("w2")
+    assert await fetched(hands, "w2", BOTH) == []
+    await hands.put(new_job("goes", priority=7, lane_key="c=key:1"))
+    assert await fetched(hands) == []
+    await hands.settle(done(running))
+    assert await fetched(hands) == ["goes"]
+
+
+# --- rates that more have used than they allow now -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("before", "after"), [("10/60000", "2/60000"), ("10/60000/10", "10/60000/2")])
+async def test_a_rate_that_is_overdrawn_by_a_greater_one_opens_again(hands: Hands, before: str, after: str) -> None:
+    await hands.active(*[new_job(lane_key=f"r=key:{before}") for _ in range(5)])
+    await hands.put(new_job("late", lane_key=f"r=key:{after}"))
+    assert await fetched(hands) == []
+    hands.clock.forward(LONG_MS)
+    assert await everything(hands, "w2") == 1
+
+
+async def test_a_rate_that_is_lowered_opens_again(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"rate": {"n": 10, "ms": 60_000}})
+    await hands.active(*[new_job() for _ in range(5)])
+    await hands.shard.set_rule("q/default", {"rate": {"n": 2, "ms": 60_000}})
+    await hands.put(new_job("late"))
+    assert await fetched(hands) == []
+    hands.clock.forward(LONG_MS)
+    assert await everything(hands, "w2") == 1
+
+
+# --- many lanes before one gate --------------------------------------------------------------------------------------
+
+
+async def pause_of_a_type_ends(hands: Hands) -> None:
+    hands.clock.forward(LONG_MS)
+
+
+async def limit_of_a_group_ends(hands: Hands) -> None:
+    await hands.shard.set_rule("g/default/many", {"concurrency": None})
+
+
+async def limit_of_all_groups_ends(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"group_concurrency": None})
+
+
+@pytest.mark.parametrize(
+    ("gate", "rule", "ends"),
+    [
+        ("t/noop", {"paused": {"reason": "why", "until_ms": 1_800_000_010_000}}, pause_of_a_type_ends),
+        ("g/default/many", {"concurrency": 1, "weight": 2}, limit_of_a_group_ends),
+        ("q/default", {"group_concurrency": 1}, limit_of_all_groups_ends),
+    ],
+)
+async def test_all_lanes_come_when_a_gate_is_none_any_more(
+    hands: Hands, gate: str, rule: dict[str, Any], ends: Callable[[Hands], Any]
+) -> None:
+    await hands.shard.set_rule(gate, rule)
+    await hands.put(*[new_job(lane_key=f"g=many;o={number}") for number in range(250)])
+    ran = len(await hands.fetch("w1", want=500))
+    while (await hands.words("w1")) == ["wake"]:
+        assert await hands.fetch("w1", want=500) == []
+    await ends(hands)
+    assert ran + await everything(hands, "w2") == 250
