@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 from jobd.control.filters import JobFilter
 from jobd.control.limits import LimitControl
 from jobd.control.queues import QueueControl
+from jobd.control.reports import ReportControl
 from jobd.control.unique import UniqueControl
 from jobd.control.why import WhyControl
 from jobd.domain.levels import Levels
@@ -38,7 +39,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(QueueControl, LimitControl, UniqueControl, WhyControl):
+class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(

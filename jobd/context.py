@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, Unpack, cast, overload
 
@@ -17,7 +16,7 @@ from jobd.errors import LeaseLost, OptionError
 from jobd.handle import JobHandle
 from jobd.intake import Request
 from jobd.joblog import JobLog
-from jobd.store.codec import members
+from jobd.store.reports import progress_words
 from jobd.store.shard import BATCH_BYTES, DEADLINE_MARGIN_MS
 
 if TYPE_CHECKING:
@@ -120,12 +119,7 @@ class Context:
     async def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
         """Says how far the work is. Raises OptionError for what is no finite number, and LeaseLost if this attempt does
         not hold the job any more."""
-        said: dict[str, Any] = {"done": _finite("done", done)}
-        if total is not None:
-            said["total"] = _finite("total", total)
-        if message is not None:
-            said["message"] = message[:1_000]
-        await self._say("progress", members(said))
+        await self._say("progress", progress_words(done, total, message))
         limits = self.limits
         if limits is not None and limits.heartbeat_ms:
             limits.beat()
@@ -221,13 +215,6 @@ class Context:
     async def _say(self, what: str, words: bytes | int) -> None:
         if not await self._shard.say(self.delivery, what, words):
             raise LeaseLost(f"job {self.delivery.id} is not in the hands of this attempt any more; stop working on it")
-
-
-def _finite(name: str, value: float) -> float:
-    # whoever reads the job reckons with it
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise OptionError(f"progress: {name} is {value!r}, not a finite number")
-    return value
 
 
 class SyncContext:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from jobd import log
 from jobd.errors import ClientClosed, StoreError
-from jobd.store.codec import members
+from jobd.store.reports import log_words, packed_fields
 
 if TYPE_CHECKING:
     from jobd.domain.delivery import Delivery
     from jobd.store.shard import Shard
 
-LONGEST_TEXT = 4_096
-LONGEST_FIELDS = 4_096
 _TAKEN = {"event", "level", "self", "timestamp"}
 """names that a line of the process log has a use for"""
 
@@ -58,11 +53,8 @@ class JobLog:
             await self._sending
 
     def _write(self, level: str, text: str, fields: Mapping[str, Any]) -> None:
-        fields, packed = _packed(fields)
-        said: dict[str, Any] = {"level": level, "text": _encodable(str(text)[:LONGEST_TEXT])}
-        if fields:
-            said["fields"] = orjson.Fragment(packed) if len(packed) <= LONGEST_FIELDS else {"cut": len(packed)}
-        self._lines.append(members(said))
+        fields, packed = packed_fields(fields)
+        self._lines.append(log_words(level, text, packed))
         getattr(self._process_log, level)(text, **({"fields": fields} if fields.keys() & _TAKEN else fields))
         # the handler may be in a thread of its own
         self._loop.call_soon_threadsafe(self._send_soon)
@@ -81,17 +73,3 @@ class JobLog:
                 self._process_log.warning(
                     "log lines could not be kept with the job", lines=len(lines), error=str(error)
                 )
-
-
-def _packed(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:
-    """The fields and their JSON. No handler fails by what it logs: what has no JSON becomes text."""
-    try:
-        return fields, orjson.dumps(fields, default=repr, option=orjson.OPT_NON_STR_KEYS)
-    except (TypeError, RecursionError):
-        # too large a number, a half of a character, a circle, an object that cannot even say what it is
-        worded = {_encodable(name): _encodable(reprlib.repr(value)) for name, value in fields.items()}
-        return worded, orjson.dumps(worded)
-
-
-def _encodable(text: str) -> str:
-    return text.encode(errors="replace").decode()

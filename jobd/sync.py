@@ -14,6 +14,7 @@ from jobd.control.sync import (
     SyncLimitControl,
     SyncOperationControl,
     SyncQueueControl,
+    SyncReportControl,
     SyncUniqueControl,
     SyncWhyControl,
 )
@@ -86,7 +87,13 @@ class SyncJobHandle(Generic[R]):
 
 
 class SyncClient(
-    SyncJobControl, SyncOperationControl, SyncQueueControl, SyncLimitControl, SyncUniqueControl, SyncWhyControl
+    SyncJobControl,
+    SyncOperationControl,
+    SyncQueueControl,
+    SyncLimitControl,
+    SyncUniqueControl,
+    SyncReportControl,
+    SyncWhyControl,
 ):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""

@@ -8,6 +8,7 @@ import click
 
 from jobd.cli.bulk import Chosen, for_many, job_filter
 from jobd.cli.job_edits import EDITS
+from jobd.cli.job_reports import REPORTS
 from jobd.cli.job_rows import JOB_COLUMNS, job_row
 from jobd.cli.job_sheet import LOG_COLUMNS, log_row, show_job
 from jobd.cli.noun_group import NounGroup
@@ -212,5 +213,5 @@ def logs(place: Place, screen: Screen, job_id: str) -> None:
     return screen.rows(LOG_COLUMNS, [log_row(line) for line in lines], none="it has logged nothing")
 
 
-for _name, _command in EDITS.items():
+for _name, _command in {**EDITS, **REPORTS}.items():
     jobs.add_command(_command, _name)

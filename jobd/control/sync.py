@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
@@ -154,6 +154,23 @@ class SyncQueueControl:
     def obliterate(self, queue: str, *, force: bool = False) -> int:
         """See Client.obliterate."""
         return self._run(partial(self._client.obliterate, queue, force=force))
+
+
+class SyncReportControl:
+    """The twin of ReportControl."""
+
+    _client: Client
+    _run: Runner
+
+    def set_progress(self, job_id: str, done: float, total: float | None = None, message: str | None = None) -> None:
+        """See Client.set_progress."""
+        self._run(self._client.set_progress, job_id, done, total, message)
+
+    def add_log(
+        self, job_id: str, text: str, *, level: str = "info", fields: Mapping[str, object] | None = None
+    ) -> None:
+        """See Client.add_log."""
+        self._run(partial(self._client.add_log, job_id, text, level=level, fields=fields))
 
 
 class SyncWhyControl:

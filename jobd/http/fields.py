@@ -79,6 +79,14 @@ class Fields:
             self._wrong(name, f"{error}; or a length of time such as 2h")
             return None
 
+    def object(self, name: str) -> dict[str, Any] | None:
+        """An object of named fields."""
+        value = self._take(name)
+        if value is None or isinstance(value, dict):
+            return value
+        self._wrong(name, f"this is {named(value)}, not an object of named fields")
+        return None
+
     def anything(self, name: str) -> Any:
         """Whatever it is."""
         return self._take(name)

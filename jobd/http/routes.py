@@ -19,6 +19,7 @@ from jobd.http import (
     listing,
     operations,
     queues,
+    reports,
     unique_keys,
     workers,
 )
@@ -107,6 +108,10 @@ ROUTES: tuple[Route, ...] = (
     get("/api/v1/jobs/{id}/attempts", jobs.show_attempts),
     get("/api/v1/jobs/{id}/logs", jobs.show_logs),
     get("/api/v1/jobs/{id}/why", jobs.show_why),
+    post(
+        "/api/v1/jobs/{id}/progress", reports.set_progress, needs=Permission.CONTROL, body=Body.REQUIRED, gives=(204,)
+    ),
+    post("/api/v1/jobs/{id}/logs", reports.add_log, needs=Permission.CONTROL, body=Body.REQUIRED, gives=(204,)),
     post("/api/v1/jobs/{id}/cancel", jobs.cancel, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(200, 202)),
     post("/api/v1/jobs/{id}/retry", jobs.retry, needs=Permission.CONTROL, body=Body.OPTIONAL),
     patch("/api/v1/jobs/{id}", job_edits.change, needs=Permission.CONTROL),

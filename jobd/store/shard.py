@@ -22,6 +22,7 @@ from jobd.store.intake_words import grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, call
 from jobd.store.once import AnsweredBefore, Once
+from jobd.store.reports import Reports
 from jobd.store.retention import Retention as Retention
 from jobd.store.rules import Rules
 from jobd.store.scripts import load
@@ -41,7 +42,7 @@ DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
 
 
-class Shard(Edits, Rules, UniqueKeys):
+class Shard(Edits, Rules, UniqueKeys, Reports):
     """One shard of the store."""
 
     def __init__(
@@ -276,14 +277,6 @@ class Shard(Edits, Rules, UniqueKeys):
                 )
             )
         return lost, int(reply[1]), reply[2] == 1
-
-    async def say(self, delivery: Delivery, what: str, words: bytes | int) -> bool:
-        """Progress, a log line (`words` are members of JSON) or a heartbeat (`words` is the new deadline, in
-        milliseconds from now) of a running job. False if the delivery does not hold it any more."""
-        whose = (delivery.id, delivery.holder, delivery.fence)
-        if what == "heartbeat":
-            return int(await self._run("extend", *whose, words)) == 1
-        return int(await self._run("say", *whose, what, words)) == 1
 
     # --- time passes ---------------------------------------------------------------------------------------------
 

@@ -63,3 +63,19 @@ def test_jobs_are_deleted_unless_they_run(cli: Cli, enqueue: Enqueue, client: Sy
     except JobNotFound:
         return
     raise AssertionError("it is still there")
+
+
+def test_a_script_speaks_for_the_job_that_started_it(
+    cli: Cli, enqueue: Enqueue, client: SyncClient, worker: HandWorker
+) -> None:
+    enqueue("one")
+    assert cli("jobs", "note", "one", "too early").exit_code == 5
+    worker.take("paint")
+    assert cli("jobs", "progress", "one", "30", "--total", "120", "--message", "the wall").exit_code == 0
+    progress = client.progress("one")
+    assert progress is not None
+    assert (progress.percent, progress.message) == (25, "the wall")
+    assert cli("jobs", "note", "one", "wet", "--level", "warning", "coats:=2").exit_code == 0
+    (line,) = client.logs("one")
+    assert (line.level, line.text, line.fields) == ("warning", "wet", {"coats": 2})
+    assert cli("jobs", "note", "one", "wet", "--level", "loud").exit_code == 2

@@ -110,3 +110,29 @@ async def test_a_job_is_removed_and_removing_it_again_is_fine(api: Api, hand: Ha
         assert (reply.status, reply.text) == (204, b"")
     assert (await api.get("/api/v1/jobs/a")).status == 404
     assert (await api.delete("/api/v1/jobs/nobody")).status == 404
+
+
+async def test_others_than_its_handler_speak_for_a_running_job(api: Api, hand: Hand) -> None:
+    await api.enqueue(id="a")
+    assert (await api.post("/api/v1/jobs/a/progress", {"done": 1})).status == 409
+    await hand.take()
+    assert (await api.post("/api/v1/jobs/a/progress", {"done": 1, "total": 2, "message": "half"})).status == 204
+    progress = (await api.get("/api/v1/jobs/a/progress")).body["progress"]
+    assert (progress["done"], progress["total"], progress["message"]) == (1, 2, "half")
+    line = {"text": "hot", "level": "warning", "fields": {"degrees": 90}}
+    assert (await api.post("/api/v1/jobs/a/logs", line)).status == 204
+    (told,) = (await api.get("/api/v1/jobs/a/logs")).body["data"]
+    assert {name: told[name] for name in line} == line
+    assert told["attempt"] == 1
+    for path, body, pointer in (
+        ("progress", {"done": "x"}, "/done"),
+        ("progress", {}, "/done"),
+        ("progress", {"done": 1, "total": "x"}, "/total"),
+        ("logs", {"level": "info"}, "/text"),
+        ("logs", {"text": "x", "level": "loud"}, "/level"),
+        ("logs", {"text": "x", "fields": 5}, "/fields"),
+        ("logs", {"text": "x", "nix": 5}, "/nix"),
+    ):
+        reply = await api.post(f"/api/v1/jobs/a/{path}", body)
+        assert (reply.status, [fault["pointer"] for fault in reply.body["errors"]]) == (422, [pointer])
+    assert (await api.post("/api/v1/jobs/none/logs", {"text": "x"})).status == 404

@@ -127,6 +127,12 @@ async def ask_edits(ask: Callable[..., Awaitable[None]]) -> None:
         await ask("POST", f"/api/v1/jobs/edited/{verb}", body, f"/api/v1/jobs/{{id}}/{verb}")
 
 
+async def ask_reports(ask: Callable[..., Awaitable[None]], running: str) -> None:
+    """What is said of a job from outside."""
+    for what, body in (("progress", {"done": 1}), ("logs", {"text": "x"})):
+        await ask("POST", f"/api/v1/jobs/{running}/{what}", body, f"/api/v1/jobs/{{id}}/{what}")
+
+
 async def ask_aliases(ask: Callable[..., Awaitable[None]], api: Api, hand: Hand) -> None:
     """Those of the admin API of queues."""
     base = "/api/queues/{queue}"
@@ -162,7 +168,7 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
     for _ in range(2):
         await ask("POST", "/api/v1/jobs/batch", {"jobs": [{"type": "anything", "id": "batched"}]})
     await hand.complete(await hand.take())
-    await hand.take()
+    await ask_reports(ask, (await hand.take()).id)
     for job_id in ("batched", "from1"):
         await ask("POST", f"/api/v1/jobs/{job_id}/cancel", None, "/api/v1/jobs/{id}/cancel")
     await ask("POST", "/api/v1/jobs/from3/retry", None, "/api/v1/jobs/{id}/retry")
