@@ -15,12 +15,13 @@ from typing import Any
 import anyio
 from redis.asyncio import Redis
 
+from jobd.store.datadir import DataDir
 from jobd.store.embedded import EmbeddedServer
 
 PATIENCE_S = 20.0
 """more than anything here takes, on a machine with other work to do"""
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 
 Facts = dict[str, Any]
 
@@ -59,7 +60,7 @@ async def hosting(data_dir: Path, **options: Any) -> AsyncIterator[Host]:
 
 
 class HostProcess:
-    """The program `embedded_host`, listened to line by line."""
+    """The program `host_program`, listened to line by line."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -90,7 +91,7 @@ class HostProcess:
 async def host_process(data_dir: Path) -> AsyncIterator[HostProcess]:
     """An embedded server in a process of its own, killed at the end if it still lives."""
     pipe = asyncio.subprocess.PIPE
-    command = [sys.executable, "-m", "tests.store.embedded_host", str(data_dir)]
+    command = [sys.executable, "-m", "tests.store.embedded.host_program", str(data_dir)]
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=PROJECT)
     try:
         yield HostProcess(process)
@@ -121,3 +122,36 @@ async def killed_at_the_end(pid: int) -> AsyncIterator[None]:
     finally:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def written(data: DataDir) -> Path:
+    """The file to which the server appends."""
+    return data.appended / "appendonly.aof.1.incr.aof"
+
+
+def nobody_holds(data: DataDir) -> bool:
+    """Are both locks free, so that neither a jobd nor a server is left?"""
+    held = [lock.try_acquire() for lock in (data.owner_lock, data.server_lock)]
+    data.owner_lock.release()
+    data.server_lock.release()
+    return all(held)
+
+
+async def until_nobody_holds(data: DataDir) -> None:
+    """Wait until neither a jobd nor a server is left."""
+    with anyio.fail_after(PATIENCE_S):
+        for lock in (data.owner_lock, data.server_lock):
+            await lock.acquire()
+            lock.release()
+
+
+async def put(url: str, **values: str) -> None:
+    async with client_of(url) as client:
+        await client.mset(values)
+
+
+async def value(url: str, key: str) -> str | None:
+    async with client_of(url) as client:
+        found = await client.get(key)
+        assert found is None or isinstance(found, str)
+        return found
