@@ -14,7 +14,7 @@ from jobd.errors import OptionError
 MOST = 10_000_000
 EXAMPLES = '10 (the last ten), "7d" (that long), "1000 for 7d", 0 or "none", "all"'
 _TEXT = re.compile(
-    r"\s*(?:(?:last\s+)?(?P<count>\d{1,8}))?\s*(?:\bfor\b|,)?\s*(?P<age>\d[\d.smhdw\s]*[smhdw])?\s*", re.ASCII
+    r"\s*(?:(?:last\s+)?(?P<count>\d{1,8})(?![\d.]))?\s*(?:\bfor\b|,)?\s*(?P<age>\d[\d.smhdw\s]*[smhdw])?\s*", re.ASCII
 )
 _FIELDS = frozenset({"count", "age_ms"})
 

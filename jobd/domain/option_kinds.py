@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from jobd.domain.backoff import WORDS, Backoff
 from jobd.domain.calendar import parse_time
-from jobd.domain.duration import milliseconds
+from jobd.domain.duration import LONGEST_MS, milliseconds
 from jobd.domain.keep import Keep
 from jobd.domain.lane_key import check_key
 from jobd.domain.names import check_queue_name
 from jobd.domain.plain_json import from_json, named
-from jobd.domain.priority import parse_priority
+from jobd.domain.priority import NAMES, parse_priority
 from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
 from jobd.domain.when import When
@@ -29,6 +29,20 @@ _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 Read = Callable[[Any, str], Any]
 """from a value and the name of the option, for messages; raises OptionError"""
+
+
+_OBJECT: Mapping[str, Any] = {"type": "object"}
+
+
+def _text(pattern: str, *examples: str) -> Mapping[str, Any]:
+    return {"type": "string", "pattern": pattern, "examples": list(examples)}
+
+
+_A_DURATION = _text(r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d|w)\s*)+$", "5s", "1h30m")
+
+
+def _any_of(*schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"anyOf": list(schemas)}
 
 
 def _unchanged(value: Any) -> Any:
@@ -55,6 +69,8 @@ class Kind:
     """how the name of its field in JSON ends"""
     many: Literal["", "words", "fields"] = ""
     """on the command line it is given piece by piece: words, or `key=value`"""
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    """JSON Schema of what `from_json` takes, for the description of the API; it may allow more"""
 
 
 # --- names, numbers, texts -----------------------------------------------------------------------------------------
@@ -64,7 +80,8 @@ def _queue_name(value: Any, name: str) -> str:
     return check_queue_name(value, option=name)
 
 
-QUEUE_NAME = Kind(metavar="NAME", parse=_queue_name, from_json=_queue_name, from_text=_queue_name)
+_QUEUE = _text("^[a-z0-9][a-z0-9_-]{0,127}$")
+QUEUE_NAME = Kind(metavar="NAME", parse=_queue_name, from_json=_queue_name, from_text=_queue_name, schema=_QUEUE)
 
 
 def _priority(value: Any, name: str) -> int:
@@ -77,7 +94,13 @@ def _priority_in_json(value: Any, name: str) -> int:
     return parse_priority(value, name=name)
 
 
-PRIORITY = Kind(metavar="1-10|NAME", parse=_priority, from_json=_priority_in_json, from_text=_priority)
+PRIORITY = Kind(
+    metavar="1-10|NAME",
+    parse=_priority,
+    from_json=_priority_in_json,
+    from_text=_priority,
+    schema=_any_of({"type": "integer", "minimum": 1, "maximum": 10}, {"type": "string", "examples": list(NAMES)}),
+)
 
 
 def whole(least: int, most: int) -> Kind:
@@ -91,10 +114,13 @@ def whole(least: int, most: int) -> Kind:
     def from_text(text: Any, name: str) -> int:
         return parse(int(text) if _WHOLE_NUMBER.fullmatch(text.strip()) else text, name)
 
-    return Kind(metavar="N", parse=parse, from_json=parse, from_text=from_text)
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return Kind(metavar="N", parse=parse, from_json=parse, from_text=from_text, schema=schema)
 
 
-KEY = Kind(metavar="KEY", parse=check_key, from_json=check_key, from_text=check_key)
+KEY = Kind(
+    metavar="KEY", parse=check_key, from_json=check_key, from_text=check_key, schema={"type": "string", "minLength": 1}
+)
 
 
 def _yes(value: Any, name: str) -> bool:
@@ -108,7 +134,7 @@ def _yes_in_text(text: Any, name: str) -> bool:
     return _yes(words.get(text.strip().lower(), text), name)
 
 
-YES = Kind(metavar="true|false", parse=_yes, from_json=_yes, from_text=_yes_in_text)
+YES = Kind(metavar="true|false", parse=_yes, from_json=_yes, from_text=_yes_in_text, schema={"type": "boolean"})
 KEEP = Kind(
     metavar="N|DURATION|N for DURATION",
     parse=Keep.parse,
@@ -116,6 +142,7 @@ KEEP = Kind(
     from_text=lambda text, name: Keep.parse(int(text) if _WHOLE_NUMBER.fullmatch(str(text).strip()) else text, name),
     to_json=Keep.to_json,
     from_record=Keep.parse,
+    schema=_any_of({"type": "integer", "minimum": 0}, {"type": "string"}, _OBJECT),
 )
 
 
@@ -127,7 +154,8 @@ def one_of(*words: str) -> Kind:
             raise OptionError(f"{name}: {value!r} is not one of {', '.join(words)}")
         return value.strip().lower()
 
-    return Kind(metavar="|".join(words), parse=parse, from_json=parse, from_text=parse)
+    schema = {"type": "string", "examples": list(words)}
+    return Kind(metavar="|".join(words), parse=parse, from_json=parse, from_text=parse, schema=schema)
 
 
 RATE = Kind(
@@ -137,6 +165,7 @@ RATE = Kind(
     from_text=Rate.parse,
     to_json=Rate.to_json,
     from_record=Rate.parse,
+    schema=_any_of({"type": "string", "pattern": "^\\s*[0-9]+\\s*/", "examples": ["100/1m"]}, _OBJECT),
 )
 
 
@@ -155,7 +184,8 @@ def duration(*, least: int = 0) -> Kind:
     def from_text(text: Any, name: str) -> int:
         return parse(seconds_or_text(text), name)
 
-    return Kind(metavar="DURATION", parse=parse, from_json=in_json, from_text=from_text, unit="_ms")
+    schema = _any_of({"type": "integer", "minimum": least, "maximum": LONGEST_MS}, _A_DURATION)
+    return Kind(metavar="DURATION", parse=parse, from_json=in_json, from_text=from_text, unit="_ms", schema=schema)
 
 
 def _milliseconds_in_json(value: Any, least: int = 0) -> int:
@@ -207,7 +237,13 @@ def moment_in_text(text: str, name: str) -> datetime:
     return moment
 
 
-MOMENT = Kind(metavar="TIME", parse=_moment, from_json=_moment_in_json, from_text=_moment_in_text)
+MOMENT = Kind(
+    metavar="TIME",
+    parse=_moment,
+    from_json=_moment_in_json,
+    from_text=_moment_in_text,
+    schema=_text("^[0-9]{4}-", "2026-01-31T08:00:00Z"),
+)
 
 
 def _when(value: Any, name: str) -> When:
@@ -225,6 +261,7 @@ WHEN = Kind(
     from_text=_when_in_text,
     to_json=When.to_json,
     from_record=lambda text: When.from_text(text, "time"),
+    schema=_text("^\\s*[0-9]", "10m", "2026-01-31T08:00:00Z"),
 )
 
 
@@ -267,6 +304,7 @@ BACKOFF = Kind(
     from_text=_backoff_in_text,
     to_json=Backoff.to_json,
     from_record=Backoff.parse,
+    schema=_any_of({"type": "string", "examples": ["10s", *WORDS]}, {"type": "array", "minItems": 1}, _OBJECT),
 )
 
 
@@ -296,6 +334,7 @@ UNIQUE = Kind(
     from_text=_unique_in_text,
     to_json=lambda unique: unique and unique.to_json(),
     from_record=Unique.from_record,
+    schema=_any_of({"type": "boolean"}, {"type": "string", "minLength": 1}, {"type": "array"}, _OBJECT),
 )
 
 
@@ -334,6 +373,7 @@ TAGS = Kind(
     to_json=list,
     from_record=tuple,
     many="words",
+    schema={"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_TAG}},
 )
 
 
@@ -347,4 +387,12 @@ def _facts_in_text(text: Any, name: str) -> Mapping[str, Any]:
     return _facts(from_json(text.encode()), name)
 
 
-FACTS = Kind(metavar="KEY=TEXT", parse=_facts, from_json=_facts, from_text=_facts_in_text, to_json=dict, many="fields")
+FACTS = Kind(
+    metavar="KEY=TEXT",
+    parse=_facts,
+    from_json=_facts,
+    from_text=_facts_in_text,
+    to_json=dict,
+    many="fields",
+    schema=_OBJECT,
+)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from jobd.domain.duration import Duration, milliseconds, spoken
+from jobd.domain.duration import LONGEST_MS, Duration, milliseconds, spoken
 from jobd.errors import OptionError
 
 MOST = 100_000
@@ -45,7 +45,7 @@ class Rate:
                 return cls.of(int(count), per, burst=int(burst) if burst else None)
             if isinstance(value, Mapping) and {"count", "per_ms"} <= value.keys() <= _FIELDS:
                 per_ms = value["per_ms"]
-                if isinstance(per_ms, int) and not isinstance(per_ms, bool):
+                if isinstance(per_ms, int) and not isinstance(per_ms, bool) and per_ms <= LONGEST_MS:
                     return cls.of(value["count"], per_ms / 1_000, burst=value.get("burst"))
         except OptionError as error:
             raise OptionError(f"{name}: {str(error).removeprefix('rate: ')}") from None

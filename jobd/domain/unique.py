@@ -9,7 +9,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Literal, Self, cast, get_args
 
-from jobd.domain.duration import Duration, milliseconds
+from jobd.domain.duration import LONGEST_MS, Duration, milliseconds
 from jobd.domain.names import same_name
 from jobd.domain.plain_json import sorted_json
 from jobd.domain.state import UNSTARTED, State, parse_states
@@ -111,6 +111,8 @@ class Unique:
         if "period_ms" in parts and "period" in parts:
             raise OptionError("unique: period and period_ms say the same in two ways; give one")
         if isinstance(ms := parts.get("period_ms"), int) and not isinstance(ms, bool):
+            if ms > LONGEST_MS:
+                raise OptionError(f"unique.period_ms: {ms} milliseconds are more than ten years")
             given["period"] = ms / 1_000
         return cls(**given)
 
@@ -194,10 +196,10 @@ def _checked_key(key: object) -> str:
 def _checked_fields(names: object) -> tuple[str, ...]:
     if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
         raise OptionError(f"unique.fields: {names!r} is not a list of names of fields")
-    listed = tuple(dict.fromkeys(names))
+    listed = list(names)
     if not 0 < len(listed) <= MOST_FIELDS or not all(isinstance(name, str) for name in listed):
-        raise OptionError(f"unique.fields: give 1 to {MOST_FIELDS} names of fields, not {list(listed)!r}")
-    return listed
+        raise OptionError(f"unique.fields: give 1 to {MOST_FIELDS} names of fields, not {listed!r}")
+    return tuple(dict.fromkeys(listed))
 
 
 def _states_of_mode(mode: Mode) -> frozenset[State] | None:

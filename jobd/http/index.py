@@ -17,6 +17,7 @@ async def show_index(_: web.Request) -> web.Response:
                 "queues": "/api/v1/queues",
                 "types": "/api/v1/types",
                 "workers": "/api/v1/workers",
+                "description": "/api/v1/openapi.json",
                 "live": "/livez",
                 "ready": "/readyz",
             },

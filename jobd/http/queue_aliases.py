@@ -56,6 +56,7 @@ def listing_of(state: State) -> Any:
         page = await client_of(request).list(queue=queue.name, status=state.value, limit=_MOST)
         return answer(page_to_json(page.jobs, limit=_MOST, cursor=None, scanned=page.scanned, complete=page.complete))
 
+    list_some.__doc__ = f"The first {_MOST} {state} jobs of a queue."
     return list_some
 
 

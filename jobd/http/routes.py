@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,7 @@ from jobd.http import (
     jobs,
     limits,
     listing,
+    openapi,
     operations,
     queues,
     reports,
@@ -61,11 +63,13 @@ class Route:
     body: Body
     gives: tuple[int, ...]
     """the statuses of its successes"""
+    about: str
+    """what it does, in a sentence"""
 
 
 def get(path: str, handler: Handler, *, needs: Permission = Permission.READ, gives: tuple[int, ...] = (200,)) -> Route:
     """A route that looks."""
-    return Route("GET", path, handler, needs, Body.NONE, gives)
+    return Route("GET", path, handler, needs, Body.NONE, gives, _about(handler))
 
 
 def post(path: str, taker: Taker, *, needs: Permission, body: Body, gives: tuple[int, ...] = (200,)) -> Route:
@@ -75,12 +79,12 @@ def post(path: str, taker: Taker, *, needs: Permission, body: Body, gives: tuple
     async def handler(request: web.Request) -> web.Response:
         return await taker(request, await read_object(request, required=required))
 
-    return Route("POST", path, handler, needs, body, gives)
+    return Route("POST", path, handler, needs, body, gives, _about(taker))
 
 
 def delete(path: str, handler: Handler, *, needs: Permission, gives: tuple[int, ...]) -> Route:
     """A route that removes what it names."""
-    return Route("DELETE", path, handler, needs, Body.NONE, gives)
+    return Route("DELETE", path, handler, needs, Body.NONE, gives, _about(handler))
 
 
 def patch(path: str, taker: Taker, *, needs: Permission) -> Route:
@@ -89,7 +93,11 @@ def patch(path: str, taker: Taker, *, needs: Permission) -> Route:
     async def handler(request: web.Request) -> web.Response:
         return await taker(request, await read_object(request, required=True))
 
-    return Route("PATCH", path, handler, needs, Body.REQUIRED, (200,))
+    return Route("PATCH", path, handler, needs, Body.REQUIRED, (200,), _about(taker))
+
+
+def _about(handler: Callable[..., Awaitable[web.Response]]) -> str:
+    return inspect.cleandoc(handler.__doc__ or "").partition("\n\n")[0].replace("\n", " ")
 
 
 _DONE = (200, 202)
@@ -98,6 +106,7 @@ ROUTES: tuple[Route, ...] = (
     get("/", index.show_index),
     get("/livez", health.livez, needs=Permission.NONE),
     get("/readyz", health.readyz, needs=Permission.NONE),
+    get(openapi.PATH, openapi.show_description),
     post("/api/v1/jobs", jobs.create, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200, 204)),
     post("/api/v1/jobs/batch", jobs.create_many, needs=Permission.ENQUEUE, body=Body.REQUIRED, gives=(201, 200)),
     get("/api/v1/jobs", listing.list_jobs),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+from importlib.metadata import version
 from typing import Final, cast
 
+import orjson
 from aiohttp import web
 
 from jobd.client import Client
 from jobd.errors import RoleError
-from jobd.http.aliases import ALIASES
+from jobd.http.aliases import ALIASES, CANONICAL
 from jobd.http.auth import Guard
 from jobd.http.connection import Connection
+from jobd.http.openapi import DESCRIPTION, describe
 from jobd.http.problems import answering
 from jobd.http.routes import ROUTES, Permission, add_routes
 from jobd.http.service import SERVICE, Service
@@ -86,6 +89,8 @@ class HttpServer:
             client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
         )
         app[SERVICE] = Service(self._client, most_bytes, self._leaving, self._closing)
+        description = describe(ROUTES, ALIASES, CANONICAL, version=version("jobd"))
+        app[DESCRIPTION] = orjson.dumps(description)
         add_routes(app, routes)
         return app
 
