@@ -151,6 +151,23 @@ async def test_a_job_that_leaves_the_order_of_its_key_gives_up_its_turn(hands: H
 # --- moved -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("key", ["o=other", ""])
+async def test_a_retry_that_leaves_the_order_of_its_key_while_it_is_delayed_gives_up_its_turn(
+    hands: Hands, shard: Shard, clock: Clock, key: str
+) -> None:
+    await hands.join()
+    first, second = new_job("a", lane_key="o=key"), new_job("b", lane_key="o=key")
+    (running,) = await hands.active(first)
+    await hands.put(second)
+    await hands.settle(retried(running, 1_000))
+    assert await hands.fetch() == []
+    assert await shard.change([change(first, new_job("a", lane_key=key))]) == ["done"]
+    assert ids(await hands.fetch()) == ["b"]
+    clock.forward(1_000)
+    await shard.promote()
+    assert ids(await hands.fetch()) == ["a"]
+
+
 @pytest.mark.parametrize("start", ["waiting", "delayed", "blocked", "failed"])
 async def test_a_job_is_moved_from_any_state_in_which_nobody_works_on_it(
     hands: Hands, shard: Shard, start: str

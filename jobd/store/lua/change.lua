@@ -34,7 +34,8 @@ local function change(id, check, rest, due)
     if state == run.state and (state == 'w' or run.due == when) then when = nil end
   end
   local elsewhere = lane_of(its_priority, its_words) ~= lane_of(priority, key)
-  if run.state == 'w' and (state == 'd' or its_words ~= key) then
+  local leaves = run.state == 'w' and (state == 'd' or its_words ~= key)
+  if leaves or turn_of(changed) ~= turn_of(spec) then
     -- its turn in an order is not kept for what goes elsewhere
     run.holds = leave_turn(holds_of(spec, run), id)
     touched = true
