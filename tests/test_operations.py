@@ -155,10 +155,10 @@ async def test_what_cannot_be_done_to_single_jobs_is_told_and_the_others_are_don
     await hands.put(new_job("a"), new_job("b"))
     change_to = client.change_to
 
-    async def change(job_id: str, *said: Any) -> Any:
+    async def change(job_id: str, *said: Any, **more: Any) -> Any:
         if job_id == "a":
             await hands.fetch(want=1)  # a worker is faster
-        return await change_to(job_id, *said)
+        return await change_to(job_id, *said, **more)
 
     monkeypatch.setattr(client, "change_to", change)
     over = await run(client, "change", changes={"priority": 1})
@@ -175,7 +175,7 @@ async def test_what_cannot_be_done_to_single_jobs_is_told_and_the_others_are_don
         ("remove", {"status": "active"}, "active"),
         ("move", {}, "needs the queue"),
         ("cancel", {"to": "q"}, "nothing else does"),
-        ("change", {}, "needs the options"),
+        ("change", {}, "needs options or fields"),
         ("retry", {"status": "nonsense"}, "no status"),
     ],
 )

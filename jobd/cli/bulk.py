@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,9 @@ from jobd.cli.job_rows import JOB_COLUMNS, for_each, job_row
 from jobd.cli.options import Day, Field, QueueName, Whole
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
+from jobd.control.operations import read_verb
 from jobd.domain.operation import Operation, Preview, Stage
+from jobd.domain.options import NONE, Options
 from jobd.domain.rendering import job_to_json, operation_to_json
 
 if TYPE_CHECKING:
@@ -129,13 +131,17 @@ def act_on_all(
     most: int | None = None,
     reason: str | None = None,
     to: str | None = None,
+    changes: Options = NONE,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
     """Does it to all jobs that fit, here; if this process dies over it, a monitor goes on."""
     if dry_run:
         return show_preview(screen, place.ask(lambda client: client.preview(verb, **which)))
 
     async def conversation(client: Client) -> Operation:
-        operation = await client.operate(verb, reason=reason, to=to, most=most, **which)
+        operation = await client.begin(
+            read_verb(verb), which, reason=reason, to=to, changes=changes, data=data, most=most
+        )
         while operation.stage is Stage.RUNNING:
             operation = await client.run_operation(operation.id, seconds=_STEP_S)
             if operation.stage is Stage.RUNNING and screen.on_terminal:

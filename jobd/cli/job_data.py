@@ -17,6 +17,11 @@ def data_options(function: Callable[..., None]) -> Callable[..., None]:
     function = click.option(
         "--data", metavar="JSON|@FILE|-", help="The data as JSON: as it stands, from a file, or from stdin (-)."
     )(function)
+    return data_fields(function)
+
+
+def data_fields(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the fields of the data; the command gets them as `fields`."""
     return click.argument("fields", metavar="[KEY=TEXT|KEY:=JSON]...", nargs=-1, type=Field())(function)
 
 

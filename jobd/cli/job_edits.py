@@ -1,4 +1,4 @@
-"""`jobd jobs edit`, `promote`, `reschedule`, `move`, `duplicate`, `delete`."""
+"""`jobd jobs edit`, `edit-all`, `promote`, `reschedule`, `move`, `duplicate`, `delete`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobd.cli.bulk import Chosen, for_many
-from jobd.cli.job_data import data_options, read_data
+from jobd.cli.bulk import Chosen, act_on_all, for_many
+from jobd.cli.job_data import data_fields, data_options, read_data
 from jobd.cli.job_options import job_options
 from jobd.cli.job_rows import for_each
-from jobd.cli.options import QueueName, Until, asks_store, prints
+from jobd.cli.job_where import Where, together
+from jobd.cli.options import QueueName, Until, Whole, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.control.jobs import KEEP
@@ -50,6 +51,46 @@ def edit(
         return await client.change_to(job_id, options, payload)
 
     for_each(place, screen, [job_id], change)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jobd jobs edit-all --where queue=letters --priority low --dry-run
+  jobd jobs edit-all --where type=send-email --where metadata.tenant:=42 --delay 1h host=backup"""
+)
+@data_fields
+@click.option(
+    "--where",
+    "which",
+    metavar="FIELD=VALUE",
+    multiple=True,
+    type=Where(),
+    help="Of this queue, type, status, tag, date or metadata.NAME; may be repeated.",
+)
+@click.option("--all", "everything", is_flag=True, help="Meant are all jobs that have not started.")
+@click.option("--most", metavar="N", type=Whole(1, 2**53), help="At most so many.")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are, and show the first ten.")
+@job_options
+@prints
+@asks_store
+def edit_all(
+    place: Place,
+    screen: Screen,
+    fields: tuple[tuple[str, Any], ...],
+    which: tuple[tuple[str, Any], ...],
+    everything: bool,
+    most: int | None,
+    dry_run: bool,
+    options: Options,
+) -> None:
+    """Change all jobs that fit and have not started.
+
+    What is not named stays as it is. Fields of the data, `key=text` or `key:=json`, change those alone.
+    """
+    if bool(which) == everything:
+        raise click.UsageError("say which jobs by --where queue=…, or that all are meant by --all")
+    act_on_all(place, screen, "change", together(which), dry_run=dry_run, most=most, changes=options, data=dict(fields))
 
 
 @click.command(
@@ -186,6 +227,7 @@ async def _changed(client: Client, job_id: str, data: str | None, fields: tuple[
 
 EDITS: Mapping[str, click.Command] = {
     "edit": edit,
+    "edit-all": edit_all,
     "promote": promote,
     "reschedule": reschedule,
     "move": move,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from jobd.domain.duration import Duration
 from jobd.domain.names import check_queue_name
 from jobd.domain.options import NONE, Options, read_options
+from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
 from jobd.errors import InvalidRequest, JobNotFound, OptionError, StateConflict
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jobd.store.shard import Shard
     from jobd.store.store import Store
 
+NO_FIELDS: Final[Mapping[str, Any]] = {}
 KEEP: Final = object()
 """the payload stays as it is"""
 _TRIES = 10
@@ -60,20 +62,25 @@ class JobControl(ABC):
         they are. Raises JobNotFound, PayloadError, OptionError, and StateConflict if it has started."""
         return await self.change_to(job_id, read_options(options), data)
 
-    async def change_to(self, job_id: str, said: Options, data: object = KEEP) -> Job:
-        """As `change`, with options that have been read."""
+    async def change_to(
+        self, job_id: str, said: Options, data: object = KEEP, *, fields: Mapping[str, Any] | None = None
+    ) -> Job:
+        """As `change`, with options that have been read, and `fields` of the payload, of which the others stay."""
         if said.queue is not None:
             raise OptionError("queue: a job does not change its queue; move it")
-        return await self._changed(job_id, said, data, _due(said))
+        return await self._changed(job_id, said, data, _due(said), fields or {})
 
-    async def _changed(self, job_id: str, said: Options, data: object, due: str) -> Job:
+    async def _changed(
+        self, job_id: str, said: Options, data: object, due: str, fields: Mapping[str, Any] = NO_FIELDS
+    ) -> Job:
         from jobd.intake import UNCHANGED
         from jobd.store.edits import Change
 
         async def change(shard: Shard, read: bytes, spec: Spec) -> str:
-            if said == NONE and data is KEEP:
+            if said == NONE and data is KEEP and not fields:
                 return (await shard.change([Change(job_id, due=due)]))[0]
-            changed = await self.intake.change(spec, said, UNCHANGED if data is KEEP else data)
+            payload = {**from_json(spec.payload), **fields} if fields else data
+            changed = await self.intake.change(spec, said, UNCHANGED if payload is KEEP else payload)
             return (await shard.change([Change(job_id, read, changed.spec, due)]))[0]
 
         word = await self._until_fresh(job_id, change)

@@ -16,7 +16,7 @@ from jobd.domain.job import moment
 from jobd.domain.names import same_name
 from jobd.domain.operation import ALLOWED, MEANT, Operation, Preview, Stage, Verb
 from jobd.domain.options import NONE, Options, from_record, read_options
-from jobd.errors import InvalidRequest, JobdError, OperationNotFound, StoreError
+from jobd.errors import InvalidRequest, JobdError, OperationNotFound, OptionError, StoreError
 
 if TYPE_CHECKING:
     from jobd.catalog import Catalog
@@ -65,16 +65,17 @@ class OperationControl(JobControl):
         reason: str | None = None,
         to: str | None = None,
         changes: JobOptions | None = None,
+        data: Mapping[str, Any] | None = None,
         most: int | None = None,
         **which: Unpack[JobFilter],
     ) -> Operation:
-        """Begins to "retry", "cancel", "remove", "promote", "change" (with `changes`, options as of `enqueue`) or
-        "move" (`to` a queue) all jobs that fit: `status`, `type`, `queue`, `date`, `created_after`, `created_before`,
-        `finished_before`, `tags` (all of them), `metadata` (these facts, equal), up to `most`. Jobs that come after
-        this call are left alone. A monitor carries it on in chunks; `run_operation` does so here. Raises
-        InvalidRequest, OptionError."""
+        """Begins to "retry", "cancel", "remove", "promote", "change" (with `changes`, options as of `enqueue`, and
+        `data`, fields of the payload, of which the others stay) or "move" (`to` a queue) all jobs that fit: `status`,
+        `type`, `queue`, `date`, `created_after`, `created_before`, `finished_before`, `tags` (all of them), `metadata`
+        (these facts, equal), up to `most`. Jobs that come after this call are left alone. A monitor carries it on in
+        chunks; `run_operation` does so here. Raises InvalidRequest, OptionError."""
         return await self.begin(
-            read_verb(verb), which, reason=reason, to=to, changes=read_options(changes or {}), most=most
+            read_verb(verb), which, reason=reason, to=to, changes=read_options(changes or {}), data=data, most=most
         )
 
     async def begin(
@@ -85,14 +86,17 @@ class OperationControl(JobControl):
         reason: str | None = None,
         to: str | None = None,
         changes: Options = NONE,
+        data: Mapping[str, Any] | None = None,
         most: int | None = None,
     ) -> Operation:
         """As `operate`, with changes that have been read."""
         wanted = self._meant(verb, which)
         if (verb is Verb.MOVE) != (to is not None):
             raise InvalidRequest("to: a move needs the queue to move to, and nothing else does")
-        if (verb is Verb.CHANGE) != (changes != NONE):
-            raise InvalidRequest("changes: a change needs the options to change, and nothing else does")
+        if (verb is Verb.CHANGE) != (changes != NONE or bool(data)):
+            raise InvalidRequest("changes: a change needs options or fields of the data, and nothing else does")
+        if changes.queue is not None:
+            raise OptionError("queue: a job does not change its queue; move it")
         now = await self.now()
         # what comes, or ends once more, while it runs is not meant
         wanted = replace(
@@ -100,7 +104,13 @@ class OperationControl(JobControl):
             created_before=min(now, wanted.created_before or now),
             finished_before=min(now, wanted.finished_before or now),
         )
-        arguments = {"reason": reason, "to": to, "changes": changes.to_record() or None, "most": most}
+        arguments = {
+            "reason": reason,
+            "to": to,
+            "changes": changes.to_record() or None,
+            "data": dict(data) if data else None,
+            "most": most,
+        }
         operation_id = new_id(clock.now_ms(), clock.random_bits)
         about = {
             "verb": verb.value,
@@ -210,7 +220,7 @@ class OperationControl(JobControl):
             return
         try:
             if verb is Verb.CHANGE:
-                await self.change_to(job.id, from_record(arguments["changes"]))
+                await self.change_to(job.id, from_record(arguments.get("changes", {})), fields=arguments.get("data"))
             else:
                 await self.move_to(job.id, arguments["to"], reason=arguments.get("reason"))
             progress["done"] += 1

@@ -74,11 +74,13 @@ class SyncOperationControl:
         reason: str | None = None,
         to: str | None = None,
         changes: JobOptions | None = None,
+        data: Mapping[str, Any] | None = None,
         most: int | None = None,
         **which: Unpack[JobFilter],
     ) -> Operation:
         """See Client.operate."""
-        return self._run(partial(self._client.operate, verb, reason=reason, to=to, changes=changes, most=most, **which))
+        said = partial(self._client.operate, verb, reason=reason, to=to, changes=changes, data=data, most=most)
+        return self._run(partial(said, **which))
 
     def operations(self) -> list[Operation]:
         """See Client.operations."""

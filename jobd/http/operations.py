@@ -33,6 +33,7 @@ async def begin(request: web.Request, body: dict[str, Any]) -> web.Response:
     reason, to, most = fields.text("reason"), fields.text("queue"), fields.whole("most", 1, _MOST)
     dry_run, everything = fields.yes("dry_run"), fields.yes("all")
     said, changes = fields.anything("filter"), fields.anything("changes")
+    data = fields.object("data")
     fields.check()
     verb, which = read_verb(action), await _which(client, said)
     if not everything and not narrows(make_filter(which)):
@@ -43,7 +44,7 @@ async def begin(request: web.Request, body: dict[str, Any]) -> web.Response:
         sample = [job_to_json(job) for job in found.sample]
         return answer({"dry_run": True, "count": found.count, "exact": found.exact, "sample": sample})
     options = read_changes(_object(changes, "/changes")) if changes is not None else NONE
-    begun = await client.begin(verb, which, reason=reason, to=to, changes=options, most=most)
+    begun = await client.begin(verb, which, reason=reason, to=to, changes=options, data=data, most=most)
     return _begun(begun, 202)
 
 

@@ -82,3 +82,38 @@ def test_queues_are_drained_cleaned_and_obliterated(
     assert cli("queues", "obliterate", "walls").exit_code == 5
     assert cli("queues", "obliterate", "walls", "--force").stdout == "1 removed\n"
     assert client.queues()["walls"].unfinished == 0
+
+
+def test_all_that_fit_are_changed_in_what_is_named(cli: Cli, enqueue: Enqueue, client: SyncClient) -> None:
+    enqueue("one", metadata={"tenant": 5})
+    enqueue("two", metadata={"tenant": 5}, tags=["x"])
+    enqueue("three", metadata={"tenant": 6})
+    where = ["jobs", "edit-all", "--where", "queue=walls", "--where", "metadata.tenant:=5"]
+    changes = ["--priority", "low", "--delay", "1h", "coats:=2"]
+    said = cli(*where, *changes, "--dry-run")
+    assert said.stderr == "2 jobs would be meant; nothing was done\n"
+    assert cli(*where, *changes).stdout == "2 done, 0 skipped, 0 failed\n"
+    for name in ("one", "two"):
+        job = client.get(name)
+        assert (job.data, job.priority, job.status) == ({"wall": "north", "coats": 2}, 7, State.DELAYED)
+    assert client.get("three").priority == 5
+    assert cli("jobs", "edit-all", "--where", "tag=x", "--where", "status=delayed", "--front", "true").exit_code == 0
+    assert client.get("two").options.front
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--priority", "1"], "--where"),
+        (["--all", "--where", "queue=q", "--priority", "1"], "--where"),
+        (["--where", "colour=red", "--priority", "1"], "there is no field 'colour'"),
+        (["--where", "queue=a", "--where", "queue=b", "--priority", "1"], "queue is given twice"),
+        (["--where", "date=soon", "--priority", "1"], "soon"),
+        (["--all"], "a change needs options or fields of the data"),
+        (["--all", "--queue", "other"], "move it"),
+    ],
+)
+def test_a_change_of_many_that_makes_no_sense_is_refused(cli: Cli, words: list[str], said: str) -> None:
+    result = cli("jobs", "edit-all", *words)
+    assert result.exit_code != 0
+    assert said in result.stderr

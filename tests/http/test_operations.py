@@ -39,6 +39,31 @@ async def test_an_operation_is_cancelled(api: Api, client: Client) -> None:
     assert (await api.post("/api/v1/operations/nix/cancel")).status == 404
 
 
+async def test_options_time_and_fields_of_the_data_of_all_that_fit_are_changed(api: Api, client: Client) -> None:
+    for number in range(3):
+        await api.enqueue(id=f"j{number}", type="add_up", data={"a": number, "b": 1}, queue="q")
+    await api.enqueue(id="other", data={"value": 3})
+    body = {
+        "action": "change",
+        "filter": {"queue": "q"},
+        "changes": {"priority": "high", "run_at": "2100-01-31T08:00:00Z"},
+        "data": {"b": 2},
+    }
+    assert (await api.post("/api/v1/operations", {**body, "dry_run": True})).body["count"] == 3
+    begun = (await api.post("/api/v1/operations", body)).body
+    await client.run_operation(begun["id"])
+    assert (await api.get(f"/api/v1/operations/{begun['id']}")).body["done"] == 3
+    for number in range(3):
+        job = (await api.get(f"/api/v1/jobs/j{number}")).body
+        assert (job["data"], job["priority"]) == ({"a": number, "b": 2}, 3)
+        assert (job["status"], job["run_at"][:4]) == ("delayed", "2100")
+    assert (await api.get("/api/v1/jobs/other")).body["data"]["value"] == 3
+    wrong = (await api.post("/api/v1/operations", {**body, "data": {"colour": "blue"}})).body
+    await client.run_operation(wrong["id"])
+    told = (await api.get(f"/api/v1/operations/{wrong['id']}")).body
+    assert (told["done"], told["failed"], [error["id"] for error in told["errors"]]) == (0, 3, ["j0", "j1", "j2"])
+
+
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [
@@ -48,6 +73,9 @@ async def test_an_operation_is_cancelled(api: Api, client: Client) -> None:
         ({"action": "retry", "filter": {"status": "failed"}}, ["/filter"]),
         ({"action": "retry", "filter": {"colour": "red", "date": "soon"}}, ["/filter/colour", "/filter/date"]),
         ({"action": "change", "all": True, "changes": {"priority": 99}}, ["/priority"]),
+        ({"action": "change", "all": True, "changes": {"queue": "other"}}, []),
+        ({"action": "change", "all": True, "data": [1]}, ["/data"]),
+        ({"action": "retry", "all": True, "data": {"n": 1}}, []),
         ({"action": "retry", "all": "yes", "most": 0, "nix": 1}, ["/all", "/most", "/nix"]),
     ],
 )
