@@ -167,6 +167,13 @@ async def test_what_cannot_be_done_to_single_jobs_is_told_and_the_others_are_don
     assert "active" in over.errors[0]["message"]
 
 
+async def test_the_errors_of_an_operation_are_its_own(client: Client, hands: Hands) -> None:
+    for name in ("a", "b"):
+        await hands.put(new_job(name, queue=name, type="noop"))
+        over = await run(client, "change", queue=name, data={"x": 1}, changes={"rate_key": "no rate"})
+        assert [error["id"] for error in over.errors] == [name]
+
+
 @pytest.mark.parametrize(
     ("verb", "said", "message"),
     [

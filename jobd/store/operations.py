@@ -14,7 +14,7 @@ from jobd.store.shard import Shard
 
 KEPT = 100
 """operations that are remembered"""
-_NOTHING_YET: Mapping[str, Any] = {"seen": 0, "done": 0, "skipped": 0, "failed": 0, "errors": [], "cursor": None}
+_NOTHING_YET: Mapping[str, Any] = {"seen": 0, "done": 0, "skipped": 0, "failed": 0, "errors": (), "cursor": None}
 
 
 class Operations:
@@ -35,7 +35,7 @@ class Operations:
         reply = await self._shard._run("undertake", owner, lease_ms, operation_id)
         if not reply:
             return None
-        progress = orjson.loads(reply[2]) if reply[2] else dict(_NOTHING_YET)
+        progress = orjson.loads(reply[2]) if reply[2] else {**_NOTHING_YET, "errors": []}
         return reply[0].decode(), orjson.loads(reply[1]), progress
 
     async def advance(
