@@ -1,7 +1,8 @@
-"""One shard's link to its server: sends scripts, and sends them again when the answer did not come.
+"""One shard's link to its server: calls scripts, and calls them again when the answer did not come.
 
-Every script is safe to send twice. So a call that fails on its way is repeated, with growing pauses, until it is
-answered or the caller's patience has run out; then it is unknown whether a change took effect, and the error says so.
+A server that does not know them is told all at once (libraries.py). Every script is safe to send twice. So a call that
+fails on its way is repeated, with growing pauses, until it is answered or the caller's patience has run out; then it is
+unknown whether a change took effect, and the error says so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from redis.exceptions import (
     ClusterDownError,
     MaxConnectionsError,
     NoPermissionError,
-    NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -32,6 +32,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobd import clock
 from jobd.errors import ClientClosed, StoreDenied, StoreError, StoreFull, StoreUnavailable
+from jobd.store.libraries import UNKNOWN, is_unknown, teach
 from jobd.store.scripts import Script, load
 from jobd.store.topology.node import COMMAND_TIMEOUT_S
 from jobd.store.topology.owner import Owner
@@ -52,7 +53,7 @@ _PASSING = (
 )
 READS = frozenset(["get", "PING", "TIME", "INFO", "LRANGE", "HGETALL", "HKEYS", "HMGET", "ZRANGE", "ZCARD", "ZCOUNT"])
 """scripts and commands that change nothing"""
-_PASSING_WORDS = ("BUSY", "UNBLOCKED", "NOREPLICAS", "MISCONF")
+_PASSING_WORDS = ("BUSY", "UNBLOCKED", "NOREPLICAS", "MISCONF", UNKNOWN)
 _DOUBT = "it is unknown whether it took effect, and safe to ask again"
 _SLOT_MOVES = "access a non local key"
 """what a server says of a script that met such a key half-way; all scripts do before their first write"""
@@ -123,10 +124,10 @@ class Link:
 
         async def send(wire: Wire) -> Any:
             arguments = sent.pop() if sent else again
-            words = (len(keys), *keys, *arguments)
-            reply, _, replicas = await wire.ask(packed("EVALSHA", loaded.sha, *words) + confirm, 3)
-            if isinstance(reply, NoScriptError):
-                reply, _, replicas = await wire.ask(packed("EVAL", loaded.source, *words) + confirm, 3)
+            words = call(loaded, keys, arguments) + confirm
+            reply, _, replicas = await wire.ask(words, 3)
+            if is_unknown(reply):
+                reply, _, replicas = await teach(wire, loaded.library, words, 3)
             for answer in (reply, replicas):
                 if isinstance(answer, Exception):
                     raise answer
@@ -147,14 +148,12 @@ class Link:
         """The replies of several scripts, sent in one trip, in order; each is a transition of its own."""
         loaded = [(load(script), keys, arguments) for script, keys, arguments in calls]
 
-        words = b"".join(
-            packed("EVALSHA", script.sha, len(keys), *keys, *arguments) for script, keys, arguments in loaded
-        )
+        words = b"".join(call(script, keys, arguments) for script, keys, arguments in loaded)
 
         async def trip(wire: Wire) -> list[Any]:
             replies = await wire.ask(words, len(loaded))
             for at, reply in enumerate(replies):
-                if isinstance(reply, NoScriptError):
+                if is_unknown(reply):
                     # the scripts behind it ran or failed by themselves; each is safe to send again
                     replies[at] = await self._evaluate(wire, *loaded[at])
                 elif isinstance(reply, Exception):
@@ -207,15 +206,18 @@ class Link:
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
     async def _evaluate(self, wire: Wire, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
-        try:
-            return await wire.execute("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await wire.execute("EVAL", script.source, len(keys), *keys, *arguments)
+        words = call(script, keys, arguments)
+        (reply,) = await wire.ask(words)
+        if is_unknown(reply):
+            (reply,) = await teach(wire, script.library, words, 1)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
 
 def call(script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> bytes:
-    """The packed command that runs a script which the server knows."""
-    return packed("EVALSHA", script.sha, len(keys), *keys, *arguments)
+    """The packed command that runs a script."""
+    return packed("FCALL", script.function, len(keys), *keys, *arguments)
 
 
 def passing(error: Exception) -> bool:

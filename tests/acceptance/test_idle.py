@@ -14,8 +14,8 @@ MEASURED_S = 10.0
 ASKED_AGAIN_AND_AGAIN = 3
 """listening, looking for work, renewing the lease: each may fall into the measured time once more than its share"""
 _OVER = "it is over"
-_ONCE = ("HELLO", "CLIENT SETNAME", "CLIENT SETINFO", "PING", "EVAL ")
-"""what is said once: how a connection begins, and a script that the server does not know yet; a worker that has just
+_ONCE = ("HELLO", "CLIENT SETNAME", "CLIENT SETINFO", "PING", "FUNCTION ")
+"""what is said once: how a connection begins, and scripts that the server does not know yet; a worker that has just
 started is about to say so when we start to listen"""
 
 

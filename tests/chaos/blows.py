@@ -120,7 +120,7 @@ class Blows:
                     server.thaw()
             case "flush-scripts":
                 with server.client() as client:
-                    client.script_flush()
+                    client.function_flush()
             case "full-disk":
                 _fill_disk(server)
                 await asyncio.sleep(blow.lasts_s)

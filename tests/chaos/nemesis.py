@@ -41,7 +41,7 @@ KINDS = {
         FaultKind("slow", "each way takes 50 to 300 ms longer", _LINED),
         FaultKind("reset", "all lines break", _LINED, lasts=False),
         FaultKind("cut-replies", "what was asked is done, and instead of the reply the line breaks", _LINED, weight=5),
-        FaultKind("flush-scripts", "SCRIPT FLUSH", ("server",), lasts=False, weight=2),
+        FaultKind("flush-scripts", "FUNCTION FLUSH: the server forgets scripts", ("server",), lasts=False, weight=2),
         FaultKind(
             "skew",
             "killed, and started again with a wall clock that is wrong by up to 2 h",

@@ -411,7 +411,7 @@ async def test_a_word_to_cancel_that_was_lost_with_its_connection_is_made_up_for
             await until(lambda: len(listeners()) == 3)  # the worker, the scheduler, the monitor
             # the word is left and gets lost, and so do the connections on which it might have come
             lost = outside.pipeline(transaction=True)
-            lost.eval(script.source, len(script.keys), *keys.all_fixed(script.keys), *words)
+            lost.fcall(script.function, len(script.keys), *keys.all_fixed(script.keys), *words)
             lost.delete(inbox)
             for listener in listeners():
                 lost.client_kill_filter(_id=listener)

@@ -47,7 +47,7 @@ async def test_many_share_few_trips_and_all_are_taken_in(
 ) -> None:
     def calls() -> int:
         with session_server.client() as client:
-            return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+            return int(client.info("commandstats")["cmdstat_fcall"]["calls"])
 
     await hands.put(new_job("first"))
     before = calls()
@@ -115,7 +115,7 @@ async def test_who_reads_jobs_at_the_same_time_shares_trips_too(
 ) -> None:
     def calls() -> int:
         with session_server.client() as client:
-            return int(client.info("commandstats")["cmdstat_evalsha"]["calls"])
+            return int(client.info("commandstats")["cmdstat_fcall"]["calls"])
 
     names = [f"j{number}" for number in range(100)]
     await hands.put(*map(new_job, names))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import jobd.store
 from jobd.domain.keep import Keep
 from jobd.domain.operation import Stage
 from jobd.domain.settle import Verdict
@@ -18,15 +17,17 @@ from jobd.store import keys as documented
 from jobd.store import link, scripts
 from jobd.store.edits import Change, Move
 from jobd.store.keys import FIXED, Keys
+from jobd.store.link import Argument
 from jobd.store.once import Once
 from jobd.store.operations import Operations
+from jobd.store.scripts import LUA
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, cancelled, done, ended, failed, given_back, new_job, retried
+from tests.store.script_reach import reach
 from tests.store.strict_scripts import strict
 
-LUA = Path(jobd.store.__file__).parent / "lua"
-PARTS = sorted(path.stem for path in (LUA / "lib").iterdir())
+PARTS = sorted(path.name.removesuffix(".lua") for path in (LUA / "lib").iterdir())
 SLOW = {
     "KEYS",
     "SCAN",
@@ -195,14 +196,21 @@ async def test_every_key_that_ever_is_is_one_that_is_documented_and_of_its_type(
 
 
 async def test_a_script_that_breaks_the_rule_of_keys_is_found_out(shard: Shard) -> None:
-    calls = b"for _, word in ipairs({'EXISTS', 'INCR', 'INCR'}) do redis.call(word, ARGV[2] .. ARGV[3]) end"
-    bad = b"local reply = {} " + calls
-    broken = strict("get").source.replace(b" flags=no-writes", b"").replace(b"local reply = {}", bad)
-    keys = shard._keys("get")
-    await shard.link.command("EVAL", broken, len(keys), *keys, "", shard.keys.base, "x")
-    late = broken.replace(b"'EXISTS', 'INCR'", b"'INCR'")
-    with pytest.raises(StoreError, match="INCR is the first to touch"):
-        await shard.link.command("EVAL", late, len(keys), *keys, "", shard.keys.base, "y")
+    watched = strict("sweep")
+    bad = b"for _, word in ipairs({'EXISTS', 'INCR', 'INCR'}) do redis.call(word, ARGV[2] .. ARGV[3]) end "
+    good = b"return math.max(sweep("
+    assert good in watched.library.source
+    for broken in (bad, bad.replace(b"'EXISTS', ", b"")):
+        source = watched.library.source.replace(good, broken + good)
+        await shard.link.command("FUNCTION", "LOAD", "REPLACE", source)
+        arguments: list[Argument] = ["", shard.keys.base, "x"]
+        words = (watched.function, len(watched.keys), *shard._keys("sweep"), *arguments)
+        if b"EXISTS" in broken:
+            await shard.link.command("FCALL", *words)
+        else:
+            with pytest.raises(StoreError, match="INCR is the first to touch"):
+                await shard.link.command("FCALL", *words)
+    await shard.link.command("FUNCTION", "DELETE", watched.library.name)
 
 
 def test_each_key_has_a_function_in_keys() -> None:
@@ -261,8 +269,7 @@ def test_the_head_of_a_script_says_all_there_is_to_know(name: str) -> None:
 
 @pytest.mark.parametrize("name", scripts.names())
 def test_a_script_declares_the_keys_it_uses_and_uses_those_it_declares(name: str) -> None:
-    source = scripts.load(name).source.decode().partition("\n")[2].partition("\n")[2]
-    code = re.sub(r"--.*", "", source)
+    code = reach(name)
     made = set(re.findall(r"(?:function|local) (\w+)_key\b", code))
     used = set(re.findall(r"\b([a-z_]+)_key\b", code)) - made
     assert used == set(scripts.load(name).keys)
@@ -272,13 +279,12 @@ def test_a_script_declares_the_keys_it_uses_and_uses_those_it_declares(name: str
 @pytest.mark.parametrize("name", scripts.names())
 def test_a_script_builds_keys_of_the_documented_kinds_only(name: str) -> None:
     first_words = {kind.partition("<")[0] for kind in described() if "<" in kind}
-    source = scripts.load(name).source.decode()
-    assert set(re.findall(r"base \.\. '([^']*)'", source)) <= first_words
+    assert set(re.findall(r"base \.\. '([^']*)'", reach(name))) <= first_words
 
 
 @pytest.mark.parametrize("name", scripts.names())
-def test_a_script_includes_what_it_needs_and_nothing_else(name: str) -> None:
-    """No part is sent for nothing: something in it is named by the script or by another part."""
+def test_a_script_names_the_parts_it_needs_and_no_others(name: str) -> None:
+    """Something in each is named by the script or by another part."""
     parts = head(name)["include"].split()
     body = (LUA / f"{name}.lua").read_text()
     texts = {part: (LUA / "lib" / f"{part}.lua").read_text() for part in parts}
@@ -290,9 +296,9 @@ def test_a_script_includes_what_it_needs_and_nothing_else(name: str) -> None:
 
 @pytest.mark.parametrize("name", scripts.names())
 def test_a_script_uses_no_command_whose_cost_grows_without_bound(name: str) -> None:
-    source = scripts.load(name).source.decode()
-    assert not set(re.findall(r"redis\.call\('(\w+)'", source)) & SLOW
-    assert not re.findall(r"'[LZ]RANGE', [^)]*, 0, -1\)", source)
+    code = reach(name)
+    assert not set(re.findall(r"redis\.call\('(\w+)'", code)) & SLOW
+    assert not re.findall(r"'[LZ]RANGE', [^)]*, 0, -1\)", code)
 
 
 @pytest.mark.parametrize("name", scripts.names())
@@ -315,17 +321,6 @@ def test_the_moves_of_a_script_are_moves_of_the_table(name: str) -> None:
 
 def test_a_clock_that_is_dictated_is_the_only_one_there_is(clock: Clock) -> None:
     """No script asks for the time but by the one line that a test can answer."""
-    asked = [path.name for path in LUA.rglob("*.lua") if "'TIME'" in path.read_text()]
+    asked = [path.name for path in Path(str(LUA)).rglob("*.lua") if "'TIME'" in path.read_text()]
     assert asked == ["head.lua"]
     assert clock.ms
-
-
-def test_a_script_has_only_the_functions_that_it_reaches() -> None:
-    names_of = {
-        name: set(re.findall(r"^(?:local )?function (\w+)", scripts.load(name).source.decode(), re.MULTILINE))
-        for name in ("enqueue", "fetch", "rule")
-    }
-    assert {"take_in", "claim", "amend", "place"} <= names_of["enqueue"]
-    assert not names_of["enqueue"] & {"claim_again", "gates_of", "remember_attempt"}
-    assert "gates_of" in names_of["fetch"]
-    assert not names_of["rule"] & {"let_go", "with_unique"}

@@ -16,7 +16,10 @@ from redis.exceptions import RedisError
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import ClientClosed, SettingsError, StoreError, StoreFull, StoreRefused, StoreUnavailable
-from jobd.store import scripts
+from jobd.store import link, scripts
+from jobd.store.libraries import MOST, teach
+from jobd.store.link import Argument
+from jobd.store.scripts import LUA, PREFIX, Library, library, load
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from jobd.store.topology.owner import Owner, topology_at
@@ -44,7 +47,7 @@ def calls_refused(server: RealServer) -> int:
     """How many scripts this server has refused to run."""
     with server.client() as client:
         stats: dict[str, Any] = client.info("commandstats")
-    return sum(int(of["rejected_calls"]) + int(of["failed_calls"]) for name, of in stats.items() if "eval" in name)
+    return sum(int(of["rejected_calls"]) + int(of["failed_calls"]) for name, of in stats.items() if "fcall" in name)
 
 
 # --- scripts ---------------------------------------------------------------------------------------------------------
@@ -52,7 +55,7 @@ def calls_refused(server: RealServer) -> int:
 
 async def test_scripts_that_the_server_forgot_are_sent_again(hands: Hands, shard: Shard) -> None:
     async def forget() -> None:
-        await shard.link.command("SCRIPT", "FLUSH", "SYNC")
+        await shard.link.command("FUNCTION", "FLUSH", "SYNC")
 
     await hands.join()
     for _ in range(3):
@@ -69,7 +72,7 @@ async def test_calls_go_on_while_scripts_are_flushed_all_the_time(hands: Hands, 
 
     async def flush() -> None:
         while not ended_.is_set():
-            await shard.link.command("SCRIPT", "FLUSH", "ASYNC")
+            await shard.link.command("FUNCTION", "FLUSH", "ASYNC")
 
     flushing = asyncio.ensure_future(flush())
     finished = 0
@@ -83,6 +86,79 @@ async def test_calls_go_on_while_scripts_are_flushed_all_the_time(hands: Hands, 
     while batch := await hands.fetch():
         finished += len(await shard.settle("w1", [done(delivery) for delivery in batch]))
     assert (await hands.counts())[State.COMPLETED] == 150
+
+
+def libraries_of(server: RealServer) -> set[str]:
+    with server.client() as client:
+        listed = client.function_list()
+    return {one[1].decode() for one in listed}
+
+
+def told(server: RealServer) -> int:
+    """How often it was told a library."""
+    with server.client() as client:
+        stats: dict[str, Any] = client.info("commandstats")
+    of = stats.get("cmdstat_function|load", {"calls": 0, "failed_calls": 0})
+    return int(of["calls"]) - int(of["failed_calls"])
+
+
+async def test_a_server_is_told_the_scripts_once_and_keeps_them_as_it_keeps_jobs(server_binary: Path) -> None:
+    with RealServer(server_binary, "appendonly yes", "appendfsync always") as server:
+        stores = [Store.at(server.url) for _ in range(3)]
+        for _ in range(2):
+            jobs = [store.shards[0].enqueue([new_job()]) for store in stores for _ in range(10)]
+            assert await asyncio.gather(*jobs) == [[True]] * 30
+        assert told(server) == 1
+        server.stop()
+        server.start()
+        assert await stores[0].shards[0].enqueue([new_job()]) == [True]
+        assert told(server) == 0
+        for store in stores:
+            await store.close()
+
+
+async def test_programs_of_two_releases_work_on_one_server_side_by_side(
+    server_of_ones_own: RealServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = server_of_ones_own
+    async with work_on(server.url) as (_, hands):
+        await hands.put(new_job("a"))
+        monkeypatch.setattr(link, "load", lambda name: library(ahead="local release = 2 ")[name])
+        await hands.put(new_job("b"))
+        monkeypatch.setattr(link, "load", load)
+        await hands.put(new_job("c"))
+        assert await hands.states(*"abc") == [State.WAITING] * 3
+    assert len(libraries_of(server)) == 2
+    assert told(server) == 2
+
+
+async def test_libraries_of_releases_that_are_long_gone_do_not_pile_up(server_of_ones_own: RealServer) -> None:
+    server = server_of_ones_own
+    ours = load("get").library.name
+    async with work_on(server.url) as (_, hands):
+        await hands.put(new_job("a"))
+        wire = await hands.shard.link.owner.wire()
+        for number in range(2 * MOST):
+            name = f"{PREFIX}release{number}"
+            function = f"redis.register_function('{name}_get', function() end)"
+            await teach(wire, Library(name, f"#!lua name={name}\n{function}".encode()))
+            assert name in libraries_of(server)
+            assert len(libraries_of(server)) <= MOST
+        with server.client() as client:
+            client.function_load("#!lua name=jobs\nredis.register_function('somebody_elses', function() end)")
+        assert ours not in libraries_of(server)
+        assert await hands.states("a") == [State.WAITING]
+        assert {ours, "jobs"} < libraries_of(server)
+
+
+async def test_a_call_that_failed_half_way_leaves_nothing_for_the_next(shard: Shard, hands: Hands) -> None:
+    keys = shard._keys("enqueue")
+    head: list[Argument] = ["", shard.keys.base, 10**18, 0, "", "", 0, "", "", ""]
+    with pytest.raises(StoreError, match="answered with an error"):
+        await shard.link.run("enqueue", keys, [*head, 2, "", "q", 5, "", 1, "lost", new_job().spec, "", "q", 5, "", 1])
+    assert await hands.put(new_job("a", queue="q")) == [True]
+    assert await hands.counts("q") == {State.WAITING: 1}
+    assert await hands.states("lost", "a") == [None, State.WAITING]
 
 
 async def test_a_script_that_fails_by_its_arguments_is_an_error_of_the_store(shard: Shard) -> None:
@@ -245,7 +321,7 @@ async def test_of_a_question_nobody_wonders_whether_it_took_effect(tmp_path: Pat
         *(
             shard.link.run(name, [], [], patience_s=0.1)
             for name in scripts.names()
-            if b"flags=no-writes" in scripts.load(name).source
+            if "flags=no-writes" in (LUA / f"{name}.lua").read_text()
         ),
     ):
         with pytest.raises(StoreUnavailable, match=r"did not answer \S+ within 0.1 s \(.*\)$"):
@@ -359,9 +435,10 @@ async def test_a_wrong_password_is_told_at_once(server_of_ones_own: RealServer) 
         assert await hands.put(new_job()) == [True]
 
 
-async def test_a_user_without_rights_is_told_at_once(server_of_ones_own: RealServer) -> None:
+@pytest.mark.parametrize("right", ["-fcall", "-function|load", "-function|list"])
+async def test_a_user_without_rights_is_told_at_once(server_of_ones_own: RealServer, right: str) -> None:
     with server_of_ones_own.client() as client:
-        client.execute_command("ACL", "SETUSER", "guest", "on", ">guest", "~*", "+@all", "-evalsha", "-eval")
+        client.execute_command("ACL", "SETUSER", "guest", "on", ">guest", "~*", "+@all", right)
     async with work_on(server_of_ones_own.url.replace("//", "//guest:guest@")) as (store, hands):
         await store.check()
         with pytest.raises(StoreRefused):

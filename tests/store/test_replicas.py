@@ -102,7 +102,7 @@ async def test_scripts_that_the_server_forgot_are_sent_again(
 ) -> None:
     for _ in range(3):
         with primary.client() as outside:
-            outside.script_flush("SYNC")
+            outside.function_flush("SYNC")
         job = await client.enqueue("noop", {}, queue="dear")
         assert job.id in ids_at(replica)
 

@@ -147,7 +147,7 @@ class StoreMachine(RuleBasedStateMachine):
     def the_last_command_is_repeated_byte_by_byte(self, forgotten: bool) -> None:
         before = raw.read(self.outside, self.shard.keys.base)
         if forgotten:
-            self.outside.script_flush()
+            self.outside.function_flush()
         self.run(self.link.again())
         after = raw.read(self.outside, self.shard.keys.base)
         for mine in (before, after):

@@ -34,6 +34,7 @@ end
 
 busy = worker
 wanted = math.min(asked, 1000)
+taken = { ids = {}, specs = {}, runs = {}, holds = {}, seen = {} }
 local MOST_LINES, PAGE, MOST_LANES = 1000, 32, 64
 local known = {}
 

@@ -1,5 +1,5 @@
 -- Answers that are kept for a day under a name of the caller's, so that a request that comes again is answered alike.
-local KEPT = 86400000
+local ONE_DAY = 86400000
 
 -- Reads: what was answered under this name: {'answered', digest of the request, answers …}; nil if nothing was.
 local function answer_before(name)
@@ -10,6 +10,6 @@ local function answer_before(name)
 end
 
 local function keep_answer(name, digest, words)
-  redis.call('HSET', answers_key, name, cmsgpack.pack({ now + KEPT, digest, words }))
-  redis.call('ZADD', answered_key, now + KEPT, name)
+  redis.call('HSET', answers_key, name, cmsgpack.pack({ now + ONE_DAY, digest, words }))
+  redis.call('ZADD', answered_key, now + ONE_DAY, name)
 end

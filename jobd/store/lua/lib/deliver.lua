@@ -1,8 +1,4 @@
 -- Delivering: a job passes into the hands of a holder, under a fence, until a deadline.
-local function held_key(member)
-  return base .. 'held:' .. member
-end
-
 -- The record of a run that begins now.
 local function delivered(run, holder, holds, spec)
   run.state, run.holder, run.started = 'a', holder, now

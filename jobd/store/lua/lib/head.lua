@@ -1,13 +1,25 @@
 -- What every script starts with. ARGV[1] is the time in microseconds that a test dictates, empty in earnest;
 -- ARGV[2] is the prefix of the shard's keys.
-local base = ARGV[2]
-local now_us
-if ARGV[1] ~= '' then
-  now_us = tonumber(ARGV[1])
-else
+local function time_us()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
   local time = redis.call('TIME')
-  now_us = time[1] * 1000000 + time[2]
+  return time[1] * 1000000 + time[2]
 end
+
+-- The fixed keys of the shard; those of the call before if it was for the same one.
+local fixed
+
+local function enter(shard)
+  if not fixed or fixed.base ~= shard then
+    fixed = setmetatable({ base = shard }, { __index = function(made, name)
+      rawset(made, name, shard .. name)
+      return made[name]
+    end })
+  end
+  return shard
+end
+
+local base, now_us = enter(ARGV[2]), time_us()
 local now = math.floor(now_us / 1000)
 
 -- Reads a key that will be written later and is not declared: if it cannot be used, the script fails before any write.

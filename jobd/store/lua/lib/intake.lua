@@ -3,7 +3,7 @@
 -- most), and id and spec of each.
 -- Not made: `known` are positions, with what met their unique keys behind them; `fates` are for lib/gone.lua, `refused` is
 -- what refuses all.
-local incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {}, fates = {} }
+local incoming
 
 -- Does this blocked job stand in this batch already, by an earlier sending of it?
 local function stands_in(stage, id)
@@ -29,6 +29,7 @@ end
 -- `since` (ms) is when they were first sent, if they may have been here before: then a job that has been removed since
 -- is not made again, and one that is here with the same spec was made by that earlier sending.
 local function take_in(at, parents, stage, since)
+  incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {}, fates = {} }
   local prefix, position, groups = stamp(), 0, tonumber(ARGV[at])
   local taken_before = #prefix + 1
   at = at + 1

@@ -1,10 +1,6 @@
 -- A member parts: its traces go when it holds nothing any more.
 local parting = {}
 
-local function held_key(member)
-  return base .. 'held:' .. member
-end
-
 -- Reads: this member is to be forgotten.
 local function part(member)
   touch(inbox_key(member))

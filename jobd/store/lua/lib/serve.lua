@@ -1,9 +1,9 @@
 -- Serving a line: its lanes of one priority share what a worker asks for, by their weights, as far as their gates let
--- jobs through. The fetch says how many are `wanted`, and which types its worker `knows`.
+-- jobs through. The fetch says how many are `wanted`, and which types its worker `knows`, and finds in `taken` what it is to deliver.
 local MOST_LOOKS, MOST_BYTES, CHUNK = 1000, 4194304, 100
 local wanted, knows
 local looks, bytes, left_over = 0, 0, nil
-local taken = { ids = {}, specs = {}, runs = {}, holds = {}, seen = {} }
+local taken
 local visits, free_types = {}, {}
 
 local function enough()

@@ -16,6 +16,10 @@ local function member_key(member)
   return base .. 'member:' .. member
 end
 
+local function held_key(member)
+  return base .. 'held:' .. member
+end
+
 local function any_line(line)
   local kind = string.sub(line, 1, 1)
   if kind == '@' then return nil end
