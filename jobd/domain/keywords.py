@@ -44,6 +44,7 @@ class _Options(TypedDict, total=False):
     concurrency_key: str | None
     rate: Rate | str | Mapping[str, Any] | None
     rate_key: str | None
+    rate_weight: int | None
     keep_completed: Kept | None
     keep_failed: Kept | None
     durability: Durability | None

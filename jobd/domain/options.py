@@ -59,6 +59,7 @@ class Level(Enum):
 EVERY_LEVEL = frozenset(Level)
 _OWN = frozenset({Level.JOB, Level.TYPE})
 MOST_AT_A_TIME = 100_000
+MOST_WEIGHT = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +191,7 @@ class Options:
         RATE, "how many of its key, or else of its type, may start: 100/1m", levels=_OWN
     )
     rate_key: str | None = _option(KEY, "whose rate it is", levels=_OWN, varies=True)
+    rate_weight: int | None = _option(whole(1, MOST_WEIGHT), "as how many jobs it counts against rates", levels=_OWN)
     keep_completed: Keep | None = _option(  # noqa: RUF009  it makes a field
         KEEP, "how many completed ones are kept of those that say the same, and how long: 10, 7d, none", levels=_OWN
     )

@@ -111,7 +111,7 @@ class Unique:
         if "period_ms" in parts and "period" in parts:
             raise OptionError("unique: period and period_ms say the same in two ways; give one")
         if isinstance(ms := parts.get("period_ms"), int) and not isinstance(ms, bool):
-            if ms > LONGEST_MS:
+            if abs(ms) > LONGEST_MS:
                 raise OptionError(f"unique.period_ms: {ms} milliseconds are more than ten years")
             given["period"] = ms / 1_000
         return cls(**given)

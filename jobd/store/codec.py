@@ -11,7 +11,7 @@ import orjson
 
 from jobd.domain.delivery import Delivery
 from jobd.domain.duration import spoken
-from jobd.domain.job import Attempt, Job, LogLine, Progress, moment
+from jobd.domain.job import Attempt, Job, Progress, moment
 from jobd.domain.lane_key import IN_KEY, read_lane_key
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.outcome import Ending
@@ -33,7 +33,7 @@ LETTERS: Mapping[State, str] = {
 STATES: Mapping[str, State] = {letter: state for state, letter in LETTERS.items()}
 _STATE_OF_BYTE = {letter.encode(): state for letter, state in STATES.items()}
 
-IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "front", "durability"}) | IN_KEY
+IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "front", "durability", "rate_weight"}) | IN_KEY
 """options that have a place of their own in a spec, or have had their effect when the job is taken in; the others are
 JSON behind them"""
 LARGEST_OPTIONS = 64 * 1024
@@ -59,7 +59,8 @@ def pack_head(
     queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options, origin)
     if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
         raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
-    keys = f"{lane_key} {unique}".rstrip().encode() if lane_key or unique else b""
+    weight = options.rate_weight if (options.rate_weight or 1) > 1 else ""
+    keys = f"{lane_key} {unique} {weight}".rstrip().encode() if lane_key or unique or weight else b""
     limits = _pack_limits(options)
     head = _REST.pack(
         (_KEYED if keys else 0)
@@ -180,10 +181,10 @@ def unpack_spec(spec: bytes) -> Spec:
         raise _newer(version)
     type_at = 24 + queue_size
     more_at = keys_at = type_at + type_size
-    lane_key = unique = ""
+    lane_key, unique, weight = "", "", None
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
-        lane_key, _, unique = spec[keys_at + 2 : more_at].decode().partition(" ")
+        lane_key, unique, weight = _keys(spec[keys_at + 2 : more_at])
     if marks & _LIMITED:
         more_at += _LIMITS.size
     packed = spec[more_at : more_at + more_size]
@@ -194,6 +195,7 @@ def unpack_spec(spec: bytes) -> Spec:
         "max_attempts": most,
         "timeout_ms": timeout if own.timeout_ms is None else own.timeout_ms,
         "front": True if marks & _FRONT else None,
+        "rate_weight": weight,
         **read_lane_key(lane_key),
     }
     return Spec(
@@ -203,6 +205,12 @@ def unpack_spec(spec: bytes) -> Spec:
         unique,
         orjson.loads(packed).get("origin", "") if packed else "",
     )
+
+
+def _keys(packed: bytes) -> tuple[str, str, int | None]:
+    """The lane key of a job, what makes it unique, and what it counts against rates, if that is said."""
+    lane_key, unique, weight, *_ = [*packed.decode().split(" "), "", ""]
+    return lane_key, unique, int(weight) if weight else None
 
 
 def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
@@ -216,8 +224,10 @@ def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: by
     unique = ""
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
-        key, _, unique = spec[keys_at + 2 : more_at].decode().partition(" ")
+        key, unique, weight = _keys(spec[keys_at + 2 : more_at])
         said |= read_lane_key(key)
+        if weight:
+            said["rate_weight"] = weight
     if marks & _LIMITED:
         more_at += _LIMITS.size
     payload_at = more_at + more_size
@@ -294,20 +304,6 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
     if due:
         known["run_at"] = moment(due)
     return known
-
-
-def unpack_log_lines(lines: Sequence[bytes]) -> list[LogLine]:
-    """The log lines of a job."""
-    return [
-        LogLine(
-            at=moment(line["at"]),
-            attempt=line["attempt"],
-            level=line["level"],
-            text=line["text"],
-            fields=line.get("fields", {}),
-        )
-        for line in map(orjson.loads, lines)
-    ]
 
 
 def members(value: Mapping[str, Any]) -> bytes:

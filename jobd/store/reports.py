@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from jobd.domain.delivery import Delivery
+from jobd.domain.job import LogLine, moment
 from jobd.errors import OptionError
 from jobd.store.codec import members
 from jobd.store.intake_words import word
@@ -47,6 +48,20 @@ def log_words(level: str, text: str, packed: bytes) -> bytes:
     if packed:
         said["fields"] = orjson.Fragment(packed) if len(packed) <= LONGEST_FIELDS else {"cut": len(packed)}
     return members(said)
+
+
+def unpack_log_lines(lines: Sequence[bytes]) -> list[LogLine]:
+    """The log lines of a job."""
+    return [
+        LogLine(
+            at=moment(line["at"]),
+            attempt=line["attempt"],
+            level=line["level"],
+            text=line["text"],
+            fields=line.get("fields", {}),
+        )
+        for line in map(orjson.loads, lines)
+    ]
 
 
 def packed_fields(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], bytes]:

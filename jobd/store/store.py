@@ -26,13 +26,14 @@ from jobd.errors import (
     UniqueConflict,
 )
 from jobd.store.agreement import Agreement
-from jobd.store.codec import LETTERS, STATES, unpack_log_lines
+from jobd.store.codec import LETTERS, STATES
 from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
 from jobd.store.keys import Keys, shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
 from jobd.store.once import AnsweredBefore, Once, answer_to
+from jobd.store.reports import unpack_log_lines
 from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
 from jobd.store.topology.owner import Owner, topology_at
 from jobd.store_url import masked

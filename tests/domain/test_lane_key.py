@@ -57,3 +57,11 @@ def test_keys_of_a_type_are_made_of_fields_of_the_payload() -> None:
     assert (made.group, made.ordering_key) == ("a", "a/7")
     with pytest.raises(PayloadError, match=r"group: .* field 'tenant' .* null"):
         filled(options, {"tenant": None})
+
+
+def test_a_weight_that_its_own_rate_never_lets_through_is_refused() -> None:
+    assert lane_key(make_options(rate="10/1s", rate_weight=10), "t") == "r=@t:10/1000"
+    with pytest.raises(OptionError, match=r"rate_weight: it is 11, and its rate lets 10 through at a time: 10/1s"):
+        lane_key(make_options(rate="10/1s", rate_weight=11), "t")
+    with pytest.raises(OptionError, match="rate_weight: it is 6, and its rate lets 5"):
+        lane_key(make_options(rate="10/1s/5", rate_weight=6), "t")

@@ -73,6 +73,7 @@ def new_job(
     deadline: When | None = None,
     lane_key: str = "",
     unique: str = "",
+    weight: int | None = None,
     front: bool = False,
 ) -> NewJob:
     """A job on its way into the store. Without an id it gets one of its own."""
@@ -88,6 +89,7 @@ def new_job(
         queue_timeout_ms=queue_timeout_ms,
         expires=expires,
         deadline=deadline,
+        rate_weight=weight,
     ).over(DEFAULTS)
     head = pack_head(
         type, Options(**{**_fields(options), "backoff": None}), lane_key=lane_key, unique=unique, front=front

@@ -166,7 +166,7 @@ def _read_spec(spec: bytes) -> Record:
     rest, key, unique = text[queue + type_ :], "", ""
     if flags & 1:
         size = int.from_bytes(rest[:2])
-        (key, _, unique), rest = rest[2 : 2 + size].decode().partition(" "), rest[2 + size :]
+        (key, unique, *_), rest = [*rest[2 : 2 + size].decode().split(" "), ""], rest[2 + size :]
     if flags & 4:
         rest = rest[32:]
     return Record(text[:queue].decode(), priority, text[queue : queue + type_].decode(), rest[options:], key, unique)

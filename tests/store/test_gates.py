@@ -314,6 +314,107 @@ async def test_the_scheduler_is_told_when_a_rate_has_room_again(hands: Hands) ->
     assert (await hands.shard.promote())[1] == 500
 
 
+async def test_a_job_counts_its_weight_and_those_behind_it_in_its_lane_wait_with_it(hands: Hands) -> None:
+    for job_id, weight in (("a", 4), ("b", 4), ("c", 4), ("light", 1)):
+        await put(hands, job_id, key="r=acct:10/1000", weight=weight)
+    await put(hands, "free")
+    assert sorted(names(await hands.fetch("w1", want=10))) == ["a", "b", "free"]
+    # there is nothing to be had, and nobody is told to look again
+    assert (await hands.fetch("w1", want=10), await hands.words("w1")) == ([], [])
+    assert await hands.shard.promote() == (0, 1_000)
+    hands.clock.forward(999)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == []
+    hands.clock.forward(1)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["c", "light"]
+
+
+async def test_a_heavy_job_opens_the_window_when_enough_starts_have_left_it(hands: Hands) -> None:
+    for number in range(5):
+        await put(hands, f"a{number}", key="r=acct:5/1000")
+        await hands.fetch("w1")
+        hands.clock.forward(100)
+    await put(hands, "heavy", key="r=acct:5/1000", weight=3)
+    assert names(await hands.fetch("w1")) == []
+    # it is looked at when the first has left, and then knows when enough have
+    assert await hands.shard.promote() == (0, 500)
+    hands.clock.forward(500)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1")) == []
+    assert await hands.shard.promote() == (0, 200)
+    hands.clock.forward(200)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1")) == ["heavy"]
+
+
+async def test_a_bucket_pays_for_the_weight(hands: Hands) -> None:
+    for job_id, weight in (("a", 3), ("b", 3), ("c", 1)):
+        await put(hands, job_id, key="r=acct:1/100/4", weight=weight)
+    assert names(await hands.fetch("w1", want=10)) == ["a"]
+    assert await hands.shard.promote() == (0, 200)
+    hands.clock.forward(200)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["b"]
+    assert await hands.shard.promote() == (0, 100)
+
+
+async def test_a_job_that_weighs_more_than_a_rate_allows_runs_alone(hands: Hands) -> None:
+    await hands.shard.set_rule("t/noop", {"rate": {"n": 2, "ms": 1_000}})
+    await put(hands, "heavy", weight=50)
+    await put(hands, "next")
+    assert names(await hands.fetch("w1", want=10) + await hands.fetch("w1", want=10)) == ["heavy"]
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["next"]
+
+
+async def test_a_heavy_job_of_a_rated_queue_waits_before_its_gate(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"rate": {"n": 5, "ms": 1_000}})
+    await put(hands, "a", weight=3)
+    await put(hands, "b", weight=3)
+    assert names(await hands.fetch("w1", want=10)) == ["a"]
+    assert (await hands.fetch("w1", want=10), await hands.words("w1")) == ([], [])
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["b"]
+
+
+async def test_what_has_left_its_lane_is_not_waited_for_however_much_it_weighs(hands: Hands) -> None:
+    await put(hands, "first", key="r=acct:5/1000")
+    await put(hands, "gone", key="r=acct:5/1000", weight=5)
+    await put(hands, "light", key="r=acct:5/1000")
+    await hands.shard.cancel(["gone"], {})
+    assert names(await hands.fetch("w1", want=10)) == ["first", "light"]
+
+
+async def test_a_heavy_job_that_meets_the_limit_of_others_holds_its_key_and_counts_again(hands: Hands) -> None:
+    await put(hands, "a", key="r=acct:10/1000", weight=6)
+    await put(hands, "b", key="r=acct:10/1000", weight=6)
+    (first,) = await hands.fetch("w1", want=10)
+    held = Verdict(State.WAITING, delay_ms=300, spent=False, holds_rate=True)
+    await hands.settle(ended(first, held, "rate_limited"))
+    hands.clock.forward(300)
+    await hands.shard.promote()
+    # the start that met the limit was one, too
+    assert names(await hands.fetch("w1", want=10)) == []
+    hands.clock.forward(700)
+    await hands.shard.promote()
+    (again,) = await hands.fetch("w1", want=10)
+    assert (again.id, again.attempt) == ("a", 1)
+
+
+async def test_a_heavy_job_keeps_its_turn_in_its_order(hands: Hands) -> None:
+    await put(hands, "a", key="o=x;r=acct:5/1000", weight=4)
+    await put(hands, "b", key="o=x;r=acct:5/1000", weight=4)
+    (first,) = await hands.fetch("w1", want=10)
+    await hands.settle(done(first))
+    assert names(await hands.fetch("w1", want=10)) == []
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert names(await hands.fetch("w1", want=10)) == ["b"]
+
+
 async def test_a_queue_has_a_rate_of_its_own(hands: Hands) -> None:
     await hands.shard.set_rule("q/default", {"rate": {"n": 2, "ms": 1_000}})
     await put(hands, "a", "b", "c")

@@ -25,7 +25,7 @@ end
 local function gate(name, limit, rate, paused)
   local here = gates[name]
   if not here then
-    here = { name = name, limit = limit, rate = rate, paused = paused, taken = 0, starts = {} }
+    here = { name = name, limit = limit, rate = rate, paused = paused, taken = 0, spent = 0, starts = {} }
     gates[name] = here
     gate_order[#gate_order + 1] = here
   end
@@ -43,16 +43,21 @@ local function free_at(here)
   return math.floor(rate.burst - (here.full_at - now_us) * rate.n / (rate.ms * 1000) + 1e-6)
 end
 
--- Reads when the next one may start (ms), once those have that start now.
-local function opens_at(here)
+-- What a job of this weight takes of what a rate lets through: never more than there can be.
+local function cost_at(here, weight)
+  return math.min(weight, here.rate.burst or here.rate.n)
+end
+
+-- Reads when the next one of this cost may start (ms), once those have that start now.
+local function opens_at(here, cost)
   local rate = here.rate
   if not rate.burst then
-    -- when the n-th last start leaves the window
-    local back = rate.n - here.taken
+    -- when the start leaves the window that is so far from the last one
+    local back = rate.n + 1 - cost - here.spent
     local first = back > 0 and redis.call('ZRANGE', window_key(here.name), -back, -back, 'WITHSCORES') or {}
     return (tonumber(first[2]) or now) + rate.ms
   end
-  local full_at = here.full_at + (here.taken - rate.burst + 1) * rate.ms * 1000 / rate.n
+  local full_at = here.full_at + (here.spent - rate.burst + cost) * rate.ms * 1000 / rate.n
   return math.ceil(full_at / 1000)
 end
 
@@ -74,24 +79,28 @@ local function read_held(some)
   end
 end
 
--- How many more jobs it lets through.
-local function room_at(here)
+-- How many more jobs it lets through, by its limit and whether it is paused.
+local function places_at(here)
   if here.room then return here.room end
   local room = math.huge
   if here.limit then
     read_held({ here })
     room = here.limit - here.held
   end
-  if here.rate then
-    here.free = free_at(here)
-    room = math.min(room, here.free)
-  end
+  if here.rate then here.free = free_at(here) end
   if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
   local paused_until = any_pauses and tonumber(redis.call('HGET', pauses_key, here.name) or 0) or 0
   if paused_until > now then room, here.paused_until = 0, paused_until end
   if here.paused and not here.paused.until_ms then room = 0 end
   here.room = math.max(0, room)
   return here.room
+end
+
+-- How many more jobs of this weight it lets through.
+local function room_at(here, weight)
+  local room = places_at(here)
+  if not here.rate or room == 0 then return room end
+  return math.max(0, math.min(room, math.floor((here.free - here.spent) / cost_at(here, weight or 1))))
 end
 
 -- The gate of a queue as a whole; nil if no rule speaks of it.
@@ -103,7 +112,7 @@ local function queue_gate(queue)
   if rule.concurrency and not here.room then
     here.queue_limit = rule.concurrency
     local room = rule.concurrency - tonumber(redis.call('HGET', counts_key, 'a:' .. queue) or 0)
-    here.room = math.max(0, math.min(room_at(here), room))
+    here.room = math.max(0, math.min(places_at(here), room))
   end
   return here
 end
@@ -153,11 +162,12 @@ local function is_open(name)
   return not (paused or own.concurrency or own.rate or common.group_concurrency or common.group_rate)
 end
 
--- How many jobs of a lane may pass all these, and the first gate that is closed; `first` is the job at its head.
-local function room_of(gates_here, first)
+-- How many jobs of a lane may pass all these, and the first gate that is closed; `first` is the job at its head, and
+-- `weight` what that counts against rates.
+local function room_of(gates_here, first, weight)
   local room, closed = math.huge, nil
   for _, here in ipairs(gates_here) do
-    local its = room_at(here)
+    local its = room_at(here, weight)
     if here.is_order and here.owner then its = here.owner == first and its or 0 end
     if its < room then room = its end
     if its == 0 and not closed then closed = here end
@@ -170,14 +180,20 @@ local function with_unique(holds, unique)
   return (holds == '' and 'u/' or holds .. ' u/') .. unique
 end
 
--- A job passes, in a delivery of this number. Returns what it takes up, to be given back when it leaves: '' if nothing.
-local function pass(gates_here, id, number)
+-- A job of this weight passes, in a delivery of this number. Returns what it takes up, to be given back when it leaves:
+-- '' if nothing.
+local function pass(gates_here, id, number, weight)
   if #gates_here == 0 then return '' end
   local words = {}
   for _, here in ipairs(gates_here) do
     here.room = here.room - 1
     here.taken = here.taken + 1
-    if here.rate then here.starts[#here.starts + 1] = id .. ' ' .. number end
+    if here.rate then
+      local cost = cost_at(here, weight)
+      here.spent = here.spent + cost
+      here.starts[#here.starts + 1] = id .. ' ' .. number
+      for i = 2, cost do here.starts[#here.starts + 1] = id .. ' ' .. number .. ' ' .. i end
+    end
     if here.is_order then here.owner = id end
     if here.is_order or here.limit then words[#words + 1] = here.name end
   end
@@ -297,7 +313,7 @@ local function write_passed()
         set[#set + 1] = here.held + here.taken
       end
       if here.rate and here.rate.burst then
-        local full_at = here.full_at + here.taken * here.rate.ms * 1000 / here.rate.n
+        local full_at = here.full_at + here.spent * here.rate.ms * 1000 / here.rate.n
         redis.call('HSET', rates_key, here.name, string.format('%.0f', full_at))
       elseif here.rate then
         local starts = {}

@@ -43,7 +43,7 @@ local function find_head(visit)
     local spec, run = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
     if stands(visit, spec, run and read_run(run)) then
       local key = (spec_keys(spec))
-      visit.first = id
+      visit.first, visit.weight_of_first = id, spec_weight(spec)
       find_gates(visit, visit.type and key .. ';t=' .. visit.type or key)
       return
     end
@@ -76,13 +76,13 @@ local function share(visit, per_weight)
   local most = math.min(per_weight * visit.weight, visit.length - visit.used, CHUNK)
   if #visit.gates == 0 then return most end
   if visit.is_ordered then most = 1 end
-  local room, closed = room_of(visit.gates, visit.first)
+  local room, closed = room_of(visit.gates, visit.first, visit.weight_of_first)
   if room == 0 then visit.closed = closed end
   return math.min(most, room)
 end
 
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
-local function look(visit, id, spec, run)
+local function look(visit, id, spec, run, weight)
   if taken.seen[id] or not stands(visit, spec, run) then return end
   local head = spec_head(spec)
   local key, unique = '', ''
@@ -97,11 +97,17 @@ local function look(visit, id, spec, run)
   count_group(head.queue, key, -1)
   local n = #taken.ids + 1
   taken.ids[n], taken.specs[n], taken.runs[n], taken.holds[n] = id, spec, run or head.queue, ''
-  if #visit.gates > 0 then taken.holds[n] = pass(visit.gates, id, run and run.deliveries or 0) end
+  if #visit.gates > 0 then taken.holds[n] = pass(visit.gates, id, run and run.deliveries or 0, weight) end
   if unique ~= '' then
     taken.holds[n] = with_unique(taken.holds[n], unique)
     leave_key(unique, id, 'a')
   end
+end
+
+-- What a job that is next in its lane counts against rates; what has left the lane counts no more than any.
+local function weight_at(visit, spec, run)
+  local weight = spec and #visit.gates > 0 and spec_weight(spec) or 1
+  return weight > 1 and stands(visit, spec, run) and weight or 1
 end
 
 -- Serves these lanes of a line, which have the same priority.
@@ -140,10 +146,12 @@ local function serve(line, lanes)
         -- what was read beyond the room of a gate stays where it is
         if not visit.halted then
           local run = runs[at] and read_run(runs[at]) or nil
-          if #visit.gates > 0 and room_of(visit.gates, ids[i]) == 0 then
-            visit.halted = true
+          local weight = weight_at(visit, specs[at], run)
+          if #visit.gates > 0 and room_of(visit.gates, ids[i], weight) == 0 then
+            visit.halted, visit.weight_of_first = true, weight
           else
-            look(visit, ids[i], specs[at], run)
+            visit.weight_of_first = nil
+            look(visit, ids[i], specs[at], run, weight)
             visit.used = visit.used + 1
             looks = looks + 1
           end
@@ -167,8 +175,11 @@ local function end_visits()
     if visit.used < visit.length then
       if visit.is_ordered then find_head(visit) end
       if #visit.gates > 0 then
-        local _, closed = room_of(visit.gates, visit.first)
+        local _, closed = room_of(visit.gates, visit.first, visit.weight_of_first)
         visit.closed = closed
+        if closed and closed.rate then
+          closed.missing = math.min(closed.missing or math.huge, cost_at(closed, visit.weight_of_first or 1))
+        end
       end
       if visit.used >= visit.length then
         visit.closed = nil
@@ -183,22 +194,24 @@ local function end_visits()
   end
   local roomy, names = {}, {}
   for _, here in ipairs(gate_order) do
-    if not here.is_order and here.room and here.room > 0 and here.room < math.huge then
+    -- where one waits that counts for several, those behind it do not pass, or it would wait for ever
+    local room = not here.is_order and here.room and not here.missing and room_at(here) or 0
+    if room > 0 and room < math.huge then
       roomy[#roomy + 1], names[#names + 1] = here, here.name
     end
   end
   local waited_for = #names > 0 and redis.call('SMISMEMBER', gated_gates_key, unpack(names)) or {}
   for i, here in ipairs(roomy) do
     if waited_for[i] == 1 then
-      reopen(here.name, here.room)
+      reopen(here.name, room_at(here))
       if opened[here.name] then left_over = opened_order[#opened_order].line end
     end
   end
   for _, here in ipairs(gate_order) do
     if here.paused_until then
       open_at(here.name, here.paused_until)
-    elseif here.rate and here.room == 0 and here.free <= here.taken then
-      open_at(here.name, opens_at(here))
+    elseif here.rate and here.room and here.free - here.spent < (here.missing or 1) then
+      open_at(here.name, opens_at(here, here.missing or 1))
     end
   end
 end

@@ -3,21 +3,27 @@
 --   length of queue B, length of type B, queue, type, [length of keys H, keys,] [expiry d, deadline d, queue timeout d
 --   (ms), when it may run d,] options (JSON), payload (opaque)
 -- The script that takes a job in puts the version and its own time in front; the rest comes packed (store/codec.py).
--- Keys, in a job that has any, are its lane key and what makes it unique, with a space between (lib/gates.lua,
--- lib/unique.lua). Moments of limits are in ms since 1970, or if negative so many ms after its creation; 0 means none.
+-- Keys, in a job that has any, are its lane key, what makes it unique, and what it counts against rates if that is more
+-- than 1, with spaces between (lib/gates.lua, lib/unique.lua). Moments of limits are in ms since 1970, or if negative so many ms after its creation; 0 means none.
 local KEYED, FRONT, LIMITED, KEPT = 1, 2, 4, 8
 
 local function stamp()
   return struct.pack('>Bd', 1, now)
 end
 
--- The lane key of a job ('' for most), and what makes it unique ('' for most).
+-- The lane key of a job, what makes it unique, and what it counts against rates ('' for most).
 local function spec_keys(spec)
-  if bit.band(string.byte(spec, 10), KEYED) == 0 then return '', '' end
+  if bit.band(string.byte(spec, 10), KEYED) == 0 then return '', '', '' end
   local queue_length, type_length = string.byte(spec, 23, 24)
   local at = 25 + queue_length + type_length
   local length = struct.unpack('>H', spec, at)
-  return string.match(string.sub(spec, at + 2, at + 1 + length), '^(%S*) ?(.*)$')
+  return string.match(string.sub(spec, at + 2, at + 1 + length), '^(%S*) ?(%S*) ?(%d*)$')
+end
+
+-- What a job counts against rates.
+local function spec_weight(spec)
+  local _, _, weight = spec_keys(spec)
+  return tonumber(weight) or 1
 end
 
 -- What the specs of one kind have in common: flags, priority, timeout, queue and type, read once a kind and script.
