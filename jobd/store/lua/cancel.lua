@@ -26,7 +26,7 @@ local function cancel(id)
   end
   if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
   run.holds = let_go(holds_of(spec, run), id, 'x')
-  if run.state == 'd' then undelayed[#undelayed + 1] = id end
+  if run.state == 'd' then undelayed[#undelayed + 1] = id elseif run.state == 'w' then leave_lane(id, spec, run) end
   count(run.state, run.queue, -1)
   leave_group(spec)
   run.state, run.finished, run.holder = 'x', now, ''

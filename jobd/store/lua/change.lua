@@ -35,10 +35,11 @@ local function change(id, check, rest, due)
   end
   local elsewhere = lane_of(its_priority, its_words) ~= lane_of(priority, key)
   local leaves = run.state == 'w' and (state == 'd' or its_words ~= key)
+  if leaves then leave_lane(id, spec, run) end
   if leaves or turn_of(changed) ~= turn_of(spec) then
     -- its turn in an order is not kept for what goes elsewhere
-    run.holds = leave_turn(holds_of(spec, run), id)
-    touched = true
+    local kept = leave_turn(holds_of(spec, run), id)
+    if run.holds ~= '' then run.holds, touched = kept, true end
   end
   if state ~= run.state then
     if unique ~= '' then leave_key(unique, id, state) end

@@ -26,7 +26,7 @@ local function delete(id)
     let_go(holds_of(spec, run), id, '-')
     leave_group(spec)
     tell(id)
-    if run.state == 'd' then undelayed[#undelayed + 1] = id end
+    if run.state == 'd' then undelayed[#undelayed + 1] = id elseif run.state == 'w' then leave_lane(id, spec, run) end
   else
     local set = shelf_key((shelf_of(spec, queue, run.state)))
     touch(set)

@@ -17,7 +17,7 @@ local records, undelayed, over = {}, {}, {}
 
 local function expire(id, spec, run, why)
   over[#over + 1] = id
-  if run.state == 'd' then undelayed[#undelayed + 1] = id end
+  if run.state == 'd' then undelayed[#undelayed + 1] = id else leave_lane(id, spec, run) end
   count(run.state, run.queue, -1)
   leave_group(spec)
   run.state, run.finished, run.holder = why == 'expires' and 'x' or 'f', now, ''

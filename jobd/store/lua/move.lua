@@ -30,7 +30,7 @@ local function move(id, check, new_id, facts)
     left[#left + 1] = { set = set, id = id }
   else
     leave_group(spec)
-    if run.state == 'd' then undelayed[#undelayed + 1] = id end
+    if run.state == 'd' then undelayed[#undelayed + 1] = id elseif run.state == 'w' then leave_lane(id, spec, run) end
   end
   count(run.state, queue, -1)
   run.state, run.finished, run.holder = 'x', now, ''

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Makes waiting what is due, 500 at most, and opens gates whose time has come; what is left is for the next call.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules pauses gated_gates opens uniques periods followers
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers
 -- ARGV: the scheduler that asks ('' if none); it is idle, and woken for the next one due, when nothing is due any more
 -- Returns: {how many were promoted, when the next one is due (ms; -1 if none is), the time (ms)}
 -- Moves: delayed → waiting; blocked → waiting, delayed

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Removes jobs from a shelf that ended before a time, and the oldest of those that are too many, 500 at most.
--- KEYS: jobs runs results progress delayed counts leases ready ready_solo rules pauses gated_gates opens uniques periods followers shelves
+-- KEYS: jobs runs results progress delayed counts leases ready ready_solo rules holds pauses gated_gates opens uniques periods followers shelves
 -- ARGV: shelf, before (ms ago; '' never), how many are kept ('' all), how long those stay that are too many (ms)
 -- Returns: how many were removed
 -- Moves: completed, failed, cancelled → gone; blocked → waiting, delayed
@@ -31,6 +31,7 @@ write_keys()
 write_delays()
 write_places()
 write_amended()
+write_opened()
 write_counts()
 write_wakes()
 return #ids

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time,
 -- or is to be given up before.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules pauses gated_gates opens uniques periods followers grouped
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses gated_gates opens uniques periods followers grouped
 -- ARGV: batch, '1' to give up one that is not committed
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
 -- Moves: blocked → waiting, delayed, gone
@@ -67,6 +67,7 @@ write_keys()
 write_delays()
 write_places()
 write_amended()
+write_opened()
 write_counts()
 write_groups()
 write_wakes()

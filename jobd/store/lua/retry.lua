@@ -1,6 +1,6 @@
 #!lua
 -- Runs ended jobs again, by hand: with all their attempts, and what is known of the earlier ones kept.
--- KEYS: jobs runs results counts ready ready_solo leases delayed rules pauses gated_gates opens uniques periods followers expiring grouped
+-- KEYS: jobs runs results counts ready ready_solo leases delayed rules holds pauses gated_gates opens uniques periods followers expiring grouped
 -- ARGV: when this was first sent (ms) if it is a repeat, else '', then ids
 -- Returns: for each id: 'missing', 'waiting' (now, or by the first sending), the letter of the state it is in and
 --          stays in, or 'unique <id>' of another job that has its unique key
@@ -63,6 +63,7 @@ write_keys()
 write_delays()
 write_places()
 write_amended()
+write_opened()
 write_counts()
 write_groups()
 write_wakes()

@@ -16,6 +16,8 @@ local function stand_aside(line, priority, key, type, id, gates_here)
   if not here then
     here = { line = line, lane = lane, list = list, rank = rank(priority), ids = {} }
     here.fill = redis.call('LLEN', list) == 0
+    here.is_ordered = string.sub(lane, 1, 1) == '*'
+    if here.is_ordered and not here.fill then pass_on(line, lane) end
     aside[list] = here
     aside_order[#aside_order + 1] = here
     choose_idle(line, list, function(member)
@@ -39,7 +41,8 @@ end
 
 local function write_aside()
   for _, here in ipairs(aside_order) do
-    redis.call('RPUSH', here.list, unpack(here.ids))
+    -- whoever has the turn stands before all others of an order
+    redis.call(here.is_ordered and 'LPUSH' or 'RPUSH', here.list, unpack(here.ids))
     if here.fill then redis.call('ZADD', lanes_key(here.line), here.rank, here.lane) end
   end
   write_many('HSET', holds_key, turns)

@@ -153,6 +153,17 @@ local function gates_of(queue, key)
   return found, weight
 end
 
+-- The gates that a job may have to pass beside that of its queue.
+local function gate_names(spec)
+  local queue, _, key = spec_place(spec)
+  local names = { 't/' .. plain(spec_type(spec)) }
+  for letter, value in string.gmatch(key, '([a-z])=([^;]*)') do
+    local whose = (letter == 'g' or letter == 'o') and plain(queue) .. '/' or ''
+    names[#names + 1] = letter .. '/' .. whose .. string.match(value, '^[^:]*')
+  end
+  return names
+end
+
 -- Does nothing stop anybody before this gate any more? (Keys of jobs limit by themselves.)
 local function is_open(name)
   local kind, queue = string.match(name, '^([gqt])/([^/]*)')
@@ -256,11 +267,16 @@ local function leave_turn(holds, id)
   return table.concat(kept, ' ')
 end
 
--- What a job takes up: as its record says, and what it took before it had one.
+-- What a job that waits takes up: as its record says; its unique key, before it had one; and its turn, which it may have
+-- been given when it stood aside.
 local function holds_of(spec, run)
-  if run.holds ~= '' then return run.holds end
-  local _, _, _, unique = spec_place(spec)
-  return with_unique(turn_of(spec), unique)
+  local turn, holds = turn_of(spec), run.holds
+  if holds == '' then
+    local _, _, _, unique = spec_place(spec)
+    return with_unique(turn, unique)
+  end
+  if turn == '' or string.find(' ' .. holds, ' o/', 1, true) then return holds end
+  return turn .. ' ' .. holds
 end
 
 -- Writes: what was let go of.

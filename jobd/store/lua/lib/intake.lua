@@ -61,7 +61,7 @@ local function take_in(at, parents, stage, since)
           if not by_us then incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate end
         elseif usual == 'w' and string.byte(spec) == 0 then
           -- the most frequent case: nothing but its queue and its priority says where it stands
-          usual_place = usual_place or place_of(queue, priority, false, '')
+          usual_place = usual_place or place_of(queue, priority, '')
           usual_place.back[#usual_place.back + 1] = id
           specs[#specs + 1], specs[#specs + 2] = id, prefix .. spec
           fresh = fresh + 1

@@ -158,8 +158,32 @@ local function reopen_freed(queues)
   end
 end
 
--- Reads: a lane in which jobs are to stand, some of them at its front.
-local function place_of(line, priority, front, lane_words)
+-- Reads: the first job of an ordering key's lane changes, by whose gates the lane is stopped: what stopped that one says
+-- nothing of the next.
+local function pass_on(line, lane)
+  local first = redis.call('LINDEX', lane_key(line, lane), 0)
+  local spec = first and redis.call('HGET', jobs_key, first)
+  if not spec then return end
+  for _, name in ipairs(gate_names(spec)) do
+    if redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) then
+      touch_gate(name)
+      let_in(name, line .. ' ' .. lane, line, lane)
+    end
+  end
+end
+
+-- Reads: this job waits no more, or no more by these gates.
+local function leave_lane(id, spec, run)
+  local queue, priority, key = spec_place(spec)
+  local line, lane = line_of(queue, has(run, SUSPECT)), lane_of(priority, key)
+  if string.sub(lane, 1, 1) ~= '*' then return end
+  for _, its_lane in ipairs({ lane, lane .. ';t=' .. spec_type(spec) }) do
+    if redis.call('LINDEX', lane_key(line, its_lane), 0) == id then pass_on(line, its_lane) end
+  end
+end
+
+-- Reads: a lane in which jobs are to stand.
+local function place_of(line, priority, lane_words)
   local lane = lane_of(priority, lane_words)
   local key = lane_key(line, lane)
   local here = places[key]
@@ -168,16 +192,7 @@ local function place_of(line, priority, front, lane_words)
     here.fill = redis.call('LLEN', key) == 0
     here.gated = is_gated(line)
     here.rank = rank(priority)
-    if here.fill then
-      redis.call('ZSCORE', lanes_key(line), lane)
-    elseif front and string.sub(lane, 1, 1) == '*' then
-      -- the turn of its order is its own: it opens the lane that waits for that
-      local queue, turn = queue_of(line), string.match(lane, 'o=([^;]*)')
-      local name = 'o/' .. plain(queue) .. '/' .. turn
-      here.turn = redis.call('ZSCORE', gated_key(name), line .. ' ' .. lane) and name
-      redis.call('ZSCORE', lanes_key(line), lane)
-      touch(shut_key(line))
-    end
+    if here.fill then redis.call('ZSCORE', lanes_key(line), lane) end
     places[key] = here
     place_order[#place_order + 1] = here
     choose_idle(line)
@@ -185,11 +200,34 @@ local function place_of(line, priority, front, lane_words)
   return here
 end
 
+-- Does this job wait in this lane?
+local function waits_in(here, id)
+  local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
+  local run = raw and read_run(raw)
+  if not spec or (run and run.state ~= 'w') then return false end
+  local queue, priority, key = spec_place(spec)
+  return line_of(queue, run and has(run, SUSPECT)) == here.line and lane_of(priority, key) == here.lane
+end
+
+-- Reads: a job comes to the front of an ordering key's lane. Whoever has the turn stands before all others there.
+local function come_first(here, id)
+  if here.owner == nil then
+    local turn = string.match(here.lane, 'o=([^;]*)')
+    here.owner = redis.call('HGET', holds_key, 'o/' .. plain(queue_of(here.line)) .. '/' .. turn)
+    if not here.fill then
+      pass_on(here.line, here.lane)
+      if here.owner and waits_in(here, here.owner) then here.first = here.owner end
+    end
+  end
+  if here.owner == id then here.first = id end
+end
+
 -- Reads: `id` is to stand in its lane, at the end or at the front.
 local function place(line, priority, id, front, lane_words)
-  local here = place_of(line, priority, front, lane_words)
+  local here = place_of(line, priority, lane_words)
+  if front and string.sub(here.lane, 1, 1) == '*' then come_first(here, id) end
   local ids = front and here.front or here.back
-  ids[#ids + 1] = id
+  if id ~= here.first then ids[#ids + 1] = id end
 end
 
 local function write_places()
@@ -198,12 +236,8 @@ local function write_places()
     local reversed, n = {}, #here.front
     for i = 1, n do reversed[i] = here.front[n + 1 - i] end
     write_many('LPUSH', here.key, reversed)
-    if here.turn then
-      redis.call('ZREM', gated_key(here.turn), here.line .. ' ' .. here.lane)
-      redis.call('ZREM', shut_key(here.line), here.lane)
-      write_ungated(here.turn)
-    end
-    if here.fill or here.turn then
+    if here.first then redis.call('LPUSH', here.key, here.first) end
+    if here.fill then
       redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
       if not here.gated then
         redis.call('ZADD', ready_of(here.line), 'LT', here.rank, here.line)

@@ -27,6 +27,7 @@ local function amend(here, spec, state, due)
   end
   local stays = run.state == 'w' and state == 'w' and queue == old_queue and spec_type(spec) == spec_type(here.spec)
     and lane_of(priority, words) == lane_of(old_priority, old_words)
+  if run.state == 'w' then leave_lane(here.id, here.spec, run) end
   if run.state == 'w' and not stays then let_go(turn_of(here.spec), here.id, 'x') end
   if state == 'w' and not stays then place(queue, priority, here.id, spec_front(spec), words) end
   if state == 'd' then delay(here.id, due) end
