@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
+from io import StringIO
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -18,7 +19,7 @@ def configure(level: str = "info", style: Literal["auto", "text", "json"] = "aut
             colors=sys.stderr.isatty(),
             pad_event_to=0,
             # others show local variables, and there are payloads and passwords in those
-            exception_formatter=structlog.dev.plain_traceback,
+            exception_formatter=_traceback,
         )
         if text
         else structlog.processors.JSONRenderer()
@@ -29,13 +30,33 @@ def configure(level: str = "info", style: Literal["auto", "text", "json"] = "aut
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info if not text else structlog.processors.UnicodeDecoder(),
+            structlog.processors.format_exc_info if not text else _shown,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Sink())),
         cache_logger_on_first_use=True,
     )
+
+
+def _shown(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Nothing that a job says begins a line of its own, or moves the cursor of a terminal."""
+    return {
+        name: value if name == "exc_info" or isinstance(value, bool | int | float) else _printable(str(value))
+        for name, value in event.items()
+    }
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def _traceback(sink: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    written = StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    sink.write("\n".join(map(_printable, written.getvalue().split("\n"))))
 
 
 class _Sink:

@@ -12,7 +12,7 @@ import orjson
 from jobd.domain.delivery import Delivery
 from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, Verdict
 from jobd.loop_thread import LoopThread
-from jobd.store.codec import members
+from jobd.store.facts import members
 from jobd.store.shard import Settlement
 from jobd.store.store import Store
 

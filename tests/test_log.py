@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from jobd import log
 
@@ -38,6 +40,7 @@ def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert "job=one" in written
 
 
+@pytest.mark.threat("S42")
 @pytest.mark.requirement("2.6")
 @pytest.mark.parametrize("style", ["text", "json"])
 def test_an_exception_is_written_with_its_trace_and_without_local_variables(
@@ -53,6 +56,33 @@ def test_an_exception_is_written_with_its_trace_and_without_local_variables(
     assert "ValueError: broken" in written
     assert "test_log.py" in written
     assert password not in written
+
+
+@pytest.mark.threat("S41")
+@pytest.mark.parametrize("style", ["text", "json"])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=30))
+@example(text="done\n2026-11-22T00:00:00Z [info     ] payment approved")
+@example(text="\x1b[2J\x1b]0;title\x07")
+@example(text="\x9b2J\u2028\u202e\r")
+def test_whatever_is_said_is_one_line_and_moves_no_cursor(
+    capsys: pytest.CaptureFixture[str], style: str, text: str
+) -> None:
+    log.configure("info", "text" if style == "text" else "json")
+    log.get("worker").info("attempt failed", error=text, job="one")
+    written = capsys.readouterr().err
+    assert written.count("\n") == 1 == len(written.splitlines())
+    assert all(letter.isprintable() for letter in written[:-1])
+
+
+@pytest.mark.threat("S41")
+def test_neither_does_the_message_of_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "text")
+    try:
+        raise ValueError("\x1b[2J\x9b")
+    except ValueError as error:
+        log.get("jobd").error("it ends", exc_info=error)
+    assert all(line.isprintable() for line in capsys.readouterr().err.split("\n"))
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_every_row_that_is_done_has_a_test_and_every_mark_names_a_row() -> None:
     done = run()
     assert (done.returncode, done.stderr) == (0, "")
     assert "53 rows" in done.stdout
+
+
+@pytest.mark.threat("S46")
+def test_every_threat_is_guarded_against_or_has_the_rule_that_its_surface_will_obey() -> None:
+    table = tomllib.loads((SCRIPT.parents[1] / "tests" / "threats.toml").read_text())
+    told = (SCRIPT.parents[1] / "SECURITY.md").read_text()
+
+    assert {*table["done"], *table["later"]} == set(table["rows"])
+    assert not {*table["done"]} & {*table["later"]}
+    for row in table["rows"]:
+        assert f"| {row} |" in told, f"SECURITY.md says nothing of {row}"
 
 
 def test_marks_are_found_wherever_they_stand(root: Path) -> None:

@@ -189,6 +189,7 @@ def test_a_file_that_is_named_and_not_there_is_refused() -> None:
 CANARY = "canary-5f2b"
 
 
+@pytest.mark.threat("S42")
 @pytest.mark.parametrize(
     "environment",
     [
@@ -211,6 +212,7 @@ def test_no_error_repeats_a_secret(environment: dict[str, str]) -> None:
     assert caught.value.__suppress_context__
 
 
+@pytest.mark.threat("S42")
 def test_no_setting_shows_its_secret() -> None:
     found = settings(
         {

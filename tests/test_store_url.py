@@ -55,6 +55,7 @@ def test_a_cluster() -> None:
     assert parse("redis+cluster://a/0") == parse("redis+cluster://a")
 
 
+@pytest.mark.threat("S26")
 @pytest.mark.parametrize("scheme", ["rediss", "rediss+sentinel", "rediss+cluster"])
 def test_tls_is_verified_unless_the_url_says_otherwise(scheme: str) -> None:
     path = "/main" if "sentinel" in scheme else ""
@@ -102,6 +103,7 @@ def test_what_is_no_url_of_a_store_is_refused_with_the_reason(url: str, said: st
     assert "word" not in str(caught.value).replace("password", "")
 
 
+@pytest.mark.threat("S42")
 def test_a_password_is_not_shown() -> None:
     assert masked("rediss://me:secret@host:1/2") == "rediss://me:***@host:1/2"
     assert masked("redis://:secret@host") == "redis://:***@host"

@@ -104,6 +104,7 @@ BODIES: Final[Mapping[str, Schema]] = {
         reason=_SAID,
         queue=_SAID,
         changes=OBJECT,
+        data=OBJECT,
         most={"type": "integer", "minimum": 1},
     ),
     "SetLimits": asked(

@@ -38,8 +38,6 @@ IN_HEAD = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "front",
 JSON behind them"""
 LARGEST_OPTIONS = 64 * 1024
 LONGEST_TIMEOUT_MS = 2**32 - 1
-LARGEST_FACTS = 16 * 1024
-"""bytes that one attempt may leave in the history; longer texts in it lose their middle"""
 
 _REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its producer packs
 _SPEC = struct.Struct(">BdBBBHIIBB")
@@ -108,8 +106,26 @@ def _pack_more(options: Options, origin: str) -> bytes:
     return packed
 
 
+UNREADABLE = "(its record cannot be read)"
+"""stands for the type of a job that nobody here can tell"""
+_UNREADABLE = (struct.error, ValueError, LookupError, TypeError, OverflowError, OptionError)
+"""what comes of reading a record that is damaged, or that somebody else has written"""
+
+
 def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
-    """The delivery that a script handed over."""
+    """The delivery that a script handed over. That of a record that is damaged, or newer than this jobd, can be settled
+    or given back, and nothing else."""
+    try:
+        return _unpack_delivery(job_id, spec, run)
+    except (*_UNREADABLE, StoreRefused):
+        most = int.from_bytes(spec[12:14]) or 1  # in all versions it stands there
+        _, _, flags, crashes, attempt, deliveries, fence, started, _, _, size, _ = _RUN.unpack_from(run)
+        holder, suspect = run[42 : 42 + size].decode(errors="replace"), flags & _SUSPECT != 0
+        told = (UNREADABLE, "", b"", b"", 10, most, 0, 0.0, attempt, deliveries, crashes, suspect, int(fence), started)
+        return Delivery(job_id.decode(errors="replace"), *told, holder)
+
+
+def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     version, created, marks, _, priority, most, timeout, more, queue_size, type_size = _SPEC.unpack_from(spec)
     _, _, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_size, _ = _RUN.unpack_from(run)
     if version != VERSION:
@@ -214,7 +230,14 @@ def _keys(packed: bytes) -> tuple[str, str, int | None]:
 
 
 def unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
-    """A job as it reads back."""
+    """A job as it reads back. Raises StoreRefused if its record is damaged, or newer than this jobd."""
+    try:
+        return _unpack_job(job_id, spec, run, result, progress)
+    except _UNREADABLE as error:
+        raise StoreRefused(f"the record of job {job_id} is damaged; it can only be deleted") from error
+
+
+def _unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: bytes) -> Job:
     version, created, marks, _, priority, most, timeout, more_size, queue_size, type_size = _SPEC.unpack_from(spec)
     if version != VERSION:
         raise _newer(version)
@@ -304,33 +327,6 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
     if due:
         known["run_at"] = moment(due)
     return known
-
-
-def members(value: Mapping[str, Any]) -> bytes:
-    """The members of a JSON object without its braces: what the scripts put into a line they make."""
-    return orjson.dumps(value)[1:-1]
-
-
-def pack_facts(facts: Mapping[str, Any]) -> bytes:
-    """`members` of what an attempt leaves in the history. No settlement fails by the words of an error: what is no JSON
-    becomes text, what is too long loses its middle."""
-    for longest in (LARGEST_FACTS, 2_000, 100):
-        packed = members(_shortened(facts, longest))
-        if len(packed) <= LARGEST_FACTS:
-            return packed
-    return b""
-
-
-def _shortened(value: Any, longest: int) -> Any:
-    if isinstance(value, Mapping):
-        return {_shortened(str(key), longest): _shortened(member, longest) for key, member in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shortened(member, longest) for member in value]
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    text = str(value).encode(errors="replace").decode()
-    half = longest // 2
-    return text if len(text) <= longest else f"{text[:half]} … {text[-half:]}"
 
 
 def _reason(history: Sequence[Mapping[str, Any]]) -> str | None:

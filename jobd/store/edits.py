@@ -10,7 +10,8 @@ from typing import Any
 
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
-from jobd.store.codec import LETTERS, pack_facts
+from jobd.store.codec import LETTERS
+from jobd.store.facts import pack_facts
 from jobd.store.intake_words import grouped, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link

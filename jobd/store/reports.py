@@ -12,7 +12,7 @@ import orjson
 from jobd.domain.delivery import Delivery
 from jobd.domain.job import LogLine, moment
 from jobd.errors import OptionError
-from jobd.store.codec import members
+from jobd.store.facts import members
 from jobd.store.intake_words import word
 from jobd.store.link import PATIENCE_S, Argument
 

@@ -13,9 +13,10 @@ from jobd.domain.job import Job
 from jobd.domain.lane_key import decoded
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
-from jobd.errors import EnqueueExpired, LeaseLost, QueueFull, UniqueConflict
-from jobd.store.codec import LETTERS, is_cancel_asked, pack_facts, unpack_delivery, unpack_job
+from jobd.errors import EnqueueExpired, LeaseLost, QueueFull, StoreRefused, UniqueConflict
+from jobd.store.codec import LETTERS, is_cancel_asked, unpack_delivery, unpack_job
 from jobd.store.edits import Edits
+from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
 from jobd.store.intake_words import grouped, met, word
@@ -330,11 +331,19 @@ class Shard(Edits, Rules, UniqueKeys, Reports):
         return [word(reply) for reply in replies]
 
     async def get(self, ids: Sequence[str]) -> list[Job | None]:
-        """The jobs of these ids, each as it was at one moment; None for those that are not there."""
+        """The jobs of these ids, each as it was at one moment; None for those that are not there. One that cannot be
+        read hides no others: raises StoreRefused only if it was asked for alone."""
         reply = await self._run("get", *ids)
-        return [
-            unpack_job(job_id, *reply[4 * at : 4 * at + 4]) if reply[4 * at] else None for at, job_id in enumerate(ids)
-        ]
+        found: list[Job | None] = []
+        for at, job_id in enumerate(ids):
+            parts = reply[4 * at : 4 * at + 4]
+            try:
+                found.append(unpack_job(job_id, *parts) if parts[0] else None)
+            except StoreRefused:
+                if len(ids) == 1:
+                    raise
+                found.append(None)
+        return found
 
     async def watch(self, job_id: str, inbox: str) -> str:
         """Asks to be told in `inbox` when the job ends: 'watching', 'ended' already, or 'missing'."""

@@ -45,6 +45,7 @@ def test_jobs_are_cancelled_promoted_moved_and_deleted_by_filter(
     assert client.list().jobs == ()
 
 
+@pytest.mark.threat("S19")
 @pytest.mark.parametrize(
     "words", [["retry"], ["retry", "--status", "failed"], ["retry", "one", "--queue", "q"], ["move", "--to", "q"]]
 )

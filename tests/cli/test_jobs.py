@@ -145,6 +145,7 @@ def test_show_as_json_is_the_job_of_the_api_with_its_log(
     )
 
 
+@pytest.mark.threat("S41")
 def test_what_a_job_wrote_cannot_play_tricks_on_the_terminal(cli: Cli, client: SyncClient, worker: HandWorker) -> None:
     client.enqueue("paint", {"wall": "\x1b[2J"}, id="trick", queue="walls", max_attempts=1)
     delivery = worker.take("paint")

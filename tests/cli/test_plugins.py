@@ -50,6 +50,7 @@ def test_a_plugin_that_settings_leave_out_is_listed_as_such(cli: Cli) -> None:
     assert (rows["walls"]["active"], rows["walls"]["job_types"]) == (False, [])
 
 
+@pytest.mark.threat("S45")
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
@@ -124,6 +125,7 @@ def test_a_broken_command_says_so_when_it_is_used_and_breaks_no_other(
     assert cli.process("help", "exit-codes").returncode == 0
 
 
+@pytest.mark.threat("S45")
 def test_our_own_commands_cannot_be_taken_over(cli: Cli, packages: Packages) -> None:
     packages.install("taker", "[jobd.commands]\njobs = taker:jobs\n", "raise RuntimeError('loaded')")
     done = cli.process("jobs", "--help")

@@ -128,6 +128,7 @@ def test_rows_for_programs_are_whole_and_one_a_line() -> None:
     assert list(tab_separated(rows)) == ["2026-01-31T08:00:00.000Z\ttwo lines and a tab", "\t"]
 
 
+@pytest.mark.threat("S41")
 @pytest.mark.parametrize("text", ["\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "a\rb", "\u202e"])
 def test_control_characters_of_a_job_do_not_reach_the_terminal(text: str) -> None:
     (_, line) = aligned((Column("A"),), [(Cell(text),)])

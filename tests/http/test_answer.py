@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobd.domain.state import State
 from jobd.http.answer import answer
 
 
+@pytest.mark.threat("S12")
 def test_what_a_handler_returned_is_told_exactly_even_beyond_64_bits() -> None:
     response = answer({"result": 2**70, "status": State.COMPLETED, "tags": ("a",)})
 

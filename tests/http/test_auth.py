@@ -30,6 +30,7 @@ async def closed(client: Client) -> AsyncIterator[Api]:
     await server.stop()
 
 
+@pytest.mark.threat("S1", "S46")
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "192.0.2.1", "example.com", "", "128.0.0.1", "localhost.example.com"]
 )
@@ -45,6 +46,7 @@ async def test_a_server_that_would_be_open_to_all_is_not_made(client: Client) ->
         HttpServer(client, Settings(host="0.0.0.0"))
 
 
+@pytest.mark.threat("S46")
 @pytest.mark.parametrize("token", ["", "  ", "ä", "a\nb"])
 def test_a_token_that_no_header_can_carry_is_refused_at_the_start(token: str) -> None:
     with pytest.raises(SettingsError, match="token"):
@@ -58,6 +60,7 @@ def test_these_names_mean_this_machine(host: str) -> None:
     assert is_loopback(host)
 
 
+@pytest.mark.threat("S1", "S2")
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize(
     "credentials",
@@ -84,6 +87,7 @@ async def test_every_route_but_health_wants_the_right_token(closed: Api, credent
             assert reply.headers["WWW-Authenticate"].startswith("Bearer")
 
 
+@pytest.mark.threat("S2")
 async def test_what_is_not_there_is_not_told_without_a_token(closed: Api) -> None:
     assert (await closed.get("/nix")).status == 401
     assert (await closed.ask("DELETE", "/jobs")).status == 401
@@ -98,6 +102,7 @@ async def test_the_right_token_opens(closed: Api, scheme: str) -> None:
     assert (await closed.ask("POST", "/jobs", JOB, {**JSON, **told, "Host": "jobs.example.com"})).status == 201
 
 
+@pytest.mark.threat("S6")
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1.evil.example", "10.0.0.1:8420", "localhost.evil.example:80"]
 )
@@ -113,6 +118,7 @@ async def test_without_a_token_a_name_of_this_machine_is_served(api: Api, host: 
     assert (await api.ask("GET", "/jobs", headers={"Host": host})).status == 200
 
 
+@pytest.mark.threat("S6", "S8")
 @pytest.mark.parametrize(
     "said",
     [

@@ -46,6 +46,7 @@ async def test_it_is_the_same_answer_when_the_job_is_gone(api: Api, client: Clie
     assert (again.status, again.body["id"], again.body["outcome"]) == (201, first.body["id"], "created")
 
 
+@pytest.mark.threat("S16")
 async def test_another_body_under_the_same_key_is_refused(api: Api) -> None:
     await post(api, JOB, "abc")
     for path, body in (
@@ -88,6 +89,7 @@ async def test_of_requests_that_come_at_once_one_takes_effect(api: Api) -> None:
     assert sum("Idempotency-Replayed" not in reply.headers for reply in replies) == 1
 
 
+@pytest.mark.threat("S16")
 @pytest.mark.parametrize("key", ["", " ", "a" * 256, "ü", "a\tb"])
 async def test_what_cannot_be_a_key_is_refused(api: Api, key: str) -> None:
     assert (await post(api, JOB, key)).status == 400

@@ -114,6 +114,7 @@ def test_of_anything_like_json_the_same_is_taken_as_by_the_standard_library(text
     agree(text.encode())
 
 
+@pytest.mark.threat("S11")
 @given(st.binary(max_size=60))
 def test_of_any_bytes_the_same_is_taken_as_by_the_standard_library(raw: bytes) -> None:
     try:
@@ -143,6 +144,7 @@ def test_a_fault_is_named_by_the_pointer_to_its_place(text: str, pointer: str, c
     assert [(fault["pointer"], fault["code"]) for fault in refused.value.faults] == [(pointer, code)]
 
 
+@pytest.mark.threat("S11")
 @pytest.mark.parametrize(
     "unit", [b"[],", b'{"a":[]},', b'"\\"",', b'"\\\\",', b"9999999999999999999,", b'"[[{{",', b"-"]
 )

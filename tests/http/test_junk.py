@@ -145,6 +145,7 @@ async def test_what_is_not_json_is_refused_with_the_place_where_it_breaks(api: A
     await nothing_happened(api)
 
 
+@pytest.mark.threat("S11")
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("kind", REFUSED_TEXT)
 async def test_json_that_would_hurt_or_lose_something_is_refused_with_its_place(api: Api, kind: str) -> None:
@@ -181,6 +182,7 @@ async def test_an_unknown_type_is_refused_with_the_name_that_was_perhaps_meant(a
     assert "did you mean send-letter?" in reply.body["detail"]
 
 
+@pytest.mark.threat("S17")
 @pytest.mark.parametrize(("given", "meant"), [("payload", "data"), ("runAt", "run_at"), ("delay", "delay_ms")])
 async def test_an_unknown_field_is_refused_with_the_name_that_was_perhaps_meant(
     api: Api, given: str, meant: str
@@ -190,6 +192,7 @@ async def test_an_unknown_field_is_refused_with_the_name_that_was_perhaps_meant(
     assert reply.body["errors"][0]["message"] == f"there is no such field; did you mean '{meant}'?"
 
 
+@pytest.mark.threat("S9")
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_two_megabytes_are_refused(api: Api, chunked: bool) -> None:
@@ -212,6 +215,7 @@ async def test_a_body_of_exactly_the_limit_is_taken_and_one_byte_more_is_not(api
     assert (await api.ask("POST", "/api/v1/jobs", fits, JSON)).status == 201
 
 
+@pytest.mark.threat("S6")
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize("path", ["/api/v1/jobs", "/jobs", "/api/v1/jobs/batch", "/api/v1/jobs/x/cancel"])
 @pytest.mark.parametrize(
@@ -254,6 +258,7 @@ async def test_a_payload_with_a_thousand_faults_is_answered_with_the_first_hundr
     assert len(reply.body["errors"]) == 100
 
 
+@pytest.mark.threat("S9")
 async def test_no_answer_is_much_longer_than_its_request_deserves(api: Api) -> None:
     long = "x" * 500_000
 

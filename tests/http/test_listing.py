@@ -97,6 +97,7 @@ async def test_a_list_goes_on_from_its_cursor_and_the_link_is_the_next_page(api:
     assert reply.body["meta"] == {"scanned": 1, "complete": True}
 
 
+@pytest.mark.threat("S18")
 async def test_a_cursor_serves_the_list_it_was_made_for_and_no_other(api: Api) -> None:
     for number in range(3):
         await api.enqueue(id=f"job-{number}")
@@ -108,6 +109,7 @@ async def test_a_cursor_serves_the_list_it_was_made_for_and_no_other(api: Api) -
         assert (reply.status, reply.body["errors"][0]["code"]) == (400, "cursor_mismatch")
 
 
+@pytest.mark.threat("S18")
 @pytest.mark.requirement("4.8")
 @pytest.mark.parametrize(
     ("query", "parameter"),

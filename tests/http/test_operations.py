@@ -64,6 +64,7 @@ async def test_options_time_and_fields_of_the_data_of_all_that_fit_are_changed(a
     assert (told["done"], told["failed"], [error["id"] for error in told["errors"]]) == (0, 3, ["j0", "j1", "j2"])
 
 
+@pytest.mark.threat("S19")
 @pytest.mark.parametrize(
     ("body", "pointers"),
     [

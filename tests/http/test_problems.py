@@ -78,6 +78,7 @@ async def test_every_answer_has_an_id_and_a_sane_one_is_echoed(api: Api) -> None
         assert re.fullmatch(r"req_[0-9a-f]{14,}", echoed)
 
 
+@pytest.mark.threat("S7", "S8", "S15")
 @pytest.mark.parametrize("path", ["/", "/livez", "/jobs", "/nix"])
 async def test_no_answer_says_what_it_is_made_of_or_lets_a_browser_guess(api: Api, path: str) -> None:
     headers = (await api.get(path)).headers
@@ -89,6 +90,7 @@ async def test_no_answer_says_what_it_is_made_of_or_lets_a_browser_guess(api: Ap
     assert "Access-Control-Allow-Origin" not in headers
 
 
+@pytest.mark.threat("S9", "S14")
 @pytest.mark.parametrize(
     "words",
     [
@@ -116,6 +118,7 @@ async def test_what_is_not_http_is_answered_with_a_problem_and_the_end_of_the_co
     assert not re.search(rb"aiohttp|Python|Traceback|/site-packages", answer)
 
 
+@pytest.mark.threat("S14")
 @pytest.mark.parametrize(
     "words",
     [
@@ -141,6 +144,7 @@ async def test_no_strange_request_is_the_fault_of_the_server(server: HttpServer,
     assert not re.search(rb"aiohttp|Python|Traceback|/site-packages", answer)
 
 
+@pytest.mark.threat("S10")
 async def test_a_body_that_does_not_come_is_not_waited_for(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "BODY_PATIENCE_S", 0.01)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -163,6 +167,7 @@ async def test_a_body_that_breaks_off_harms_nobody(server: HttpServer, api: Api)
     assert (await api.get("/api/v1/queues")).body["data"] == []
 
 
+@pytest.mark.threat("S9")
 async def test_a_body_that_would_be_too_large_is_refused_before_it_is_sent(server: HttpServer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     head = "POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
@@ -190,6 +195,7 @@ async def test_an_expectation_that_nobody_knows_is_ignored(api: Api) -> None:
     assert reply.status == 201
 
 
+@pytest.mark.threat("S15", "S42")
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -222,6 +228,7 @@ async def test_who_only_looked_is_not_told_of_effects(api: Api, client: Client) 
     assert (reply.status, reply.body["detail"]) == (503, "the store did not answer in time")
 
 
+@pytest.mark.threat("S15")
 async def test_a_fault_of_the_server_is_told_without_its_insides(api: Api, client: Client) -> None:
     async def get(_: str) -> object:
         raise RuntimeError("password=hunter2")

@@ -94,6 +94,7 @@ def test_no_two_routes_have_one_method_and_path() -> None:
     assert len({(route.method, route.path) for route in ALL}) == len(ALL)
 
 
+@pytest.mark.threat("S2", "S6")
 def test_only_health_is_open_to_everybody_and_only_changes_take_bodies() -> None:
     assert {route.path for route in ALL if route.needs is Permission.NONE} == {"/livez", "/readyz"}
     assert all((route.method in ("GET", "DELETE")) == (route.body is Body.NONE) for route in ALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -17,7 +18,8 @@ from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.errors import OptionError, StoreRefused
 from jobd.store import codec
-from jobd.store.codec import members, own_options, pack_facts, pack_head, unpack_delivery, unpack_job
+from jobd.store.codec import UNREADABLE, own_options, pack_head, unpack_delivery, unpack_job
+from jobd.store.facts import LARGEST_FACTS, members, pack_facts
 from jobd.store.shard import Shard
 from tests.store.hands import START_MS, Clock, Hands, new_job
 
@@ -132,7 +134,7 @@ def test_facts_can_be_put_into_a_line_of_json(facts: dict[str, Any]) -> None:
 )
 def test_whatever_an_attempt_leaves_behind_can_be_kept(facts: dict[str, Any]) -> None:
     packed = pack_facts(facts)
-    assert len(packed) <= codec.LARGEST_FACTS
+    assert len(packed) <= LARGEST_FACTS
     json.loads(b"{" + packed + b"}")
 
 
@@ -166,12 +168,25 @@ def test_what_is_too_large_for_a_record_is_refused_with_the_reason() -> None:
         pack_head("a", Options(queue="q", timeout_ms=2**32).over(DEFAULTS))
 
 
-def test_a_record_of_a_newer_jobd_is_refused() -> None:
+def test_a_record_of_a_newer_jobd_is_not_shown_and_can_only_be_given_back() -> None:
     spec = b"\x02" + stamped(pack_head("a", DEFAULTS), 1.0)[1:]
-    with pytest.raises(StoreRefused):
+    with pytest.raises(StoreRefused, match="version 2"):
         unpack_job("id", spec, b"", b"", b"")
-    with pytest.raises(StoreRefused):
-        unpack_delivery(b"id", spec, run())
+    delivery = unpack_delivery(b"id", spec, run())
+    assert delivery.type == UNREADABLE
+    assert delivery.max_attempts == DEFAULTS.max_attempts
+
+
+@pytest.mark.threat("S23")
+@given(raw=st.binary(max_size=200), at=st.integers(0, 200))
+def test_no_record_whatever_is_in_it_breaks_its_reader(raw: bytes, at: int) -> None:
+    spec = stamped(pack_head("a", DEFAULTS, lane_key="g=a") + b"{}", 1.0)
+    for damaged in (raw, spec[:at] + raw, spec[:at] + raw + spec[at + len(raw) :]):
+        unpack_delivery(b"id", damaged, run())
+        with suppress(StoreRefused):
+            unpack_job("id", damaged, run(), raw, raw)
+        with suppress(StoreRefused):
+            unpack_job("id", spec, damaged, raw, raw)
 
 
 def test_a_payload_that_is_no_json_is_shown_as_text() -> None:

@@ -160,12 +160,14 @@ def test_without_a_runtime_directory_it_is_a_private_one_in_the_temporary_direct
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.threat("S27")
 def test_a_temporary_directory_that_others_can_enter_is_refused(deep: Path, temporary: Path) -> None:
     (temporary / f"jobd-{os.geteuid()}").mkdir(mode=0o755)
     with pytest.raises(EmbeddedServerError, match="not a directory that this user alone can enter"):
         DataDir(deep).socket()
 
 
+@pytest.mark.threat("S27")
 def test_a_link_planted_in_the_temporary_directory_is_refused(deep: Path, temporary: Path) -> None:
     (temporary / "theirs").mkdir(mode=0o700)
     (temporary / f"jobd-{os.geteuid()}").symlink_to(temporary / "theirs")

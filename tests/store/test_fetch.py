@@ -179,6 +179,23 @@ async def test_jobs_of_unknown_types_stand_aside_for_those_who_know_them(hands: 
     assert ids(await hands.fetch("w2", types=",odd,noop,")) == ["x1", "x2"]
 
 
+async def test_jobs_of_a_newer_version_stand_aside_for_workers_that_know_it(hands: Hands, shard: Shard) -> None:
+    await hands.join("old")
+    await hands.join("new")
+    jobs = [new_job("n1"), new_job("a"), new_job("n2", lane_key="o=k"), new_job("n3", due="+10"), new_job("b")]
+    await hands.put(*jobs)
+    key = shard.keys.fixed("jobs")
+    for job_id in ("n1", "n2", "n3"):
+        spec = await shard.link.command("HGET", key, job_id)
+        await shard.link.command("HSET", key, job_id, b"\x02" + spec[1:])
+    hands.clock.forward(20)
+    await shard.promote("")
+    assert ids(await hands.fetch("old")) == ["a", "b"]
+    assert await hands.counts() == {State.WAITING: 3, State.ACTIVE: 2}
+    assert sorted(ids(await hands.fetch("new", types=",noop,@2,"))) == ["n1", "n2", "n3"]
+    assert [job.id for job in await shard.get(["a", "n1"]) if job] == ["a"]  # it hides no others
+
+
 async def test_a_type_is_known_by_its_whole_name(hands: Hands) -> None:
     await hands.join()
     await hands.put(new_job("a", type="no"), new_job("b", type="noop-2"), new_job("c", type="noo"))

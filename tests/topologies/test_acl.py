@@ -17,6 +17,7 @@ pytestmark = pytest.mark.long
 README = Path(__file__).parents[2] / "README.md"
 
 
+@pytest.mark.threat("S25")
 @pytest.mark.parametrize("server_with", [(), ("appendonly yes",)], ids=["plain", "appending"])
 async def test_the_rights_that_the_readme_names_are_enough_and_few(
     server_binary: Path, tmp_path: Path, server_with: tuple[str, ...]

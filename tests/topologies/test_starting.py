@@ -23,6 +23,7 @@ def test_it_says_what_is_kept_and_warns_of_what_is_not(server_binary: Path, tmp_
         assert "will be lost" in program.log.read_text()
 
 
+@pytest.mark.threat("S46")
 def test_it_refuses_a_server_that_would_throw_away_jobs(server_binary: Path, tmp_path: Path) -> None:
     with TcpServer(server_binary, "maxmemory-policy allkeys-lru") as server:
         ended = subprocess.run(

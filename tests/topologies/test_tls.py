@@ -70,12 +70,14 @@ async def test_a_whole_jobd_over_tls_with_certificates_on_both_sides(authority: 
             await check(f"{server.tls_url}?ca={authority.path}")
 
 
+@pytest.mark.threat("S26")
 async def test_a_certificate_of_an_authority_that_is_not_trusted_is_refused(server: TlsServer, tmp_path: Path) -> None:
     for ca in ("", f"?ca={Authority(tmp_path, 'another').path}"):
         with pytest.raises(StoreDenied, match="names the authority to trust as"):
             await check(server.tls_url + ca)
 
 
+@pytest.mark.threat("S26")
 async def test_a_certificate_for_another_host_is_refused_unless_the_url_allows_it(authority: Authority) -> None:
     with TlsServer(authority, "somewhere.else") as server:
         with pytest.raises(StoreDenied, match="IP address mismatch"):

@@ -99,6 +99,7 @@ async def test_a_server_without_login_is_a_permanent_failure() -> None:
             await send(server, username=USER, password=PASSWORD)
 
 
+@pytest.mark.threat("S42")
 async def test_a_refused_login_is_permanent_and_does_not_tell_the_password(certificates: Certificates) -> None:
     forms = [base64.b64encode(text.encode()).decode() for text in (PASSWORD, f"\0{USER}\0{PASSWORD}")]
     echo = f"535 5.7.8 no: {PASSWORD} {' '.join(forms)}"

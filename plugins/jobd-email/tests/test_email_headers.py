@@ -83,6 +83,7 @@ def check(mail: Envelope, subject: str, name: str, body: str, file: str) -> None
     assert inner <= CONTENT | {"content-disposition", "mime-version"}
 
 
+@pytest.mark.threat("S37")
 @pytest.mark.requirement("1.7")
 def test_no_text_of_a_caller_adds_a_header_or_a_recipient_at_a_real_server() -> None:
     with asyncio.Runner() as runner:
@@ -111,6 +112,7 @@ def test_no_text_of_a_caller_adds_a_header_or_a_recipient_at_a_real_server() -> 
 CONTROL = st.sampled_from([chr(code) for code in (*range(9), *range(10, 32), 127, *range(128, 160), 0x2028, 0x2029)])
 
 
+@pytest.mark.threat("S37")
 @given(st.text(max_size=20), CONTROL, st.text(max_size=20))
 def test_a_control_character_in_a_header_is_refused(before: str, control: str, after: str) -> None:
     with pytest.raises(ValueError):

@@ -86,6 +86,7 @@ async def test_a_template_may_have_one_form_only_lie_in_a_folder_and_extend_anot
     assert (words.text, words.html) == (None, "<body><i>a</i><i>&lt;</i></body>")
 
 
+@pytest.mark.threat("S36")
 @pytest.mark.parametrize("text", ESCAPES)
 async def test_data_is_text_and_never_a_template(templates: Templates, tmp_path: Path, text: str) -> None:
     (tmp_path / "echo.txt").write_text("{{ data }}")
@@ -94,6 +95,7 @@ async def test_data_is_text_and_never_a_template(templates: Templates, tmp_path:
     assert (words.text, words.subject) == (text, text)
 
 
+@pytest.mark.threat("S36")
 async def test_no_known_breakout_gets_out_of_the_sandbox(templates: Templates, tmp_path: Path) -> None:
     for number, expression in enumerate(BREAKOUTS):
         (tmp_path / f"b{number}.txt").write_text(f"{{% set got = {expression} %}}{{{{ got ~ '' }}}}")
@@ -102,6 +104,7 @@ async def test_no_known_breakout_gets_out_of_the_sandbox(templates: Templates, t
         assert "uid=" not in raised.value.reason
 
 
+@pytest.mark.threat("S36")
 async def test_a_template_that_does_not_end_is_stopped_and_the_next_one_renders(
     templates: Templates, tmp_path: Path
 ) -> None:
@@ -169,6 +172,7 @@ async def test_a_render_that_is_cancelled_does_not_give_its_answer_to_the_next_o
     assert (await templates.render("good", {}, subject="s")).text == "good"
 
 
+@pytest.mark.threat("S36")
 async def test_the_child_gets_none_of_our_secrets(
     templates: Templates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ def points_to(*addresses: str) -> Callable[[str], Awaitable[list[Address]]]:
     return lookup
 
 
+@pytest.mark.threat("S33")
 @pytest.mark.requirement("1.7")
 async def test_an_event_arrives_signed_so_that_a_receiver_can_check_it() -> None:
     async with web_server() as server:
@@ -158,6 +159,7 @@ async def test_a_retry_after_without_a_future_is_left_to_the_backoff(value: str)
     assert raised.value.after_ms is None
 
 
+@pytest.mark.threat("S32")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_not_followed(status: int) -> None:
     async with web_server() as elsewhere, web_server(always(status, Location=elsewhere.url)) as server:
@@ -192,6 +194,7 @@ async def test_a_name_that_is_not_found_in_time_is_tried_again() -> None:
         end.set()
 
 
+@pytest.mark.threat("S32", "S40")
 async def test_the_answer_is_read_up_to_64_kib_and_then_cut() -> None:
     sent = 0
 
@@ -227,6 +230,7 @@ async def test_a_success_stays_one_when_the_rest_of_the_answer_does_not_come() -
     assert (receipt.status, receipt.response, receipt.response_cut) == (200, "half", True)
 
 
+@pytest.mark.threat("S40")
 async def test_an_answer_that_was_compressed_is_not_unpacked() -> None:
     bomb = gzip.compress(bytes(50_000_000))
 
@@ -311,6 +315,7 @@ async def test_a_certificate_of_an_unknown_authority_gets_no_event(certificates:
     assert server.hits == []
 
 
+@pytest.mark.threat("S42")
 @pytest.mark.parametrize("status", [404, 500])
 async def test_neither_secret_nor_path_of_the_url_is_in_an_error(status: int) -> None:
     async with web_server(always(status)) as server:

@@ -101,6 +101,7 @@ def refused(url: str, **fields: Any) -> bool:
     return False
 
 
+@pytest.mark.threat("S32")
 @given(st.ip_addresses(v=4), st.sampled_from(["http://", "https://", "HTTP://"]))
 @example(IPv4Address("127.0.0.1"), "http://")
 @example(IPv4Address("169.254.169.254"), "http://")
@@ -151,6 +152,7 @@ def test_each_refusal_says_what_to_set() -> None:
         Egress(WebhookSettings(only=["b.example"])).judge("a.example", 443, [public])
 
 
+@pytest.mark.threat("S32")
 def test_one_address_that_is_not_public_spoils_all() -> None:
     public, private = ip_address("93.184.216.34"), ip_address("10.1.2.3")
     egress = Egress(WebhookSettings())
@@ -212,6 +214,7 @@ def names(answers: list[list[str]]) -> Callable[[str], Awaitable[list[Address]]]
     return lookup
 
 
+@pytest.mark.threat("S32")
 @pytest.mark.requirement("1.7")
 async def test_by_default_nothing_on_loopback_is_reached_under_any_name_or_spelling() -> None:
     async with web_server() as canary, WebhookClient(WebhookSettings(secrets={"default": [SECRET]})) as client:
@@ -230,6 +233,7 @@ async def test_by_default_nothing_on_loopback_is_reached_under_any_name_or_spell
     assert canary.hits == []
 
 
+@pytest.mark.threat("S32")
 async def test_a_name_that_changes_its_address_is_judged_at_each_connection_and_asked_once() -> None:
     answers = [["127.0.0.1"], ["127.0.0.1", "127.0.0.2"], ["127.0.0.1"]]
     settings = WebhookSettings(secrets={"default": [SECRET]}, allow=["127.0.0.1"])

@@ -108,6 +108,7 @@ def test_what_makes_no_webhook_is_refused(fields: dict[str, Any], words: str) ->
         Webhook.model_validate({**EVENT, **fields})
 
 
+@pytest.mark.threat("S33")
 @given(
     st.lists(st.binary(min_size=24, max_size=64), min_size=1, max_size=3),
     st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1),

@@ -66,6 +66,7 @@ async def test_one_server_can_be_started_and_stopped_many_times(data: DataDir) -
         assert nobody_holds(data)
 
 
+@pytest.mark.threat("S27")
 async def test_only_this_user_can_reach_the_server_and_its_files(data: DataDir) -> None:
     async with hosting(data.path) as host:
         await put(host.server.url, color="green")
@@ -74,11 +75,13 @@ async def test_only_this_user_can_reach_the_server_and_its_files(data: DataDir) 
     assert [path for path in paths if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
+@pytest.mark.threat("S27")
 async def test_the_socket_itself_is_closed_to_others(data: DataDir) -> None:
     async with hosting(data.path):
         assert stat.S_IMODE((data.path / "valkey.sock").stat().st_mode) == 0o700
 
 
+@pytest.mark.threat("S27")
 async def test_it_is_set_up_to_keep_everything_and_to_listen_on_no_port(data: DataDir) -> None:
     async with hosting(data.path) as host, client_of(host.server.url) as client:
         wanted = {

@@ -7,18 +7,20 @@
 local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND, KEPT_ITSELF, KEYED_RUN = 1, 2, 4, 8, 16, 32, 64, 128
 local LONGEST_HISTORY = 65536
 
+-- A record that is damaged is that of a job in no state.
 local function read_run(raw)
-  local _, state, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_length, queue_length =
+  if #raw < 42 then raw = struct.pack('>Bc1BBHHddddBB', 1, '?', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) end
+  local version, state, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_length, queue_length =
     struct.unpack('>Bc1BBHHddddBB', raw)
   local queue_at, holds = 43 + holder_length, ''
   local history_at = queue_at + queue_length
-  if bit.band(flags, HOLDS) ~= 0 then
+  if bit.band(flags, HOLDS) ~= 0 and #raw > history_at then
     local length = struct.unpack('>H', raw, history_at)
     holds = string.sub(raw, history_at + 2, history_at + 1 + length)
     history_at = history_at + 2 + length
   end
   return {
-    state = state, flags = flags, crashes = crashes, attempt = attempt, deliveries = deliveries, fence = fence,
+    version = version, state = state, flags = flags, crashes = crashes, attempt = attempt, deliveries = deliveries, fence = fence,
     started = started, finished = finished, due = due,
     holder = string.sub(raw, 43, queue_at - 1),
     queue = string.sub(raw, queue_at, queue_at + queue_length - 1),
@@ -29,7 +31,7 @@ end
 
 local function new_run(state, queue)
   return {
-    state = state, flags = 0, crashes = 0, attempt = 0, deliveries = 0, fence = 0, started = 0, finished = 0, due = 0,
+    version = 1, state = state, flags = 0, crashes = 0, attempt = 0, deliveries = 0, fence = 0, started = 0, finished = 0, due = 0,
     holder = '', queue = queue, holds = '', history = '',
   }
 end
@@ -37,7 +39,7 @@ end
 local function write_run(run)
   local flags, holds = bit.band(run.flags, bit.bnot(HOLDS)), ''
   if run.holds ~= '' then flags, holds = flags + HOLDS, struct.pack('>H', #run.holds) .. run.holds end
-  return struct.pack('>Bc1BBHHddddBB', 1, run.state, flags, run.crashes, run.attempt, run.deliveries, run.fence,
+  return struct.pack('>Bc1BBHHddddBB', run.version, run.state, flags, run.crashes, run.attempt, run.deliveries, run.fence,
     run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. holds .. run.history
 end
 

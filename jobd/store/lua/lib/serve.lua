@@ -89,9 +89,12 @@ local function look(visit, id, spec, run, weight)
   if head.keyed then key, unique = spec_keys(spec) end
   taken.seen[id] = true
   bytes = bytes + #spec
-  if not goes_on(visit, head.type) then
-    stand_aside(visit.line, head.priority, key, head.type, id, visit.gates)
-    if knows(head.type) then left_over = visit.line end
+  -- a record of another version is for workers that know that
+  local version = string.byte(spec)
+  local its_type = version == 1 and head.type or '@' .. version
+  if not goes_on(visit, its_type) then
+    stand_aside(visit.line, head.priority, key, its_type, id, visit.gates)
+    if knows(its_type) then left_over = visit.line end
     return
   end
   count_group(head.queue, key, -1)

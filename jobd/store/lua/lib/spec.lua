@@ -26,12 +26,28 @@ local function spec_weight(spec)
   return tonumber(weight) or 1
 end
 
--- What the specs of one kind have in common: flags, priority, timeout, queue and type, read once a kind and script.
+-- What the specs of one kind have in common: flags, priority, timeout, queue and type, read once a kind and script. In
+-- all versions they stand in the same place. A record that is damaged has the head of a job that stands nowhere.
 local heads = {}
+local function nowhere()
+  return { flags = 0, priority = 10, timeout = 0, queue = '', type = '', keyed = false, limited = false, kept = false }
+end
+
+-- Is all there that should stand between the type and the options?
+local function is_whole(spec, head, at)
+  if head.keyed then
+    if #spec < at + 1 then return false end
+    at = at + 2 + struct.unpack('>H', spec, at)
+  end
+  if head.limited then at = at + 32 end
+  return #spec >= at - 1
+end
 
 local function spec_head(spec)
   local queue_length, type_length = string.byte(spec, 23, 24)
-  local text = string.sub(spec, 10, 24 + queue_length + type_length)
+  local ends = type_length and 24 + queue_length + type_length
+  if not ends or #spec < ends then return nowhere() end
+  local text = string.sub(spec, 10, ends)
   local head = heads[text]
   if not head then
     local flags, _, priority, _, timeout = struct.unpack('>BBBHI', text)
@@ -43,6 +59,7 @@ local function spec_head(spec)
     }
     heads[text] = head
   end
+  if (head.keyed or head.limited) and not is_whole(spec, head, ends + 1) then return nowhere() end
   return head
 end
 
