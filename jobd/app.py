@@ -19,6 +19,7 @@ from jobd.actors.supervisor import Supervisor
 from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.errors import JobdError, SettingsError
+from jobd.garbage import look_less
 from jobd.reach import retention_of
 from jobd.roles.checked_store import CheckedStore
 from jobd.roles.declared_limits import DeclaredLimits
@@ -88,7 +89,7 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
     code, failure = 0, None
     try:
         await supervisor.run(
-            house.actors(supervisor), grace=settings.worker.grace / 1_000, on_ready=lambda: welcome(house)
+            house.actors(supervisor), grace=settings.worker.grace / 1_000, on_ready=lambda: _ready(house)
         )
     except JobdError as error:
         failure = error
@@ -117,6 +118,11 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
     if failure is not None:
         raise failure
     return code
+
+
+def _ready(house: House) -> None:
+    look_less()
+    welcome(house)
 
 
 def check_door(settings: Settings) -> None:

@@ -194,6 +194,12 @@ class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyContro
         answers = map(answer_to, jobs, made)
         return [self._handle(plan, *answer) for plan, answer in zip(planned, answers, strict=True)]
 
+    async def enqueue_dated(self, planned: Planned) -> tuple[JobHandle[Any], float | None]:
+        """Sends one job that `intake.plan` has checked. With its handle, when it was taken in, in milliseconds since
+        1970; None if that is not known."""
+        made, created_ms = await self.store.enqueue_dated(planned.new_job)
+        return self._handle(planned, *answer_to(planned.new_job, made)), created_ms
+
     async def enqueue_once(self, planned: Sequence[Planned], once: Once) -> tuple[list[JobHandle[Any]], bool]:
         """The same for a request that may come again within 24 hours: then it gives what it gave the first time, and
         True. Raises also IdempotencyMismatch if another request came under this name."""
@@ -277,7 +283,11 @@ class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyContro
 
     async def hint(self, job: Job) -> str | None:
         """Why no worker takes this waiting job; None if one will, or if it does not wait."""
-        return await self._takers.hint(job)
+        return await self.hint_for(job.queue, job.type) if job.status is State.WAITING else None
+
+    async def hint_for(self, queue: str, type_name: str) -> str | None:
+        """Why no worker takes jobs of this type that wait in this queue; None if one will."""
+        return await self._takers.hint(queue, type_name)
 
     async def queue_hints(self, queues: Iterable[Queue]) -> dict[str, str]:
         """For those of the queues in which jobs wait that no worker takes: why, by the name of the queue."""

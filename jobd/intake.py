@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobd import clock
 from jobd.catalog import Catalog, unknown_type
@@ -35,8 +35,7 @@ _TYPES_MISSED_S = 0.5
 """a name that is not among the known ones is asked for again after this long: its worker may just have started"""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One job that somebody asks for."""
 
     type: JobType[Any, Any] | str
@@ -47,13 +46,14 @@ class Request:
     """an id of the caller's own choice"""
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """A request that has been checked, and the job that the store will take in."""
 
     new_job: NewJob
     type_name: str
     job_type: JobType[Any, Any] | None
+    head: bytes
+    """what comes before the payload in the job's spec, the same for many jobs"""
     unique: Unique | None = None
 
 
@@ -117,13 +117,13 @@ class Intake:
             new_job = NewJob(
                 job_id, queue, options.priority or 0, _due(options), head + payload, replicated=_replicated(options)
             )
-            return Planned(new_job, kind.name, kind.job_type)
+            return Planned(new_job, kind.name, kind.job_type, head)
         head = _packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
         due = _debounced(unique, request.options) or _due(options)
         new_job = NewJob(
             job_id, queue, options.priority or 0, due, head + payload, True, unique.gives_data, _replicated(options)
         )
-        return Planned(new_job, kind.name, kind.job_type, unique)
+        return Planned(new_job, kind.name, kind.job_type, head, unique)
 
     async def unique_key(self, request: Request) -> tuple[int, str]:
         """The shard and the name of the unique key that a job would have. Raises as `plan` does, and OptionError if it

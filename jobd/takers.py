@@ -12,7 +12,6 @@ from jobd.domain.state import State
 from jobd.store.aside import types_aside
 
 if TYPE_CHECKING:
-    from jobd.domain.job import Job
     from jobd.domain.queue import Queue
     from jobd.store.store import Member, Store
 
@@ -27,13 +26,17 @@ class Takers:
         self._store = store
         self._workers: list[Member] | None = None
         self._asked_at = 0.0
+        self._hints: dict[tuple[str, str], str | None] = {}
+        """what was found out for jobs of a queue and a type since then"""
 
-    async def hint(self, job: Job) -> str | None:
-        """Why nobody takes this job; None if it does not wait, or somebody will."""
-        if job.status is not State.WAITING:
-            return None
-        serving = await self._serving(job.queue)
-        return _no_worker(job.queue, serving) or _no_plugin({job.type} - _known(serving, [job.type]))
+    async def hint(self, queue: str, type_name: str) -> str | None:
+        """Why nobody takes jobs of this type that wait in this queue; None if somebody will."""
+        await self._look()
+        key = queue, type_name
+        if key not in self._hints:
+            serving = self._serving(queue)
+            self._hints[key] = _no_worker(queue, serving) or _no_plugin({type_name} - _known(serving, [type_name]))
+        return self._hints[key]
 
     async def queue_hints(self, queues: Iterable[Queue]) -> dict[str, str]:
         """For those of the queues in which jobs wait that nobody takes: why, by the name of the queue."""
@@ -42,20 +45,24 @@ class Takers:
         return {name: hint for name, hint in zip(waiting, hints, strict=True) if hint}
 
     async def _of_queue(self, name: str) -> str | None:
-        serving = await self._serving(name)
+        await self._look()
+        serving = self._serving(name)
         if hint := _no_worker(name, serving):
             return hint
         aside = [await types_aside(shard, name) for shard in self._store.shards]
         types = {job_type for found in aside for job_type in found}
         return _no_plugin(types - _known(serving, types))
 
-    async def _serving(self, queue: str) -> list[Member] | None:
-        """The workers that serve a queue; None if no worker lives at all."""
+    async def _look(self) -> None:
         now = clock.monotonic()
         if self._workers is None or now - self._asked_at > _FRESH_S:
             self._asked_at = now
             members = await self._store.members()
             self._workers = [member for member in members if member.alive and member.kind == "worker"]
+            self._hints = {}
+
+    def _serving(self, queue: str) -> list[Member] | None:
+        """The workers that serve a queue; None if no worker lives at all."""
         if not self._workers:
             return None
         return [worker for worker in self._workers if "*" in worker.lines or queue in worker.lines]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from jobd.domain.job import moment
 from jobd.domain.lane_key import read_lane_key
@@ -95,9 +95,8 @@ class Lost:
     holder_was_solo: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job on its way into the store, packed."""
+class NewJob(NamedTuple):
+    """A job on its way into the store, packed. A tuple, as a frozen dataclass costs thrice as much to make."""
 
     id: str
     queue: str

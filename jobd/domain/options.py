@@ -284,8 +284,6 @@ def make_options(**given: Unpack[JobOptions]) -> Options:
 def read_options(given: Mapping[str, Any], level: Level = Level.JOB) -> Options:
     """Options from what a program says at a level; None is as good as nothing. Raises OptionError naming the option and
     what is allowed."""
-    if not given:
-        return NONE
     return put_together({name: row_at(name, level).parse(value) for name, value in given.items() if value is not None})
 
 
@@ -305,6 +303,8 @@ def row_at(keyword: str, level: Level) -> Row:
 
 def put_together(values: Mapping[str, Any]) -> Options:
     """Options from values that the rows have read, by keyword. Raises OptionError if two exclude each other."""
+    if not values:
+        return NONE
     for row, other in clashes(values):
         raise OptionError(clash_of(row.keyword, other.keyword, same=row.field == other.field))
     options = Options(**{ROWS[keyword].field: value for keyword, value in values.items()})

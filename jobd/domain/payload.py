@@ -59,7 +59,7 @@ class PayloadShape:
         """The validated payload. Raises PayloadError listing each wrong field."""
         raw = raw or b"{}"
         try:
-            return self.adapter.validate_json(raw, extra="forbid", by_alias=True, by_name=True)
+            return self.adapter.validator.validate_json(raw, extra="forbid", by_alias=True, by_name=True)
         except Exception as error:  # noqa: BLE001  validators are code of plugins, which may raise anything
             raise _payload_error(self.type_name, error, raw) from None
 

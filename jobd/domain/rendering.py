@@ -10,7 +10,7 @@ from jobd.domain.calendar import written
 from jobd.domain.job import Attempt, Job, LogLine, Progress
 from jobd.domain.limits import Limits
 from jobd.domain.operation import Operation
-from jobd.domain.options import ROWS, Options
+from jobd.domain.options import NONE, ROWS, Options
 from jobd.domain.queue import Pause, Queue
 from jobd.domain.reason import Reason
 from jobd.domain.state import State
@@ -18,6 +18,8 @@ from jobd.domain.unique import UniqueKey
 from jobd.errors import InvalidRequest, JobdError, UniqueConflict
 
 _OF_EVERY_JOB = frozenset({"queue", "priority", "max_attempts", "timeout_ms", "backoff", "tags", "metadata"})
+_MORE = [row for row in ROWS.values() if row.reads_back and row.convert is None and row.field not in _OF_EVERY_JOB]
+"""the options that only some jobs have"""
 
 
 def time_to_json(moment: datetime | None) -> str | None:
@@ -64,12 +66,9 @@ def job_to_json(job: Job) -> dict[str, Any]:
 
 def more_options(options: Options) -> dict[str, Any]:
     """The options that a job has besides those that every job has."""
-    told = (row for row in ROWS.values() if row.reads_back and row.convert is None)
-    return {
-        row.wire: row.kind.to_json(value)
-        for row in told
-        if (value := getattr(options, row.field)) is not None and row.field not in _OF_EVERY_JOB
-    }
+    if options is NONE:
+        return {}
+    return {row.wire: row.kind.to_json(value) for row in _MORE if (value := getattr(options, row.field)) is not None}
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, Any]:

@@ -99,19 +99,21 @@ def read_changes(body: Mapping[str, Any], *beside: str) -> Options:
 def _read_options(body: Mapping[str, Any], beside: Sequence[str]) -> tuple[dict[str, Any], list[FieldFault]]:
     """The options that a body says, by keyword, and what is wrong with it."""
     options: dict[str, Any] = {}
+    said: list[str] = []
     faults: list[FieldFault] = []
     for name, value in body.items():
         if row := _WIRE.get(name):
             if value is not None:
+                said.append(row.keyword)
                 try:
                     options[row.keyword] = row.from_json(value)
                 except OptionError as error:
                     faults.append(_fault(f"/{name}", "invalid", _without_label(error, row.keyword)))
         elif name not in beside:
             faults.append(unknown_field(name, (*beside, *_WIRE)))
-    for row, other in clashes([row.keyword for row in _WIRE.values() if body.get(row.wire) is not None]):
-        said = clash_of(row.wire, other.wire, same=row.field == other.field)
-        faults.append(_fault(f"/{other.wire}", "excluded", said))
+    for row, other in clashes(said):
+        clash = clash_of(row.wire, other.wire, same=row.field == other.field)
+        faults.append(_fault(f"/{other.wire}", "excluded", clash))
     return options, faults
 
 

@@ -22,8 +22,9 @@ from jobd.http.idempotency import once_of
 from jobd.http.job_path import id_of
 from jobd.http.refusals import NotFinished
 from jobd.http.service import SERVICE, client_of
-from jobd.http.wire import handle_body, outcome_body, status_body
+from jobd.http.wire import handle_body, new_job_body, outcome_body, status_body
 from jobd.intake import Planned
+from jobd.store.once import Once
 
 LONGEST_WAIT_S: Final = 60
 _WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCII | re.IGNORECASE)
@@ -32,34 +33,48 @@ _WAIT = re.compile(r'(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})"?\s*(?:$|[,;])', re.ASCI
 async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Enqueues a job: 201 with the job, 200 with the one that has its id or its unique key already, or 204 if that is
     to be ignored."""
-    (handle,), headers = await _enqueued(request, body, [await plan_job(client_of(request), body)])
+    client, once = client_of(request), once_of(request, body)
+    planned = await plan_job(client, body)
+    headers: dict[str, str] = {}
+    created_ms = None
+    if once is None:
+        handle, created_ms = await client.enqueue_dated(planned)
+    else:
+        (handle,), headers = await _enqueued_once(client, [planned], once)
     if handle.outcome == "ignored":
         return nothing()
     headers |= {"Location": f"/api/v1/jobs/{handle.id}", "Jobd-Outcome": handle.outcome}
     headers["Jobd-Durability"] = handle.durability
-    status = 201 if handle.created else 200
     try:
-        body = await _with_hint(request, await _after_wish(request, handle.id, headers))
+        at_once = handle.created and not (planned.new_job.due or planned.unique)
+        if created_ms and at_once and "Prefer" not in request.headers:
+            said = new_job_body(planned, created_ms)
+            said["hint"] = await client.hint_for(handle.queue, handle.type)
+        else:
+            said = await _with_hint(request, await _after_wish(request, handle.id, headers))
     except (JobNotFound, StoreError):
         # it was taken in, and whoever hears an error would send it again
-        body = handle_body(handle)
-    return answer(body, status, headers)
+        said = handle_body(handle)
+    return answer(said, 201 if handle.created else 200, headers)
 
 
 async def create_many(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Enqueues up to 1 000 jobs, all or none."""
-    handles, headers = await _enqueued(request, body, await plan_jobs(client_of(request), body))
+    client, once = client_of(request), once_of(request, body)
+    planned = await plan_jobs(client, body)
+    headers: dict[str, str] = {}
+    if once is None:
+        handles = await client.enqueue_planned(planned)
+    else:
+        handles, headers = await _enqueued_once(client, planned, once)
     status = 201 if any(handle.created for handle in handles) else 200
     return answer(listed([handle_body(handle) for handle in handles]), status, headers)
 
 
-async def _enqueued(
-    request: web.Request, body: dict[str, Any], planned: Sequence[Planned]
+async def _enqueued_once(
+    client: Client, planned: Sequence[Planned], once: Once
 ) -> tuple[list[JobHandle[Any]], dict[str, str]]:
     """The handles of these jobs, and headers; to a request that comes again the answer is that of before."""
-    client, once = client_of(request), once_of(request, body)
-    if once is None:
-        return await client.enqueue_planned(planned), {}
     handles, before = await client.enqueue_once(planned, once)
     return handles, {"Idempotency-Replayed": "true"} if before else {}
 
@@ -133,7 +148,9 @@ async def _job(request: web.Request) -> Job:
 
 async def _with_hint(request: web.Request, job: Job) -> dict[str, Any]:
     """The job, and why nobody takes it if it waits in vain."""
-    return {**job_to_json(job), "hint": await client_of(request).hint(job)}
+    body = job_to_json(job)
+    body["hint"] = await client_of(request).hint(job)
+    return body
 
 
 async def _after_wish(request: web.Request, job_id: str, headers: dict[str, str]) -> Job:

@@ -23,7 +23,8 @@ _MOST_DIGITS = 20
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _TOKEN = re.compile(rb"[ \t\n\r]*+(?:([{}\[\],:])|(" + _STRING + rb')|([^ \t\n\r{}\[\],:"]++))', re.DOTALL)
 _STRING_AND_COLON = re.compile(_STRING + rb"[ \t\n\r]*+(:?)", re.DOTALL)
-_ODD = re.compile(rb"[0-9]{19}|\\u0000")
+_DIGITS_AS_ZEROS = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
+_NINETEEN_DIGITS = b"0" * 19
 _INTEGER = re.compile(rb"-?[0-9]+")
 _FLOAT = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
@@ -36,7 +37,7 @@ def parse(raw: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         raise _refusal(find_fault(raw) or _not_json(raw, error)) from None
     # most texts pass by these cheap looks; only the others are walked token by token
-    if (_ODD.search(raw) or not _keeps(value, raw)) and (fault := find_fault(raw)):
+    if (_is_odd(raw) or not _keeps(value, raw)) and (fault := find_fault(raw)):
         raise _refusal(fault)
     return value
 
@@ -127,6 +128,11 @@ def _word_fault(levels: list[_Level], word: bytes) -> FieldFault | None:
     elif float(word) in (float("inf"), float("-inf")):
         return _fault(levels, "number_too_large", "this number is beyond what a double holds")
     return None
+
+
+def _is_odd(raw: bytes) -> bool:
+    """May there be a number that loses digits, or NUL in a name?"""
+    return _NINETEEN_DIGITS in raw.translate(_DIGITS_AS_ZEROS) or b"\\u0000" in raw
 
 
 def _keeps(value: Any, raw: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -55,9 +56,9 @@ _numbers = itertools.count(1)
 _log = log.get("http")
 
 
-def answering(guard: Guard, open_handlers: Collection[object]) -> Middleware:
+def answering(guard: Guard, open_handlers: Collection[object], leaving: asyncio.Event) -> Middleware:
     """The middleware through which all requests pass: lets in, answers, and turns each error into a problem. Handlers
-    in `open_handlers` answer everybody."""
+    in `open_handlers` answer everybody. When it is `leaving`, each connection ends with its next answer."""
 
     @web.middleware
     async def answer_always(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -75,7 +76,7 @@ def answering(guard: Guard, open_handlers: Collection[object]) -> Middleware:
         except Exception as error:  # noqa: BLE001  # the last boundary: it is logged, and the client is told
             response = _of_error(request, error, request_id)
         response.headers["X-Request-Id"] = request_id
-        if request.app[SERVICE].leaving.is_set():
+        if leaving.is_set():
             response.force_close()
         return response
 

@@ -85,7 +85,7 @@ class HttpServer:
         open_handlers = frozenset(route.handler for route in routes if route.needs is Permission.NONE)
         most_bytes = self._settings.http.max_body
         app = web.Application(
-            middlewares=[answering(self._guard, open_handlers)],
+            middlewares=[answering(self._guard, open_handlers, self._leaving)],
             client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
         )
         app[SERVICE] = Service(self._client, most_bytes, self._leaving, self._closing)

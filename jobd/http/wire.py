@@ -5,12 +5,17 @@ Times are RFC 3339 in UTC with milliseconds, durations whole milliseconds in fie
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from jobd.domain.job import Job, moment
 from jobd.domain.options import Options
-from jobd.domain.rendering import progress_to_json, time_to_json, worker_to_json
+from jobd.domain.plain_json import from_json
+from jobd.domain.rendering import job_to_json, progress_to_json, time_to_json, worker_to_json
 from jobd.handle import JobHandle
+from jobd.intake import Planned
+from jobd.store.codec import unpack_job
+from jobd.store.dated import record_of
 from jobd.store.store import Member
 
 
@@ -36,6 +41,21 @@ def outcome_body(job: Job) -> dict[str, Any]:
         "reason": job.reason,
         "finished_at": time_to_json(job.finished_at),
     }
+
+
+def new_job_body(planned: Planned, created_ms: float) -> dict[str, Any]:
+    """A job that was just made, and waits, as it reads back: put together without asking the store for it."""
+    new = planned.new_job
+    body = _waiting_body(planned.head).copy()
+    body["id"], body["data"] = new.id, from_json(new.spec[len(planned.head) :])
+    body["created_at"] = body["run_at"] = time_to_json(moment(created_ms))
+    return body
+
+
+@lru_cache(maxsize=256)
+def _waiting_body(head: bytes) -> dict[str, Any]:
+    """What all jobs with this head in their specs have in common as long as they wait."""
+    return job_to_json(unpack_job("", record_of(head + b"{}", 0), b"", b"", b""))
 
 
 def handle_body(handle: JobHandle[Any]) -> dict[str, Any]:

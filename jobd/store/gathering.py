@@ -1,7 +1,7 @@
 """Single questions that come at the same time share trips to the store.
 
-Nobody waits for company: who finds no trip under way goes at once. While one is under way, others gather, and go
-together when it ends; so the busier the callers, the fewer trips a question.
+Nobody waits for company: who finds no trip under way goes at once. Others gather, and go together in the same round of
+the loop, or when a trip ends; so the busier the callers, the fewer trips a question.
 """
 
 from __future__ import annotations
@@ -43,23 +43,30 @@ class Gathering(Generic[Q, A]):
         self._size = size
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._trips = 0
+        self._is_leaving = False
         self._together: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Q) -> A:
         """The answer to one question; raises what it is answered by when it is asked alone."""
-        if self._trips < MOST_TRIPS:
-            self._trips += 1
+        if not self._trips and not self._waiting:
+            self._trips = 1
             try:
                 return (await self._ask([question]))[0]
             finally:
-                self._next_trip()
-        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+                self._trips -= 1
+                self._leave()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[A] = loop.create_future()
         self._waiting.append((question, future))
+        if self._trips < MOST_TRIPS and not self._is_leaving:
+            self._is_leaving = True
+            loop.call_soon(self._leave)
         return await future
 
-    def _next_trip(self) -> None:
-        self._trips -= 1
-        if callers := self._take():
+    def _leave(self) -> None:
+        """All that wait go, as far as there are trips for them."""
+        self._is_leaving = False
+        while self._trips < MOST_TRIPS and (callers := self._take()):
             self._trips += 1
             trip = asyncio.create_task(self._go_together(callers), name="goes together")
             self._together.add(trip)
@@ -94,7 +101,8 @@ class Gathering(Generic[Q, A]):
         finally:
             for _, future in callers:
                 future.cancel()  # the loop ends; nothing else leaves anybody without an answer
-            self._next_trip()
+            self._trips -= 1
+            self._leave()
 
     async def _go_alone(self, caller: tuple[Q, asyncio.Future[A]]) -> None:
         question, future = caller

@@ -19,6 +19,7 @@ from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
+from jobd.store.intake_words import WHOLE as WHOLE
 from jobd.store.intake_words import grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, call
@@ -67,7 +68,7 @@ class Shard(Edits, Rules, UniqueKeys, Reports):
     async def enqueue(
         self, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
     ) -> list[bool | Met]:
-        """Takes in up to 500 jobs, all or none; if one of them is to be replicated, it is answered when a replica has
+        """Takes in up to 1 000 jobs, all or none; if one of them is to be replicated, it is answered when a replica has
         all of them. For each, in order: was it made (False: its id existed already; Met: another job has its unique
         key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull, UniqueConflict, and
         AnsweredBefore if something was enqueued under that name."""

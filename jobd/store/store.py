@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -27,6 +28,7 @@ from jobd.errors import (
 )
 from jobd.store.agreement import Agreement
 from jobd.store.codec import LETTERS, STATES
+from jobd.store.dated import enqueue_dated
 from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
@@ -34,7 +36,7 @@ from jobd.store.keys import Keys, shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
 from jobd.store.once import AnsweredBefore, Once, answer_to
 from jobd.store.reports import unpack_log_lines
-from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
+from jobd.store.shard import BATCH, BATCH_BYTES, WHOLE, Retention, Shard
 from jobd.store.topology.owner import Owner, topology_at
 from jobd.store_url import masked
 
@@ -68,6 +70,10 @@ class Store:
         self.shards = tuple(shards)
         self._enqueues = {
             shard: Gathering(shard.enqueue, most=BATCH, most_bytes=BATCH_BYTES, size=_spec_size)
+            for shard in self.shards
+        }
+        self._dated_enqueues = {
+            shard: Gathering(partial(enqueue_dated, shard), most=MOST_GETS, most_bytes=BATCH_BYTES, size=_spec_size)
             for shard in self.shards
         }
         self._gets = {shard: Gathering(shard.get, most=MOST_GETS) for shard in self.shards}
@@ -132,7 +138,7 @@ class Store:
     async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool | Met]:
         """Takes in any number of jobs; those of one shard all or none. For each, in order: was it made (False: its id
         existed already; Met: another job has its unique key)? Raises EnqueueExpired, StoreUnavailable (unknown whether
-        it took effect), StoreFull, UniqueConflict, and OptionError for more than 500 jobs with one that may give its
+        it took effect), StoreFull, UniqueConflict, and OptionError for more than 1 000 jobs with one that may give its
         data to another."""
         if len(self.shards) == 1:
             return await self._enqueue(self.shards[0], jobs, patience_s)
@@ -145,6 +151,12 @@ class Store:
                 ):
                     created[at] = made
         return created
+
+    async def enqueue_dated(self, job: NewJob) -> tuple[bool | Met, float | None]:
+        """The same for one job, and when it was taken in, in milliseconds since 1970; None if that is not known."""
+        if job.replicated:
+            return (await self.enqueue([job]))[0], None
+        return await self._dated_enqueues[self.shards[self.shard_for(job.queue)]].answer(job)
 
     async def enqueue_once(self, jobs: Sequence[NewJob], once: Once) -> tuple[list[tuple[str, str]], bool]:
         """The same for a request that may come again: in the next 24 hours it is answered alike, whatever has become of
@@ -178,7 +190,7 @@ class Store:
         replicated = any(job.replicated for job in jobs)
         if once is None and len(jobs) == 1 and patience_s == PATIENCE_S and not replicated:
             return [await self._enqueues[shard].answer(jobs[0])]
-        if len(jobs) <= BATCH and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
+        if len(jobs) <= WHOLE and sum(len(job.spec) for job in jobs) <= BATCH_BYTES:
             return await shard.enqueue(jobs, once=once, patience_s=patience_s)
         first: dict[str, int] = {}
         for at, job in enumerate(jobs):
@@ -186,7 +198,7 @@ class Store:
         if any(job.gives_data for job in jobs):
             # what it would change must not stay changed when the rest never comes
             raise OptionError(
-                f"unique: jobs whose mode is debounce, replace or keep_last go in batches of up to {BATCH}; this has "
+                f"unique: jobs whose mode is debounce, replace or keep_last go in batches of up to {WHOLE:,}; this has "
                 f"{len(jobs):,} jobs"
             )
         # the same jobs sent again are the same batch, and nothing else is

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jobd.client import Client
+from jobd.domain.delivery import NewJob
 from tests.http.api import Api
 from tests.http.hand import Hand
 
@@ -125,15 +126,36 @@ async def test_a_type_that_nobody_knows_waits_in_the_queue_that_is_named(api: Ap
     assert (job["type"], job["queue"], job["status"]) == ("made-elsewhere", "elsewhere", "waiting")
 
 
-async def test_a_job_that_is_gone_before_it_is_read_back_was_accepted_all_the_same(api: Api, client: Client) -> None:
-    reading = client.get
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"priority": 1, "tags": ["red"], "metadata": {"tenant": 7}, "timeout_ms": 5, "ordering_key": "o"},
+        {"unique": {"key": "k"}},
+        {"delay_ms": 60_000},
+        {"id": "of-my-choice", "data": {"value": 2**64 - 1}},
+    ],
+)
+async def test_a_job_is_answered_as_it_reads_back_whatever_it_was_asked_for(api: Api, own: dict[str, Any]) -> None:
+    for wanted in (own, own | {"id": "another", "unique": None}):
+        reply = await api.post("/api/v1/jobs", {"type": "anything", "data": {"value": 1}} | wanted)
 
-    async def get_too_late(job_id: str) -> Any:
+        assert reply.status == 201
+        assert reply.body == (await api.get(reply.headers["Location"])).body
+
+
+@pytest.mark.parametrize("wish", [{}, {"Prefer": "wait=0"}])
+async def test_a_job_that_is_gone_before_it_is_read_back_was_accepted_all_the_same(
+    api: Api, client: Client, wish: dict[str, str]
+) -> None:
+    taking_in = client.store.enqueue_dated
+
+    async def take_in_and_lose(job: NewJob) -> Any:
+        await taking_in(job)
         await client.store.shards[0].link.command("FLUSHALL")
-        return await reading(job_id)
+        return True, None
 
-    client.get = get_too_late  # type: ignore[method-assign]  # the moment between two commands cannot be hit otherwise
-    reply = await api.post("/api/v1/jobs", {"type": "anything"})
+    client.store.enqueue_dated = take_in_and_lose  # type: ignore[method-assign]  # a moment that cannot be hit otherwise
+    reply = await api.ask("POST", "/api/v1/jobs", b'{"type":"anything"}', {"Content-Type": "application/json"} | wish)
 
     assert reply.status == 201
     assert reply.body["id"] in reply.headers["Location"]

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from jobd.client import Client
-from jobd.domain.delivery import Met
+from jobd.domain.delivery import Met, NewJob
 from jobd.errors import StoreFull, StoreUnavailable
 from jobd.http import body
 from jobd.http.server import HttpServer
@@ -206,10 +206,10 @@ async def test_an_expectation_that_nobody_knows_is_ignored(api: Api) -> None:
 async def test_trouble_with_the_store_is_told_without_its_secrets(
     api: Api, client: Client, error: Exception, code: str, words: str
 ) -> None:
-    async def enqueue(*_: object, **__: object) -> list[bool | Met]:
+    async def enqueue(job: NewJob) -> tuple[bool | Met, float | None]:
         raise error
 
-    client.store.enqueue = enqueue  # type: ignore[method-assign]  # a full or lost store cannot be had on demand
+    client.store.enqueue_dated = enqueue  # type: ignore[method-assign]  # a full or lost store cannot be had on demand
     reply = await api.post("/jobs", {"type": "anything"})
 
     assert (reply.status, reply.body["code"], reply.body["retryable"]) == (503, code, True)

@@ -76,14 +76,14 @@ async def test_a_server_that_stops_takes_no_connections_and_answers_whoever_wait
 
 async def test_a_stop_lets_the_request_that_runs_come_to_its_end(server: HttpServer, api: Api, client: Client) -> None:
     entered, go_on = asyncio.Event(), asyncio.Event()
-    enqueue = client.enqueue_planned
+    enqueue = client.enqueue_dated
 
     async def slow(*arguments: object) -> object:
         entered.set()
         await go_on.wait()
         return await enqueue(*arguments)  # type: ignore[arg-type]  # they are handed on
 
-    client.enqueue_planned = slow  # type: ignore[method-assign, assignment]  # a request that runs while it stops
+    client.enqueue_dated = slow  # type: ignore[method-assign, assignment]  # a request that runs while it stops
     asked = asyncio.create_task(api.post("/jobs", {"type": "anything"}))
     await entered.wait()
     stopped = asyncio.create_task(server.stop())

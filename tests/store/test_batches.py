@@ -163,12 +163,12 @@ async def test_a_producer_that_was_too_slow_is_told(store: Store, hands: Hands, 
         return await commit(batch, size, **more)
 
     shard.commit = late  # type: ignore[method-assign]  # much happens before it
-    jobs = [new_job() for _ in range(600)]
+    jobs = [new_job() for _ in range(1_100)]
     with pytest.raises(EnqueueExpired):
         await store.enqueue(jobs)
     assert await hands.counts() == {}
     shard.commit = commit  # type: ignore[method-assign]  # put in its place for the test
-    assert await store.enqueue(jobs) == [True] * 600
+    assert await store.enqueue(jobs) == [True] * 1_100
 
 
 async def test_each_part_of_a_batch_gives_time_for_the_next(hands: Hands, shard: Shard, clock: Clock) -> None:
@@ -181,37 +181,37 @@ async def test_each_part_of_a_batch_gives_time_for_the_next(hands: Hands, shard:
 
 async def test_jobs_that_existed_already_stay_what_they_are(store: Store, hands: Hands, shard: Shard) -> None:
     await hands.put(new_job("known", due="+9"))
-    jobs = [new_job() for _ in range(600)]
+    jobs = [new_job() for _ in range(1_100)]
     jobs[3], jobs[555] = new_job("known"), new_job("known")
     created = await store.enqueue(jobs)
     assert [at for at, made in enumerate(created) if not made] == [3, 555]
-    assert await hands.counts() == {State.DELAYED: 1, State.WAITING: 598}
+    assert await hands.counts() == {State.DELAYED: 1, State.WAITING: 1_098}
 
 
 async def test_an_id_that_is_twice_in_a_batch_is_one_job(store: Store, hands: Hands) -> None:
-    jobs = [new_job() for _ in range(800)]
+    jobs = [new_job() for _ in range(1_100)]
     jobs[700] = jobs[600] = jobs[2]
     created = await store.enqueue(jobs)
     assert [at for at, made in enumerate(created) if not made] == [600, 700]
-    assert await hands.counts() == {State.WAITING: 798}
+    assert await hands.counts() == {State.WAITING: 1_098}
 
 
 async def test_two_batches_that_share_a_first_job_do_not_commit_each_other(
     store: Store, hands: Hands, shard: Shard, clock: Clock
 ) -> None:
     shared = new_job("shared")
-    one = [shared, *(new_job() for _ in range(700))]
-    two = [shared, *(new_job() for _ in range(700))]
+    one = [shared, *(new_job() for _ in range(1_100))]
+    two = [shared, *(new_job() for _ in range(1_100))]
     stage = shard.stage
     dying_after(shard, 1)
     with pytest.raises(Dies):
         await store.enqueue(one)
     shard.stage = stage  # type: ignore[method-assign]  # put in its place for the test
-    assert await store.enqueue(two) == [False, *[True] * 700]
-    assert await hands.counts() == {State.BLOCKED: 500, State.WAITING: 700}
+    assert await store.enqueue(two) == [False, *[True] * 1_100]
+    assert await hands.counts() == {State.BLOCKED: 500, State.WAITING: 1_100}
     clock.forward(60_001)
     await sweep(shard)
-    assert await hands.counts() == {State.WAITING: 700}
+    assert await hands.counts() == {State.WAITING: 1_100}
 
 
 async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store, hands: Hands, shard: Shard) -> None:

@@ -110,15 +110,15 @@ async def test_a_large_batch_is_answered_alike(store: Store, hands: Hands, shard
 
 
 async def test_of_large_batches_that_come_at_once_one_takes_effect(store: Store, hands: Hands) -> None:
-    batches = [[new_job(f"{name}{n}") for n in range(600)] for name in "xy"]
+    batches = [[new_job(f"{name}{n}") for n in range(1_100)] for name in "xy"]
     answers = await asyncio.gather(*(store.enqueue_once(jobs, ONCE) for jobs in batches))
     assert answers[0][0] == answers[1][0]
-    assert await hands.counts() == {State.WAITING: 600}
+    assert await hands.counts() == {State.WAITING: 1_100}
 
 
 async def test_a_large_batch_of_which_nothing_is_new_is_kept_too(store: Store, hands: Hands) -> None:
-    jobs = [new_job(f"j{n}") for n in range(600)]
+    jobs = [new_job(f"j{n}") for n in range(1_100)]
     await store.enqueue(jobs)
-    told = [("existing", f"j{n}") for n in range(600)]
+    told = [("existing", f"j{n}") for n in range(1_100)]
     assert await store.enqueue_once(jobs, ONCE) == (told, False)
     assert await store.enqueue_once(jobs, ONCE) == (told, True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,7 +111,7 @@ async def test_without_a_replica_that_answers_it_is_unknown_and_safe_to_ask_agai
 ) -> None:
     store = Store.at(f"redis://{primary.place}/0")
     cleanup.push_async_callback(store.close)
-    job = replace(new_job("dear"), replicated=True)
+    job = new_job("dear")._replace(replicated=True)
     replica.freeze()
     with pytest.raises(StoreUnavailable, match=r"no replica has confirmed.*unknown whether it took effect"):
         await store.enqueue([job], patience_s=2.5)  # more than two waits: one for a script that is not known yet

@@ -334,15 +334,15 @@ async def test_a_large_batch_that_meets_a_refusal_leaves_nothing(
 ) -> None:
     await hands.put(job("a"))
     with pytest.raises(UniqueConflict):
-        await store.enqueue([*(job(f"b{at}", f"k{at}:s:wdba:0") for at in range(700)), job("c", INSISTING)])
+        await store.enqueue([*(job(f"b{at}", f"k{at}:s:wdba:0") for at in range(1_100)), job("c", INSISTING)])
     assert set(whole().uniques) == {"key"}
     assert await hands.counts() == {State.WAITING: 1}
 
 
 async def test_a_large_batch_takes_no_job_that_may_give_its_data_away(store: Store) -> None:
     giving = NewJob("x", "default", 5, "", job("x", REPLACE).spec, gives_data=True)
-    with pytest.raises(OptionError, match="batches of up to 500; this has 601 jobs"):
-        await store.enqueue([*(new_job() for _ in range(600)), giving])
+    with pytest.raises(OptionError, match="batches of up to 1,000; this has 1,001 jobs"):
+        await store.enqueue([*(new_job() for _ in range(1_000)), giving])
     assert await store.counts() == {}
 
 

@@ -20,6 +20,7 @@ from jobd import clock, log
 from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.errors import JobdError
+from jobd.garbage import look_less
 from jobd.reach import retention_of
 from jobd.roles.membership import Membership
 from jobd.roles.worker.control import TICK_S, Control
@@ -65,6 +66,7 @@ async def main(descriptor: int) -> None:
                 on_opening=lambda what: control.tell_first({"say": "opening", "what": what}),
             )
             await engine.start()
+            look_less()
             await _work(control, engine)
     except Exception as error:
         control.tell({"say": "failed", "why": str(error) if isinstance(error, JobdError) else repr(error)})
