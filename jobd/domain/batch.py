@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobd.domain.duration import Duration, milliseconds
+from jobd.domain.duration import Duration, milliseconds, spoken
 from jobd.errors import OptionError
 
 MOST = 1_000
 DEFAULT_WAIT_MS = 100
-LONGEST_WAIT_MS = 10_000
-"""what waits longer for company had better wait in its queue, where every worker can take it"""
+LONGEST_WAIT_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,5 +36,5 @@ def read_batch(size: int | None, wait: Duration | None, mixed: bool) -> Batch | 
         raise OptionError(f"batch: {size!r} is not a whole number from 1 to {MOST:,}")
     wait_ms = DEFAULT_WAIT_MS if wait is None else milliseconds(wait, name="batch_wait")
     if wait_ms > LONGEST_WAIT_MS:
-        raise OptionError(f"batch_wait: {wait!r} is too long; it may be up to {LONGEST_WAIT_MS // 1_000}s")
+        raise OptionError(f"batch_wait: {wait!r} is too long; it may be up to {spoken(LONGEST_WAIT_MS)}")
     return Batch(size, wait_ms, bool(mixed))

@@ -71,7 +71,7 @@ def test_a_batch_has_a_size_a_wait_and_keeps_groups_apart_unless_told() -> None:
         (1_001, None, False, "batch: 1001 is not a whole number from 1 to 1,000"),
         (True, None, False, "batch: True is not a whole number from 1 to 1,000"),
         (10, "soon", False, "batch_wait: 'soon' is not a duration"),
-        (10, "11s", False, "batch_wait: '11s' is too long; it may be up to 10s"),
+        (10, "61m", False, "batch_wait: '61m' is too long; it may be up to 1h"),
         (None, "1s", False, "batch_wait: say how many jobs are one batch, as batch=100"),
         (None, None, True, "batch_mixed: say how many jobs are one batch, as batch=100"),
     ],

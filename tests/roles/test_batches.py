@@ -67,6 +67,36 @@ async def test_a_batch_that_is_not_full_is_called_when_its_first_job_has_waited(
         assert [await handle.result(PATIENCE_S) for handle in handles] == [3, 3, 3]
 
 
+async def test_a_job_that_waits_long_for_others_is_not_taken_away_meanwhile(parts: Parts) -> None:
+    @jobd.job("rare", batch=2, batch_wait="1h", timeout="1s", heartbeat_timeout="500ms")
+    async def rare(items: list[Doc]) -> int:
+        return len(items)
+
+    async with working(parts, rare) as client:
+        first = await client.enqueue(rare, Doc(number=0))
+        shard = client.store.shards[0]
+        left_s = 0.0
+        with anyio.fail_after(PATIENCE_S):
+            while left_s < 3_600:
+                worker = (await first.get()).worker
+                if worker is not None:
+                    deadline = await shard.link.command("ZSCORE", shard.keys.held(worker), first.id)
+                    left_s = float(deadline) / 1_000 - (await shard.now_us()) / 1e6
+        assert left_s < 3_600 + 0.5 + 15 + 1  # the store reckons in milliseconds
+        other = await client.enqueue(rare, Doc(number=1))
+        assert [await first.result(PATIENCE_S), await other.result(PATIENCE_S)] == [2, 2]
+
+
+async def test_a_job_whose_deadline_would_pass_meanwhile_does_not_wait_for_others(parts: Parts) -> None:
+    @jobd.job("hasty", batch=2, batch_wait="1h")
+    async def hasty(items: list[Doc]) -> int:
+        return len(items)
+
+    async with working(parts, hasty) as client:
+        job = await client.enqueue(hasty, Doc(number=0), deadline="30m")
+        assert await job.result(PATIENCE_S) == 1
+
+
 async def test_no_batch_waits_for_more_jobs_than_its_worker_has_slots(parts: Parts) -> None:
     @jobd.job("count", batch=100, batch_wait="10s")
     async def count(items: list[Doc]) -> int:

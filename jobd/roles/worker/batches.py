@@ -4,18 +4,21 @@ the call is one."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jobd import clock
 from jobd.context import SyncContext
 from jobd.domain.batch import Batch
+from jobd.domain.delivery import Delivery
 from jobd.domain.jobtype import JobType
 from jobd.domain.outcome import Ending, Outcome
 from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, with_result
 from jobd.roles.worker.running import Running
 from jobd.roles.worker.threads import Ended, Threads
 
+UNEXCUSED_MS = 10_000
+"""for so long a job may wait for others without a word to the store: its margin has room for that"""
 _Lot = tuple[str, str, str | None]
 """what may be in one batch: name of the type, and queue and group where groups are kept apart"""
 
@@ -23,13 +26,13 @@ _Lot = tuple[str, str, str | None]
 class _Seat:
     """The place of a job in a batch."""
 
-    def __init__(self, running: Running, payload: Any, ended: asyncio.Future[Outcome]) -> None:
+    def __init__(self, running: Running, payload: Any, ended: asyncio.Future[Outcome], since: float) -> None:
         self.running = running
         self.payload = payload
         self.ended = ended
         self.outcome: Outcome | None = None
         """how it ended, also when nobody waits for that any more"""
-        self.since = clock.monotonic()
+        self.since = since
 
     def end(self, outcome: Outcome) -> None:
         self.outcome = outcome
@@ -62,12 +65,20 @@ class _Call:
 class Batches:
     """Collects jobs and calls their handlers. Belongs to one event loop; for one life: `close` ends it."""
 
-    def __init__(self, threads: Threads, slots: int, limit: Callable[[Running, float], None]) -> None:
+    def __init__(
+        self,
+        threads: Threads,
+        slots: int,
+        limit: Callable[[Running, float], None],
+        excuse: Callable[[Running, int], Awaitable[None]],
+    ) -> None:
         """`slots`: more jobs than this are never here together, so that no batch waits for more. `limit` begins the
-        limits of an attempt that was handed over so many milliseconds ago."""
+        limits of an attempt that was handed over so many milliseconds ago; `excuse` tells the store that nothing will
+        be heard of one for so many from now on."""
         self._threads = threads
         self._slots = slots
         self._limit = limit
+        self._excuse = excuse
         self._loop = asyncio.get_running_loop()
         self._gathering: dict[_Lot, _Call] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,10 +87,13 @@ class Batches:
     async def run(self, running: Running, job_type: JobType[Any, Any], batch: Batch, payload: Any) -> Outcome:
         """Runs a job together with others of its type. Raises CancelledError if it was stopped and did not end by
         itself."""
+        since = clock.monotonic()
+        if batch.wait_ms > UNEXCUSED_MS and (watched_ms := _watched_ms(running.delivery)):
+            await self._excuse(running, batch.wait_ms + watched_ms)
         call = self._call_for(running, job_type, batch)
-        seat = _Seat(running, payload, self._loop.create_future())
+        seat = _Seat(running, payload, self._loop.create_future(), since)
         call.seats.append(seat)
-        if len(call.seats) >= min(batch.size, self._slots):
+        if len(call.seats) >= min(batch.size, self._slots) or _is_urgent(running.delivery, batch):
             self._begin(call)
         try:
             return await seat.ended
@@ -176,6 +190,18 @@ class Batches:
                     call.stopped = True
                     task.cancel()
                 await asyncio.wait({task})
+
+
+def _watched_ms(delivery: Delivery) -> int:
+    """How long the store hears nothing of a handler before it takes the job away; 0: for ever."""
+    limits = (delivery.timeout_ms, delivery.limits.heartbeat_ms if delivery.limits else 0)
+    return min(filter(None, limits), default=0)
+
+
+def _is_urgent(delivery: Delivery, batch: Batch) -> bool:
+    """Would its deadline pass while it waits for others?"""
+    deadline_ms = delivery.limits.deadline_ms if delivery.limits else 0
+    return 0 < deadline_ms <= delivery.started_ms + batch.wait_ms
 
 
 def _outcomes(call: _Call, value: Any) -> list[Outcome]:

@@ -23,6 +23,7 @@ from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, 
 from jobd.roles.worker.error_record import record
 from jobd.roles.worker.running import Key, Running
 from jobd.roles.worker.threads import Threads
+from jobd.store.shard import DEADLINE_MARGIN_MS
 
 if TYPE_CHECKING:
     from jobd.client import Client
@@ -56,7 +57,7 @@ class Runner:
         self._services = services
         self._threads = Threads(threads)
         self._deadlines = Deadlines()
-        self._batches = Batches(self._threads, slots, self._limit)
+        self._batches = Batches(self._threads, slots, self._limit, self._excuse)
         self._loop = asyncio.get_running_loop()
 
     def close(self) -> None:
@@ -147,6 +148,10 @@ class Runner:
 
         running.limits = running.context.limits = AttemptLimits(delivery, self._deadlines, late)
         running.limits.begin(waited_ms)
+
+    async def _excuse(self, running: Running, ms: int) -> None:
+        """Nothing will be heard of an attempt for so long, and all is well."""
+        await self._shard.say(running.delivery, "heartbeat", ms + DEADLINE_MARGIN_MS)
 
 
 async def _calm(task: asyncio.Task[Any]) -> None:
