@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from jobd.domain.delivery import Met, NewJob
+from jobd.domain.lane_key import decoded
+from jobd.errors import QueueFull
 from jobd.store.codec import STATES
 from jobd.store.link import Argument
 
@@ -56,3 +58,11 @@ def met(known: int | bytes) -> tuple[int, Literal[False] | Met]:
 def word(reply: bytes) -> str:
     said = reply.decode()
     return STATES[said].value if said in STATES else said
+
+
+def full(queue: bytes, size: int, there: int, group: bytes | None = None) -> QueueFull:
+    """The refusal of a queue that has no room, or of a group in it."""
+    what = f"queue {queue.decode()}" if group is None else f"group {decoded(group.decode())} of queue {queue.decode()}"
+    return QueueFull(
+        f"{what} is full: {there:,} jobs of {size:,} have not started; nothing was enqueued; try again when some have"
+    )

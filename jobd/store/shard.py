@@ -10,17 +10,16 @@ from typing import Any
 from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.job import Job
-from jobd.domain.lane_key import decoded
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
-from jobd.errors import EnqueueExpired, LeaseLost, QueueFull, StoreRefused, UniqueConflict
+from jobd.errors import EnqueueExpired, LeaseLost, StoreRefused, UniqueConflict
 from jobd.store.codec import LETTERS, is_cancel_asked, unpack_delivery, unpack_job
 from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
 from jobd.store.intake_words import WHOLE as WHOLE
-from jobd.store.intake_words import grouped, met, word
+from jobd.store.intake_words import full, grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, call
 from jobd.store.once import AnsweredBefore, Once
@@ -112,7 +111,7 @@ class Shard(Edits, Rules, UniqueKeys, Reports):
                 job, owner = jobs[order[reply[1] - 1]], reply[2].decode()
                 raise UniqueConflict(f"job {owner} has the unique key of job {job.id}; nothing was enqueued", owner)
             if reply[0] == b"full":
-                raise _full(*reply[1:])
+                raise full(*reply[1:])
             if reply[1] == b"1":
                 break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
             # it was the first: the server's clock may have jumped; ask for its time, and begin anew
@@ -388,13 +387,6 @@ def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
     if batch[0] != b"ok":
         raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
     return [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
-
-
-def _full(queue: bytes, size: int, there: int, group: bytes | None = None) -> QueueFull:
-    what = f"queue {queue.decode()}" if group is None else f"group {decoded(group.decode())} of queue {queue.decode()}"
-    return QueueFull(
-        f"{what} is full: {there:,} jobs of {size:,} have not started; nothing was enqueued; try again when some have"
-    )
 
 
 def _monotonic_us() -> int:
