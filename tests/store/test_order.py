@@ -154,3 +154,15 @@ async def test_a_job_that_came_into_an_order_and_stands_aside_gives_its_turn_up_
     assert await hands.fetch("w1") == []
     await hands.shard.cancel(["first"], {})
     assert ids(await hands.fetch("w1")) == ["second"]
+
+
+async def test_a_job_that_stands_aside_for_the_second_time_is_not_stopped_by_its_own_turn(hands: Hands) -> None:
+    await hands.shard.set_rule("t/noop", {"paused": {"reason": "why"}})
+    await hands.put(job("first"))
+    assert await hands.fetch() == []
+    await hands.shard.change([Change("first", due="+1000")])
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert await hands.fetch() == []
+    await hands.shard.set_rule("t/noop", None)
+    assert ids(await hands.fetch()) == ["first"]

@@ -27,7 +27,7 @@ local function stand_aside(line, priority, key, type, id, gates_here)
   here.ids[#here.ids + 1] = id
   for _, one in ipairs(gates_here) do
     if one.is_order then
-      one.owner, one.room = id, 0
+      one.owner = id
       turns[#turns + 1] = one.name
       turns[#turns + 1] = id
     end

@@ -157,6 +157,8 @@ local function serve(line, lanes)
             look(visit, ids[i], specs[at], run, weight)
             visit.used = visit.used + 1
             looks = looks + 1
+            -- of an order no more than one is looked at
+            visit.first = nil
           end
         end
       end
