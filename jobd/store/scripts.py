@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -28,6 +29,8 @@ _OWN_NAME = "<library>"
 _DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*)( =)?)", re.MULTILINE)
 _KEPT_FOR_A_CALL = re.compile(r"^local ([a-z]\w*(?:, [a-z]\w*)*) = (.*)$", re.MULTILINE)
 _NUMBERS = re.compile(r"^local ([A-Z]\w*(?:, [A-Z]\w*)*) = (.*)$", re.MULTILINE)
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_STRING = re.compile(r"'[^']*'")
 _FIXED_KEY = re.compile(rf"\b({'|'.join(sorted(FIXED))})_key\b")
 
 
@@ -60,24 +63,54 @@ def load(name: str) -> Script:
 @cache
 def library(*, ahead: str = "") -> dict[str, Script]:
     """All scripts by name. `ahead` is Lua that stands before them."""
-    parts = {entry.name.removesuffix(".lua"): _code(entry) for entry in _files(LUA / "lib")}
-    bodies = {name: _code(LUA / f"{name}.lua") for name in names()}
-    heads = {name: (LUA / f"{name}.lua").read_text() for name in bodies}
+    parts = {entry.name.removesuffix(".lua"): _Text(entry.read_text()) for entry in _files(LUA / "lib")}
+    scripts = {entry.name.removesuffix(".lua"): _Text(entry.read_text()) for entry in _files(LUA)}
+    uses = Counter(name for text in [*parts.values(), *scripts.values()] for name in text.names)
     blocks: list[str] = []
     shared = ["ARGV"]
     for part, text in parts.items():
-        others = "\n".join([*(text for other, text in parts.items() if other != part), *bodies.values()])
-        block, its_names = _block(part, text, set(re.findall(r"\w+", others)))
+        block, its_names = _block(part, text.code, {name for name in text.declared if uses[name] > 1})
         blocks.append(block)
         shared += its_names
     if twice := {name for name in shared if shared.count(name) > 1}:
         raise ValueError(f"several parts of the scripts share names that are the same: {sorted(twice)}")
-    functions = [_function(name, body, heads[name], _reached(body, parts)) for name, body in bodies.items()]
-    text = "\n".join([f"local begin, {', '.join(shared)} = {{}}", *blocks, *functions])
-    text = ahead + re.sub(r"^ +", "", _with_numbers(text, parts), flags=re.MULTILINE)
-    own = PREFIX + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:12]
-    whole = Library(own, f"#!lua name={own}\n{text.replace(_OWN_NAME, own)}".encode())
-    return {name: Script(name, f"{own}_{name}", _words(heads[name], "-- KEYS: "), whole) for name in bodies}
+    stateful = [part for part, text in parts.items() if _KEPT_FOR_A_CALL.search(text.code)]
+    functions = [
+        _function(name, text, [part for part in _reached(text, parts) if part in stateful])
+        for name, text in scripts.items()
+    ]
+    code = "\n".join([f"local begin, {', '.join(shared)} = {{}}", *blocks, *functions])
+    numbers = {name: value for text in parts.values() for name, value in text.numbers}
+    code = re.sub(r"\b[A-Z][A-Z_]+\b", lambda found: numbers.get(found[0], found[0]), code)
+    code = ahead + re.sub(r"^ +", "", code, flags=re.MULTILINE)
+    own = PREFIX + hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:12]
+    whole = Library(own, f"#!lua name={own}\n{code.replace(_OWN_NAME, own)}".encode())
+    return {name: Script(name, f"{own}_{name}", text.keys, whole) for name, text in scripts.items()}
+
+
+class _Text:
+    """A file, and what is to be known of it."""
+
+    def __init__(self, text: str) -> None:
+        lines = re.sub(r"^#!.*|--.*", "", text, flags=re.MULTILINE).splitlines()
+        self.code = _FIXED_KEY.sub(r"fixed.\1", "\n".join(line for line in lines if line and not line.isspace()))
+        """without words for people: servers keep it in memory and on disk"""
+        self.names = set(_NAME.findall(_STRING.sub("", self.code)))
+        """all but those of fields"""
+        self.declared = {
+            name
+            for function, variables, _ in _DECLARED.findall(self.code)
+            for name in ([function] if function else variables.split(", "))
+        }
+        self.numbers = [
+            pair
+            for names, values in _NUMBERS.findall(self.code)
+            for pair in zip(names.split(", "), values.split(", "), strict=True)
+        ]
+        shebang, _, _ = text.partition("\n")
+        self.flags = shebang.partition("flags=")[2].split(",")
+        keys = re.search(r"^-- KEYS: (.*)$", text, re.MULTILINE)
+        self.keys = tuple(keys[1].split()) if keys else ()
 
 
 def names() -> list[str]:
@@ -89,13 +122,7 @@ def _files(folder: Traversable) -> list[Traversable]:
     return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".lua")), key=lambda entry: entry.name)
 
 
-def _code(file: Traversable) -> str:
-    """What is in a file but for words for people: servers keep it in memory and on disk."""
-    lines = (re.sub(r"--.*", "", line).rstrip() for line in file.read_text().splitlines() if line[:2] != "#!")
-    return _FIXED_KEY.sub(r"fixed.\1", "\n".join(line for line in lines if line))
-
-
-def _block(part: str, text: str, used: set[str]) -> tuple[str, list[str]]:
+def _block(part: str, code: str, used: set[str]) -> tuple[str, list[str]]:
     """A part in a block of its own, and those of its names that others use."""
     shared: list[str] = []
     anew: list[str] = []
@@ -114,57 +141,31 @@ def _block(part: str, text: str, used: set[str]) -> tuple[str, list[str]]:
             return f"function {function}"
         return f"{variables} =" if value else ""
 
-    text = _DECLARED.sub(declare, _KEPT_FOR_A_CALL.sub(keep, _NUMBERS.sub("", text)))
-    return "\n".join(["do", text, f"function begin.{part}()", *anew, "end", "end"]), shared
+    code = _DECLARED.sub(declare, _KEPT_FOR_A_CALL.sub(keep, _NUMBERS.sub("", code)))
+    begin = [f"function begin.{part}()", *anew, "end"] if anew else []
+    return "\n".join(["do", code, *begin, "end"]), shared
 
 
-def _with_numbers(text: str, parts: dict[str, str]) -> str:
-    """The text with the values of the parts' names in capitals in their places."""
-    numbers: dict[str, str] = {}
-    for part in parts.values():
-        for found in _NUMBERS.finditer(part):
-            numbers |= dict(zip(found[1].split(", "), found[2].split(", "), strict=True))
-    return re.sub(rf"\b({'|'.join(numbers)})\b", lambda found: numbers[found[1]], text)
-
-
-def _reached(text: str, parts: dict[str, str]) -> list[str]:
-    """The parts that a text may use, or these in turn; the head first."""
-    owners: dict[str, set[str]] = {}
-    for part, its_text in parts.items():
-        for function, variables, _ in _DECLARED.findall(its_text):
-            for name in [function] if function else variables.split(", "):
-                owners.setdefault(name, set()).add(part)
-    reached = ["head"]
-    news = _names(text) | _names(parts["head"])
-    while found := sorted(set().union(*(owners.get(name, ()) for name in news)).difference(reached)):
+def _reached(script: _Text, parts: dict[str, _Text]) -> list[str]:
+    """The parts that a script may use, or these in turn; the head first."""
+    reached, news = ["head"], script.names | parts["head"].names
+    while found := [part for part in parts if part not in reached and not news.isdisjoint(parts[part].declared)]:
         reached += found
-        news = set().union(*(_names(parts[part]) for part in found))
+        news = set().union(*(parts[part].names for part in found))
     return reached
 
 
-def _names(text: str) -> set[str]:
-    """The names in a text, but for those of fields."""
-    return set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", re.sub(r"'[^']*'", "", text)))
-
-
-def _function(name: str, body: str, head: str, parts: list[str]) -> str:
+def _function(name: str, script: _Text, parts: list[str]) -> str:
     """A script as a function that the server can call."""
-    flags = re.findall(r"[a-z-]+", head.partition("\n")[0].partition("flags=")[2])
+    flags = ", ".join(f"'{flag}'" for flag in script.flags if flag)
     return f"""do
 local function run()
-{body}
+{script.code}
 end
 local function call(keys, arguments)
 ARGV = arguments
 {" ".join(f"begin.{part}()" for part in parts)}
 return run()
 end
-redis.register_function({{ function_name = '{_OWN_NAME}_{name}', callback = call, flags = {{ {str(flags)[1:-1]} }} }})
+redis.register_function({{ function_name = '{_OWN_NAME}_{name}', callback = call, flags = {{ {flags} }} }})
 end"""
-
-
-def _words(text: str, mark: str) -> tuple[str, ...]:
-    for line in text.splitlines():
-        if line.startswith(mark):
-            return tuple(line.removeprefix(mark).split())
-    return ()

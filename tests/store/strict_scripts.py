@@ -6,6 +6,8 @@ a key (a slot on the move, a right that is missing) fails before it has changed 
 
 from __future__ import annotations
 
+from functools import cache
+
 from jobd.store.scripts import Script, library
 
 _WATCH = """
@@ -30,7 +32,9 @@ local redis = (function()
     local callback = told.callback
     told.callback = function(keys, arguments)
       seen, wrote, base = {}, false, arguments[2]
-      for _, key in ipairs(keys) do seen[key] = true end
+      for name in string.gmatch(declared[string.match(told.function_name, '_(%l+)$')], '%S+') do
+        seen[base .. name] = true
+      end
       watched.sha1hex = real().sha1hex
       return callback(keys, arguments)
     end
@@ -49,6 +53,8 @@ end)()
 """
 
 
+@cache
 def strict(name: str) -> Script:
     """The script of this name, under watch."""
-    return library(ahead=_WATCH)[name]
+    declared = ", ".join(f"{script.name} = '{' '.join(script.keys)}'" for script in library().values())
+    return library(ahead=f"local declared = {{ {declared} }}{_WATCH}")[name]

@@ -203,8 +203,8 @@ async def test_a_script_that_breaks_the_rule_of_keys_is_found_out(shard: Shard) 
     for broken in (bad, bad.replace(b"'EXISTS', ", b"")):
         source = watched.library.source.replace(good, broken + good)
         await shard.link.command("FUNCTION", "LOAD", "REPLACE", source)
-        arguments: list[Argument] = ["", shard.keys.base, "x"]
-        words = (watched.function, len(watched.keys), *shard._keys("sweep"), *arguments)
+        keys, arguments = shard._keys("sweep"), ["", shard.keys.base, "x"]
+        words: list[Argument] = [watched.function, len(keys), *keys, *arguments]
         if b"EXISTS" in broken:
             await shard.link.command("FCALL", *words)
         else:

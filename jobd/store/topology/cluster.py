@@ -12,6 +12,8 @@ from jobd.store_url import Address, StoreUrl
 class Cluster(Topology):
     """Learns the nodes from each other, and asks them in turn."""
 
+    slots_move = True
+
     def __init__(self, url: StoreUrl) -> None:
         super().__init__(url)
         self._nodes = list(url.addresses)

@@ -63,6 +63,11 @@ class Owner:
         """Where it was found last."""
         return self._address
 
+    @property
+    def slots_move(self) -> bool:
+        """May the slot go to another server key by key?"""
+        return self._topology.slots_move
+
     def twin(self) -> Owner:
         """Another one for the same slot, with a connection of its own."""
         return Owner(self._topology, self._key, beside=self)

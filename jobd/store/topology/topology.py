@@ -11,6 +11,9 @@ from jobd.store_url import Address, StoreUrl
 class Topology(ABC):
     """Knows, or finds out, which server owns a slot now."""
 
+    slots_move = False
+    """may a slot go from one server to another key by key?"""
+
     def __init__(self, url: StoreUrl) -> None:
         self.url = url
 
