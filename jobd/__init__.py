@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from jobd.context import Context, SyncContext
     from jobd.domain.backoff import Backoff
     from jobd.domain.decorator import job
-    from jobd.domain.failure import Failure, TimedOut
+    from jobd.domain.failure import Failure, ProcessDied, TimedOut
+    from jobd.domain.isolation import Isolation
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
     from jobd.domain.rate import Rate
@@ -46,6 +47,7 @@ _HOME = {
     "Context": "jobd.context",
     "Fail": "jobd.domain.signals",
     "Failure": "jobd.domain.failure",
+    "Isolation": "jobd.domain.isolation",
     "Job": "jobd.domain.job",
     "JobCancelled": "jobd.errors",
     "JobFailed": "jobd.errors",
@@ -58,6 +60,7 @@ _HOME = {
     "QueueFull": "jobd.errors",
     "RateLimited": "jobd.domain.signals",
     "ResultTimeout": "jobd.errors",
+    "ProcessDied": "jobd.domain.failure",
     "Rate": "jobd.domain.rate",
     "Retry": "jobd.domain.signals",
     "Snooze": "jobd.domain.signals",
@@ -80,6 +83,7 @@ __all__ = [
     "Context",
     "Fail",
     "Failure",
+    "Isolation",
     "Job",
     "JobCancelled",
     "JobFailed",
@@ -89,6 +93,7 @@ __all__ = [
     "JobdError",
     "OptionError",
     "PayloadError",
+    "ProcessDied",
     "QueueFull",
     "Rate",
     "RateLimited",

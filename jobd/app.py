@@ -33,6 +33,7 @@ from jobd.roles.scheduler import Scheduler
 from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.crew import Crew
 from jobd.roles.worker.engine import Engine
+from jobd.roles.worker.nursery import Nursery
 from jobd.services import fill_settings
 from jobd.settings import Settings
 from jobd.store.embedded import EmbeddedServer
@@ -256,6 +257,7 @@ class House:
             self.settings.plugins,
             concurrency=worker.concurrency,
             threads=worker.threads,
+            nursery=lambda: Nursery.of(self.settings),
             next_order=worker.order_of(clock.dice).next,
         )
 

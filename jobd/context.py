@@ -192,7 +192,11 @@ class Context:
         it never was, so that a re-run never enqueues twice. Takes what `Client.enqueue` takes, checks it now, and
         raises what that raises; OptionError for more than 500 jobs in one attempt. A `delay` counts from the
         completion. For an immediate enqueue use `ctx.client.enqueue`."""
-        planned = (await self.client.intake.plan([Request(job_type, payload, read_options(options), id)]))[0]
+        return await self.enqueue_request(Request(job_type, payload, read_options(options), id))
+
+    async def enqueue_request(self, request: Request) -> JobHandle[Any]:
+        """The same for what has been read before."""
+        planned = (await self.client.intake.plan([request]))[0]
         new = planned.new_job
         if self.children is None:
             self.children = []

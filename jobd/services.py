@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import inspect
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from inspect import Parameter
 from typing import TYPE_CHECKING, Any
@@ -32,11 +32,13 @@ class Services:
         catalog: Catalog,
         plugin_settings: Mapping[str, Mapping[str, Any]],
         *,
+        only: Collection[type | str] | None = None,
         on_opening: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`on_opening` is told, in words, what is made next: it may take long. Raises SettingsError if the settings of
-        a plugin do not fit."""
+        """`only` names those to be made; None: all. `on_opening` is told, in words, what is made next: it may take
+        long. Raises SettingsError if the settings of a plugin do not fit."""
         self._factories = catalog.services
+        self._only = self._factories if only is None else only
         self._owners = catalog.service_owners
         self._made: dict[type | str, Any] = dict(fill_settings(catalog, plugin_settings))
         self._making: list[type | str] = []
@@ -47,7 +49,9 @@ class Services:
         """Raises PluginError if a service cannot be made; those made before are closed again."""
         await self._stack.__aenter__()
         try:
-            for wanted in self._factories:
+            for wanted in self._only:
+                if wanted not in self._factories and wanted not in self._made:
+                    raise self._unknown(wanted)
                 await self._make(wanted)
         except BaseException:
             await self._stack.aclose()
@@ -62,10 +66,19 @@ class Services:
         try:
             return self._made[wanted]
         except KeyError:
-            raise PluginError(
-                f"no plugin offers the service {_name(wanted)}; offered are: "
-                f"{', '.join(sorted(map(_name, self._made))) or 'none'}"
-            ) from None
+            raise self._unknown(wanted) from None
+
+    def _unknown(self, wanted: type | str) -> PluginError:
+        if wanted in self._factories:
+            return PluginError(
+                f"the service {_name(wanted)} was not made for this handler, which has a process of its own; name it "
+                f"in its decorator, as services=[{_name(wanted)}]"
+            )
+        offered = {*self._made, *self._factories}
+        return PluginError(
+            f"no plugin offers the service {_name(wanted)}; offered are: "
+            f"{', '.join(sorted(map(_name, offered))) or 'none'}"
+        )
 
     async def _make(self, wanted: type | str) -> Any:
         if wanted in self._made:

@@ -103,6 +103,9 @@ class WorkerSettings(Section):
     )
     lease: Patience = Field(default=20_000, description="how long a silent process keeps its jobs")
     grace: Milliseconds = Field(default=25_000, description="how long running jobs may take to end at shutdown")
+    isolated_environment: Words = Field(
+        default=(), description="variables that handlers in processes of their own are given; APP_* stands for many"
+    )
     max_loop_block: Patience = Field(default=300_000, description="a process that hangs longer is killed")
 
     @field_validator("queue_order")

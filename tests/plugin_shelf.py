@@ -27,7 +27,7 @@ class PluginShelf:
         module = module or f"shelf_{name.replace('-', '_')}"
         (self._directory / f"{module}.py").write_text("import jobd\n" + dedent(source))
         about = self._directory / f"{package.replace('-', '_')}-1.2.dist-info"
-        about.mkdir()
+        about.mkdir(exist_ok=True)
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.2\n")
         (about / "entry_points.txt").write_text(f"[jobd]\n{name} = {module}\n")
         self._monkeypatch.delitem(sys.modules, module, raising=False)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import jobd
 from jobd.cli.job_options import job_options
 from jobd.domain.backoff import PATIENT, Backoff
+from jobd.domain.isolation import Isolation
 from jobd.domain.jobtype import JobType
 from jobd.domain.keep import Keep
 from jobd.domain.keywords import JobOptions, TypeOptions
@@ -130,6 +131,18 @@ SAMPLES: Mapping[str, list[Sample]] = {
     "keep_completed": KEEPS,
     "keep_failed": KEEPS,
     "durability": [word("replica"), word("server"), word("Replica", "replica"), word("SERVER", "server")],
+    "isolation": [
+        word("process", Isolation()),
+        word("none", Isolation(process=False)),
+        Sample(
+            Isolation(memory=512_000_000, cpu_ms=30_000),
+            {"memory": 512_000_000, "cpu_ms": 30_000},
+            ["process memory=512MB cpu=30s"],
+            '"memory=512MB, cpu=30s"',
+            Isolation(512_000_000, 30_000),
+        ),
+        Sample({"cpu": "1m"}, {"cpu_ms": 60_000}, ["cpu=1m"], '{ cpu = "1m" }', Isolation(cpu_ms=60_000)),
+    ],
     "front": [Sample(yes, yes, [str(yes).lower()], str(yes).lower(), yes) for yes in (True, False, True, False)],
 }
 WRONG: Mapping[str, Any] = {
@@ -158,6 +171,7 @@ WRONG: Mapping[str, Any] = {
     "keep_completed": -1,
     "keep_failed": "some",
     "durability": "always",
+    "isolation": "thread",
     "front": "first",
 }
 ALL = [(keyword, index) for keyword, samples in SAMPLES.items() for index in range(len(samples))]
@@ -198,7 +212,7 @@ def flags(keyword: str, words: list[str]) -> list[str]:
 def test_every_option_is_in_this_test_and_known_to_the_type_checker() -> None:
     assert SAMPLES.keys() == WRONG.keys() == ROWS.keys()
     assert JobOptions.__annotations__.keys() == {name for name, row in ROWS.items() if Level.JOB in row.levels}
-    only_in_code = {"on_error"}
+    only_in_code = {"on_error", "services"}
     assert TypeOptions.__annotations__.keys() - only_in_code == {
         name for name, row in ROWS.items() if Level.TYPE in row.levels
     }

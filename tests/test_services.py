@@ -233,6 +233,16 @@ async def test_what_nobody_offers_is_refused_with_what_there_is() -> None:
         Services(Catalog(), {}).get("x")
 
 
+async def test_where_only_some_are_made_the_others_are_refused_with_the_cure() -> None:
+    catalog = offering(one=lambda: pytest.fail("nobody asked for it"), two=lambda: 2)
+    async with Services(catalog, {}, only=["two", Clock]) as services:
+        assert (services.get("two"), services.get(Clock).zone) == (2, "UTC")
+        with pytest.raises(PluginError, match=r"not made for this handler.* as services=\[one\]"):
+            services.get("one")
+    with pytest.raises(PluginError, match="no plugin offers the service three; offered are: Clock, one, two"):
+        await Services(catalog, {}, only=["three"]).__aenter__()
+
+
 def test_settings_that_do_not_fit_are_refused_before_anything_is_made() -> None:
     with pytest.raises(SettingsError, match=r"^\[plugins\.clock\] zone \(or JOBD_PLUGINS__CLOCK__ZONE\): Input should"):
         Services(offering(), {"clock": {"zone": []}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, Unpack, cast, overload
 
 from jobd.domain.batch import Batch, read_batch
@@ -27,10 +27,13 @@ Params = ParamSpec("Params")
 class JobDecorator:
     """What `job(...)` returns: give it the function."""
 
-    def __init__(self, name: str, options: Options, error_rules: ErrorRules) -> None:
+    def __init__(
+        self, name: str, options: Options, error_rules: ErrorRules, services: Iterable[type | str] = ()
+    ) -> None:
         self._name = name
         self._options = options
         self._error_rules = error_rules
+        self._services = services
 
     # the first that fits is meant: a model is also a parameter, and a coroutine function also a function
     @overload
@@ -51,16 +54,19 @@ class JobDecorator:
     def __call__(self, handler: Callable[Params, R]) -> PlainJobType[Params, R]: ...
     def __call__(self, handler: Callable[..., Any]) -> JobType[Any, Any]:
         """The job type of this handler."""
-        return PlainJobType(self._name, handler, self._options, error_rules=self._error_rules)
+        return PlainJobType(self._name, handler, self._options, error_rules=self._error_rules, services=self._services)
 
 
 class BatchDecorator:
     """What `job(..., batch=...)` returns: give it the function."""
 
-    def __init__(self, name: str, options: Options, error_rules: ErrorRules, batch: Batch) -> None:
+    def __init__(
+        self, name: str, options: Options, error_rules: ErrorRules, services: Iterable[type | str], batch: Batch
+    ) -> None:
         self._name = name
         self._options = options
         self._error_rules = error_rules
+        self._services = services
         self._batch = batch
 
     # the first that fits is meant: a list is also a result, and a coroutine function also a function
@@ -92,7 +98,14 @@ class BatchDecorator:
     def __call__(self, handler: Callable[[list[P]], R]) -> JobType[P, R]: ...
     def __call__(self, handler: Callable[..., Any]) -> JobType[Any, Any]:
         """The job type of this handler."""
-        return JobType(self._name, handler, self._options, error_rules=self._error_rules, batch=self._batch)
+        return JobType(
+            self._name,
+            handler,
+            self._options,
+            error_rules=self._error_rules,
+            services=self._services,
+            batch=self._batch,
+        )
 
 
 @overload
@@ -121,10 +134,14 @@ def job(
     one attempt; `tags`; `metadata`. A `backoff` may here be a function that is given the Failure and returns how long
     to wait; `on_error` maps exceptions to what follows from them. With `batch` the handler takes lists, of up to so
     many jobs; `batch_wait` is how long the first waits for others, and `batch_mixed` lets it have jobs of several
-    groups. Raises OptionError, naming the option, if one of them is not allowed.
+    groups. `services` are those that a handler asks for which has a process of its own (`isolation`). Raises
+    OptionError, naming the option, if one of them is not allowed.
     """
     lot = read_batch(batch, batch_wait, batch_mixed)
+    services = tuple(options.pop("services", ()))
     on_error, backoff = options.pop("on_error", None), options.get("backoff")
     function = cast("BackoffFunction", options.pop("backoff")) if callable(backoff) else None
     read, rules = read_options(options, Level.TYPE), ErrorRules(on_error, function)
-    return JobDecorator(name, read, rules) if lot is None else BatchDecorator(name, read, rules, lot)
+    if lot is None:
+        return JobDecorator(name, read, rules, services)
+    return BatchDecorator(name, read, rules, services, lot)

@@ -12,6 +12,10 @@ class TimedOut(TimeoutError):
     itself is not one of these."""
 
 
+class ProcessDied(Exception):
+    """What rules see of an attempt whose process, which was its own, ended without a word of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """An attempt that has failed."""

@@ -7,7 +7,7 @@ types is quick to import and may name types that are defined further down.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar, cast
@@ -41,6 +41,7 @@ class JobType(Generic[P, R]):
         description: str | None = None,
         error_rules: ErrorRules = NO_RULES,
         batch: Batch | None = None,
+        services: Iterable[type | str] = (),
     ) -> None:
         """Raises OptionError if the name is not one that a job type may have, the handler is no function, or `unique`
         chooses fields that its payload does not have."""
@@ -52,6 +53,8 @@ class JobType(Generic[P, R]):
         self.error_rules: Final = error_rules
         self.batch: Final = batch
         """how many jobs the handler takes in one call; None: one, and not as a list"""
+        self.services: Final = tuple(services)
+        """what its handler asks for, made for it where it runs in a process of its own"""
         self.is_async: Final = inspect.iscoroutinefunction(handler)
         self.description: Final = description or inspect.getdoc(handler) or ""
         self.__name__ = getattr(handler, "__name__", name)

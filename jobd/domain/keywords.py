@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from jobd.domain.backoff import Backoff
 from jobd.domain.duration import Duration
+from jobd.domain.isolation import Isolation
 from jobd.domain.keep import Keep
 from jobd.domain.priority import Priority
 from jobd.domain.rate import Rate
@@ -20,6 +21,8 @@ Pauses = Backoff | Duration | Sequence[Duration] | Mapping[str, Any]
 """a backoff as people write it"""
 Kept = Keep | int | str | timedelta | Mapping[str, Any]
 """how many ended jobs are kept, as people write it"""
+Isolated = Isolation | Literal["process", "none"] | str | Mapping[str, Any]
+"""where a handler runs, as people write it"""
 Durability = Literal["server", "replica"]
 """who has a job when it is accepted"""
 
@@ -48,6 +51,7 @@ class _Options(TypedDict, total=False):
     keep_completed: Kept | None
     keep_failed: Kept | None
     durability: Durability | None
+    isolation: Isolated | None
     front: bool | None
 
 
@@ -56,6 +60,7 @@ class TypeOptions(_Options, total=False):
 
     backoff: Pauses | BackoffFunction | None
     on_error: OnError | None
+    services: Iterable[type | str]
 
 
 class JobOptions(_Options, total=False):

@@ -1,18 +1,18 @@
-"""The kinds of values that options have. A kind knows how its values are read from a program, from JSON and from the
-words of a command line or the environment, and what they look like in JSON."""
+"""The kinds of values that options have."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from jobd.domain.backoff import WORDS, Backoff
 from jobd.domain.calendar import parse_time
 from jobd.domain.duration import LONGEST_MS, milliseconds
+from jobd.domain.isolation import Isolation
 from jobd.domain.keep import Keep
+from jobd.domain.kind import Kind as Kind
 from jobd.domain.lane_key import check_key
 from jobd.domain.names import check_queue_name
 from jobd.domain.plain_json import from_json, named
@@ -27,10 +27,6 @@ LONGEST_TAG = 255
 _NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
-Read = Callable[[Any, str], Any]
-"""from a value and the name of the option, for messages; raises OptionError"""
-
-
 _OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -43,34 +39,6 @@ _A_DURATION = _text(r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d|w)\s*)+$", "5s", "1h3
 
 def _any_of(*schemas: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"anyOf": list(schemas)}
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
-    """A kind of values."""
-
-    metavar: str
-    """what stands for a value in the help of a command"""
-    parse: Read
-    """from what a program or a configuration file says"""
-    from_json: Read
-    """from what a client of the API says"""
-    from_text: Read
-    """from a text of the command line or the environment"""
-    to_json: Callable[[Any], Any] = _unchanged
-    """in the API and in a job's record"""
-    from_record: Callable[[Any], Any] = _unchanged
-    """from what `to_json` made"""
-    unit: str = ""
-    """how the name of its field in JSON ends"""
-    many: Literal["", "words", "fields"] = ""
-    """on the command line it is given piece by piece: words, or `key=value`"""
-    schema: Mapping[str, Any] = field(default_factory=dict)
-    """JSON Schema of what `from_json` takes, for the description of the API; it may allow more"""
 
 
 # --- names, numbers, texts -----------------------------------------------------------------------------------------
@@ -166,6 +134,17 @@ RATE = Kind(
     to_json=Rate.to_json,
     from_record=Rate.parse,
     schema=_any_of({"type": "string", "pattern": "^\\s*[0-9]+\\s*/", "examples": ["100/1m"]}, _OBJECT),
+)
+
+
+ISOLATION = Kind(
+    metavar="process|none|process memory=SIZE cpu=DURATION",
+    parse=Isolation.parse,
+    from_json=Isolation.parse,
+    from_text=Isolation.parse,
+    to_json=Isolation.to_json,
+    from_record=Isolation.parse,
+    schema=_any_of({"type": "string", "examples": ["process", "process memory=512MB cpu=30s", "none"]}, _OBJECT),
 )
 
 

@@ -17,11 +17,13 @@ from typing import Any, Literal, Self, Unpack
 from jobd.domain import priority as priorities
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import PATIENT, PATIENT_ATTEMPTS, WORDS, Backoff
+from jobd.domain.isolation import Isolation
 from jobd.domain.keep import Keep
 from jobd.domain.keywords import Durability, JobOptions
 from jobd.domain.option_kinds import (
     BACKOFF,
     FACTS,
+    ISOLATION,
     KEEP,
     KEY,
     MOMENT,
@@ -202,6 +204,9 @@ class Options:
         one_of("server", "replica"),
         "it is accepted when the server has it, or when a replica of that has it too",
         reads_back=False,
+    )
+    isolation: Isolation | None = _option(  # noqa: RUF009  it makes a field
+        ISOLATION, "its handler runs in a process of its own, which may take so much memory and CPU time"
     )
     front: bool | None = _option(YES, "at the front of those that wait with its priority", levels=EVERY_LEVEL)
 

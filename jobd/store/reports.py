@@ -19,6 +19,8 @@ from jobd.store.link import PATIENCE_S, Argument
 LONGEST_TEXT = 4_096
 LONGEST_FIELDS = 4_096
 LONGEST_MESSAGE = 1_000
+LONGEST_LINE = 12 * LONGEST_TEXT + LONGEST_FIELDS + 256
+"""bytes of a line with both, each letter of the text written as it takes most in JSON"""
 
 
 class Reports:

@@ -9,11 +9,10 @@ from typing import Any
 
 from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
-from jobd.domain.job import Job
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
-from jobd.errors import EnqueueExpired, LeaseLost, StoreRefused, UniqueConflict
-from jobd.store.codec import LETTERS, is_cancel_asked, unpack_delivery, unpack_job
+from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
+from jobd.store.codec import LETTERS, is_cancel_asked, unpack_delivery
 from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
@@ -23,6 +22,7 @@ from jobd.store.intake_words import full, grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, call
 from jobd.store.once import AnsweredBefore, Once
+from jobd.store.records import Records
 from jobd.store.reports import Reports
 from jobd.store.retention import Retention as Retention
 from jobd.store.rules import Rules
@@ -43,7 +43,7 @@ DEADLINE_MARGIN_MS = 15_000
 """how long after its time limit a delivery is taken from a worker that did not end it itself"""
 
 
-class Shard(Edits, Rules, UniqueKeys, Reports):
+class Shard(Edits, Rules, UniqueKeys, Reports, Records):
     """One shard of the store."""
 
     def __init__(
@@ -329,21 +329,6 @@ class Shard(Edits, Rules, UniqueKeys, Reports):
             "retry", self._keys("retry"), [*self._head(), "", *ids], [*self._head(), sent_ms, *ids], PATIENCE_S
         )
         return [word(reply) for reply in replies]
-
-    async def get(self, ids: Sequence[str]) -> list[Job | None]:
-        """The jobs of these ids, each as it was at one moment; None for those that are not there. One that cannot be
-        read hides no others: raises StoreRefused only if it was asked for alone."""
-        reply = await self._run("get", *ids)
-        found: list[Job | None] = []
-        for at, job_id in enumerate(ids):
-            parts = reply[4 * at : 4 * at + 4]
-            try:
-                found.append(unpack_job(job_id, *parts) if parts[0] else None)
-            except StoreRefused:
-                if len(ids) == 1:
-                    raise
-                found.append(None)
-        return found
 
     async def watch(self, job_id: str, inbox: str) -> str:
         """Asks to be told in `inbox` when the job ends: 'watching', 'ended' already, or 'missing'."""

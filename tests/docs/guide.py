@@ -22,6 +22,7 @@ from jobd.roles.worker.engine import Engine
 from jobd.settings import Settings
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.store import Store
+from tests.plugin_shelf import PluginShelf
 
 DOCS = Path(__file__).parents[2] / "docs"
 _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -51,13 +52,19 @@ def bodies_in(path: Path) -> list[str]:
     return _JSON.findall(path.read_text())
 
 
-async def run_guide(path: Path, url: str) -> None:
-    """Runs a guide. `client`, where a block names it, is one of a jobd that runs the job types of the blocks above."""
+async def run_guide(path: Path, url: str, shelf: PluginShelf) -> None:
+    """Runs a guide. `client`, where a block names it, is one of a jobd that runs the job types of the blocks above.
+    Where their handlers have processes of their own, these find them as a plugin on the shelf."""
     names: dict[str, Any] = {"jobd": jobd, "__name__": path.stem}
     known: list[JobType[Any, Any]] = []
+    offered = ""
     async with AsyncExitStack() as stack:
         for line, source in blocks(path):
             types = [value for value in names.values() if isinstance(value, JobType)]
+            if "@jobd.job(" in source:
+                offered += source
+                if "isolation=" in offered:
+                    shelf.put(path.stem, offered + _HOOK)
             if types != known and re.search(r"\bclient\b", source):
                 await stack.aclose()
                 names["client"], known = await _start(stack, url, Catalog(types)), types
@@ -66,6 +73,13 @@ async def run_guide(path: Path, url: str) -> None:
             run = eval(code, names)
             if inspect.iscoroutine(run):
                 await run
+
+
+_HOOK = """
+@jobd.hookimpl
+def jobd_job_types():
+    return [value for value in globals().values() if isinstance(value, jobd.JobType)]
+"""
 
 
 async def _start(stack: AsyncExitStack, url: str, catalog: Catalog) -> Client:

@@ -20,9 +20,9 @@ from tests.roles.parts import Parts
 async def working(
     parts: Parts, *job_types: jobd.JobType[Any, Any], monitor: bool = True, **options: Any
 ) -> AsyncIterator[Client]:
-    """An engine that knows these types, with a scheduler and (unless told otherwise) a monitor beside it; a client that
-    knows them too."""
-    catalog = Catalog(job_types)
+    """An engine that knows these types (none named: those that are installed), with a scheduler and (unless told
+    otherwise) a monitor beside it; a client that knows them too."""
+    catalog = Catalog(job_types) if job_types else parts.catalog
     parts.catalog = catalog
     client = Client(store=parts.store, catalog=catalog)
     parts.client = client

@@ -25,6 +25,7 @@ from jobd.reach import retention_of
 from jobd.roles.membership import Membership
 from jobd.roles.worker.control import TICK_S, Control
 from jobd.roles.worker.engine import Engine
+from jobd.roles.worker.nursery import Nursery
 from jobd.settings import Settings
 from jobd.store.store import Store
 
@@ -59,6 +60,7 @@ async def main(descriptor: int) -> None:
                 settings.plugins,
                 concurrency=order["about"]["concurrency"],
                 threads=settings.worker.threads,
+                nursery=lambda: Nursery.of(settings),
                 next_order=settings.worker.order_of(clock.dice, mark="!" if order["kind"] == "solo" else "").next,
                 on_joined=lambda member: control.tell({"say": "ready", "member": member}),
                 on_idle=lambda: control.tell({"say": "idle", "ran": engine.ran}),

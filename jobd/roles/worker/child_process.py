@@ -67,7 +67,7 @@ class ChildProcess:
             # a session of its own, so that a Ctrl-C in the terminal reaches the supervisor only
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *_path_flags(),
+                *path_flags(),
                 "-m",
                 "jobd.roles.worker.child",
                 str(theirs.fileno()),
@@ -151,18 +151,19 @@ class ChildProcess:
 
     async def _watch(self) -> None:
         code = await self._process.wait()
-        self.cause = self._said or _words(code)
+        self.cause = self._said or how_it_ended(code)
         self.lived_s = 0.0 if self._up_since is None else clock.monotonic() - self._up_since
         self.ended.set()
         self.up_or_ended.set()
 
 
-def _path_flags() -> list[str]:
-    """`python -m` looks for modules in the working directory first. The child does so only if we do."""
+def path_flags() -> list[str]:
+    """For Python, which with `-m` looks for modules in the working directory first: a child does so only if we do."""
     return [] if sys.path and sys.path[0] in ("", os.getcwd()) else ["-P"]  # noqa: PTH109  as it stands in sys.path
 
 
-def _words(code: int) -> str:
+def how_it_ended(code: int) -> str:
+    """The exit code of a process, in words."""
     if code < 0:
         try:
             return f"killed by {signal.Signals(-code).name}"

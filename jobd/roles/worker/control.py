@@ -29,10 +29,10 @@ class Control:
         self._writer = writer
 
     @classmethod
-    async def over(cls, end: socket.socket) -> Control:
-        """The line over a connected socket."""
+    async def over(cls, end: socket.socket, *, longest: int = LONGEST_LINE) -> Control:
+        """The line over a connected socket; what comes in is up to `longest` bytes a message."""
         end.setblocking(False)
-        return cls(*await asyncio.open_unix_connection(sock=end, limit=LONGEST_LINE))
+        return cls(*await asyncio.open_unix_connection(sock=end, limit=longest))
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Sends a message; one to a partner who is dead is lost."""
@@ -51,6 +51,10 @@ class Control:
         except (OSError, ValueError):
             return None
         return orjson.loads(line) if line.endswith(b"\n") else None
+
+    def hang_up(self) -> None:
+        """Closes this end at once."""
+        self._writer.transport.abort()
 
     async def close(self) -> None:
         """Closes this end; what was told is sent before."""

@@ -21,6 +21,7 @@ from jobd.errors import LeaseLost, StoreError, StoreUnavailable
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.verdicts import Verdicts
+from jobd.roles.worker.nursery import Nursery
 from jobd.roles.worker.outbox import Outbox
 from jobd.roles.worker.runner import Runner
 from jobd.roles.worker.running import Key
@@ -54,13 +55,15 @@ class Engine(Actor):
         *,
         concurrency: int,
         threads: int,
+        nursery: Callable[[], Nursery] = Nursery,
         next_order: Callable[[], str] = lambda: "",
         on_joined: Callable[[str], None] = lambda member: None,
         on_idle: Callable[[], None] = lambda: None,
         on_stuck: Callable[[], None] | None = None,
         on_opening: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`concurrency` jobs at a time, of which `threads` may be sync handlers. `next_order` gives the order of its
+        """`concurrency` jobs at a time, of which `threads` may be sync handlers. `nursery` makes
+        what starts processes for those that are to have one of their own. `next_order` gives the order of its
         queues for each fetch, as QueueOrder.next does. `on_joined` is told each id it joins the store under; `on_idle`
         is called when there was no work for a while; `on_stuck` when too many handlers heed no stop and somebody can
         put another engine in place of this one; `on_opening` is told each service before it is made."""
@@ -72,6 +75,7 @@ class Engine(Actor):
         self._plugin_settings = plugin_settings
         self._concurrency = concurrency
         self._threads = threads
+        self._nursery = nursery
         self._next_order = next_order
         types = catalog.types.values()
         self._types = _listed(same_name(job_type.name) for job_type in types)
@@ -96,6 +100,7 @@ class Engine(Actor):
                 self._client,
                 services,
                 self._threads,
+                self._nursery(),
                 slots=self._concurrency,
                 on_late_end=self._look_again,
             )
@@ -125,7 +130,7 @@ class Engine(Actor):
                     tasks.cancel_scope.cancel()
             finally:
                 await self._slots.close()
-                self._runner.close()
+                await self._runner.close()
                 await self._membership.leave()
 
     @property

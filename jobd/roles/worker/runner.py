@@ -5,24 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from jobd.catalog import Catalog
-from jobd.context import Context, SyncContext
+from jobd.context import Context
 from jobd.domain.delivery import Delivery
 from jobd.domain.failure import TimedOut
-from jobd.domain.jobtype import JobType
-from jobd.domain.outcome import Ending, Outcome
-from jobd.errors import PayloadError, UnknownJobType
-from jobd.roles.worker.attempt_context import within
+from jobd.domain.isolation import Isolation
+from jobd.domain.outcome import Outcome
 from jobd.roles.worker.attempt_limits import AttemptLimits
-from jobd.roles.worker.batches import Batches
+from jobd.roles.worker.calls import Calls
 from jobd.roles.worker.deadlines import Deadlines
-from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, ruled_outcome, with_result
-from jobd.roles.worker.error_record import record
+from jobd.roles.worker.endings import outcome_of, ruled_outcome
+from jobd.roles.worker.isolated_calls import IsolatedCalls
+from jobd.roles.worker.nursery import Nursery
 from jobd.roles.worker.running import Key, Running
-from jobd.roles.worker.threads import Threads
+from jobd.store.codec import own_options
 from jobd.store.shard import DEADLINE_MARGIN_MS
 
 if TYPE_CHECKING:
@@ -43,6 +41,7 @@ class Runner:
         client: Client,
         services: Services,
         threads: int,
+        nursery: Nursery,
         *,
         slots: int,
         on_late_end: Callable[[], None],
@@ -55,25 +54,25 @@ class Runner:
         self._shard = shard
         self._client = client
         self._services = services
-        self._threads = Threads(threads)
         self._deadlines = Deadlines()
-        self._batches = Batches(self._threads, slots, self._limit, self._excuse)
+        self._calls = Calls(catalog, threads, slots=slots, limit=self._limit, excuse=self._excuse)
+        self._isolated = IsolatedCalls(nursery, shard, limit=self._limit)
         self._loop = asyncio.get_running_loop()
 
-    def close(self) -> None:
-        """Lets go of its threads without waiting for them."""
-        self._batches.close()
+    async def close(self) -> None:
+        """Lets go of its threads without waiting for them, and ends the processes of handlers."""
+        self._calls.close()
         self._deadlines.close()
-        self._threads.close()
+        await self._isolated.close()
 
     def hurry(self) -> None:
         """No more jobs will come: none of those that are here waits for more of its kind."""
-        self._batches.hurry()
+        self._calls.hurry()
 
     @property
     def threads_taken(self) -> bool:
         """Would a sync job have to wait for a thread?"""
-        return self._threads.all_taken
+        return self._calls.threads_taken
 
     @property
     def stuck(self) -> int:
@@ -107,36 +106,21 @@ class Runner:
             del self.running[key]
 
     async def _outcome(self, running: Running) -> Outcome:
-        delivery, context = running.delivery, running.context
+        isolation = self._isolation_of(running.delivery)
+        if isolation is None:
+            return await self._calls.outcome(running)
+        running.job_type = self._catalog.find(running.delivery.type)
         try:
-            job_type = running.job_type = self._catalog.type_named(delivery.type)
-            if (batch := job_type.batch) is not None:
-                payload = job_type.shape.decode(delivery.payload)
-            elif job_type.is_async:
-                call = job_type.prepare(delivery.payload, context)
-            else:
-                call = job_type.prepare(delivery.payload, SyncContext(context, self._loop))
-        except (PayloadError, UnknownJobType) as error:
-            return Outcome(Ending.RAISED, error=record(error, traced=False), final=True)
-        except BaseException as error:  # noqa: BLE001  the validators of a payload are foreign code too
-            return Outcome(Ending.RAISED, error=record(error))
-        try:
-            if batch is not None:
-                return await self._batches.run(running, job_type, batch, payload)
-            if job_type.is_async:
-                self._limit(running)
-                return with_result(await within(copy_context(), call()), job_type)
-            return await self._in_thread(running, call, job_type)
-        except BaseException as error:  # noqa: BLE001  a handler may raise anything, SystemExit too
+            return await self._isolated.outcome(running, isolation)
+        except BaseException as error:  # noqa: BLE001  a stop at any moment, and whatever keeps a process from starting
             return outcome_of(error, running)
 
-    async def _in_thread(self, running: Running, call: Callable[[], Any], job_type: JobType[Any, Any]) -> Outcome:
-        if not await self._threads.wait_free(WAIT_FOR_THREAD_S):
-            return NO_THREAD
-        running.thread = self._threads.start(call)
-        self._limit(running)
-        value, error = await asyncio.shield(running.thread)
-        return with_result(value, job_type) if error is None else outcome_of(error, running)
+    def _isolation_of(self, delivery: Delivery) -> Isolation | None:
+        """None if its handler runs in this process."""
+        said = own_options(delivery.options).isolation if b'"isolation"' in delivery.options else None
+        if said is None and (job_type := self._catalog.find(delivery.type)) is not None:
+            said = job_type.options.isolation  # whoever enqueued it did not know its type
+        return said if said is not None and said.process else None
 
     def _limit(self, running: Running, waited_ms: float = 0.0) -> None:
         delivery = running.delivery

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
+NAME = "jobd handler"
+"""what the names of threads begin with"""
 Ended = tuple[Any, BaseException | None]
 """what a call returned, or what it raised"""
 
@@ -16,7 +18,7 @@ class Threads:
     """Runs up to `size` calls at a time. Belongs to one event loop."""
 
     def __init__(self, size: int) -> None:
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="jobd handler")
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix=NAME)
         self._free = asyncio.Semaphore(size)
         self._loop = asyncio.get_running_loop()
 

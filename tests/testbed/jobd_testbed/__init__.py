@@ -32,6 +32,25 @@ class Entry(BaseModel):
     seconds: float = 0.0
 
 
+class Greeter:
+    """A service that is opened and closed with the worker."""
+
+    def __init__(self, settings: TestbedSettings) -> None:
+        self.settings = settings
+        self.count = 0
+
+    def greet(self, name: str) -> str:
+        self.count += 1
+        return f"{self.settings.greeting}, {name}"
+
+
+class TestbedSettings(BaseModel):
+    """`[plugins.testbed]`."""
+
+    __test__ = False  # the name starts like a test's
+    greeting: str = "hello"
+
+
 @jobd.job("noop")
 async def noop(ctx: jobd.Context, note: Note) -> None:
     """Does nothing."""
@@ -142,7 +161,7 @@ async def talk(ctx: jobd.Context, lines: int) -> list[str]:
     return [ctx.job.id, str(ctx.last_attempt)]
 
 
-@jobd.job("talk-sync")
+@jobd.job("talk-sync", services=[Greeter])
 def talk_sync(ctx: jobd.SyncContext, lines: int) -> int:
     """The same from a thread."""
     for number in range(lines):
@@ -209,9 +228,85 @@ async def block(seconds: float) -> None:
 
 
 @jobd.job("hog")
-def hog(seconds: float) -> None:
+def hog(seconds: float, journal: Path | None = None) -> None:
     """Lets no other thread of its process run."""
+    if journal is not None:
+        with Journal(journal) as open_journal:
+            open_journal.write("start", "hog", 1, os.getpid())
     ctypes.PyDLL(None).usleep(round(seconds * 1e6))  # called so, a C function keeps the interpreter's lock
+
+
+@jobd.job("segfault", isolation="process", max_attempts=1)
+async def segfault() -> None:
+    """Touches memory that is not there."""
+    ctypes.string_at(0)
+
+
+@jobd.job("gobble")
+async def gobble(size: int) -> int:
+    """Allocates without end, up to an end."""
+    held = []
+    while sum(map(len, held)) < size:
+        held.append(b"x" * 10_000_000)
+    return len(held)
+
+
+@jobd.job("spin")
+def spin(seconds: float) -> None:
+    """Uses CPU time, and looks at nothing."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+@jobd.job("tidy-up")
+def tidy_up(entry: Entry) -> None:
+    """Writes down how it was ended."""
+    with Journal(entry.journal) as journal:
+        try:
+            journal.write("start", entry.key, 1, os.getpid())
+            end = time.monotonic() + entry.seconds
+            while time.monotonic() < end:
+                time.sleep(0.01)
+        except BaseException as error:
+            journal.write(type(error).__name__, entry.key, 1, os.getpid())
+            raise
+
+
+@jobd.job("leave-behind")
+async def leave_behind(entry: Entry) -> int:
+    """Starts a process that would outlive it."""
+    process = await asyncio.create_subprocess_exec("sleep", str(entry.seconds))
+    with Journal(entry.journal) as journal:
+        journal.write("start", entry.key, 1, process.pid)
+    return process.pid
+
+
+@jobd.job("look-around")
+def look_around() -> dict[str, Any]:
+    """What a handler can see of its process."""
+    descriptors = []
+    for link in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the one with which the folder was read
+            descriptors.append(str(link.readlink()))
+    return {"environment": dict(os.environ), "descriptors": descriptors, "pid": os.getpid(), "parent": os.getppid()}
+
+
+@jobd.job("read-itself")
+async def read_itself(ctx: jobd.Context) -> list[str]:
+    """Asks for what only the store knows, in two ways."""
+    job = await ctx.read()
+    try:
+        await ctx.client.get(job.id)
+    except jobd.JobdError as error:
+        return [job.id, job.status, "use ctx.enqueue" if "use ctx.enqueue" in str(error) else str(error)]
+    return [job.id, job.status, "it was let in"]
+
+
+@jobd.job("length-together", batch=10)
+async def length_together(ctx: list[jobd.Context], notes: list[Note]) -> list[int]:
+    """A batch."""
+    return [len(note.text) * 1_000_000 + os.getpid() for note in notes]
 
 
 @jobd.job("bad-result")
@@ -220,26 +315,7 @@ async def bad_result(ctx: jobd.Context) -> int:
     return object()  # type: ignore[return-value]  # that is what it is for
 
 
-class Greeter:
-    """A service that is opened and closed with the worker."""
-
-    def __init__(self, settings: TestbedSettings) -> None:
-        self.settings = settings
-        self.count = 0
-
-    def greet(self, name: str) -> str:
-        self.count += 1
-        return f"{self.settings.greeting}, {name}"
-
-
-class TestbedSettings(BaseModel):
-    """`[plugins.testbed]`."""
-
-    __test__ = False  # the name starts like a test's
-    greeting: str = "hello"
-
-
-@jobd.job("greet")
+@jobd.job("greet", services=[Greeter])
 async def greet(ctx: jobd.Context, name: str) -> str:
     """Uses a service."""
     return ctx.service(Greeter).greet(name)
@@ -267,6 +343,14 @@ def jobd_job_types() -> list[jobd.JobType[Any, Any]]:
         crash,
         block,
         hog,
+        segfault,
+        gobble,
+        spin,
+        tidy_up,
+        leave_behind,
+        look_around,
+        length_together,
+        read_itself,
         bad_result,
         greet,
     ]

@@ -1,0 +1,290 @@
+"""Handlers in processes of their own: whatever such a handler does, only its own attempt suffers."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jobd_testbed.journal import read
+
+import jobd
+from jobd.catalog import Catalog
+from jobd.domain.outcome import Ending
+from jobd.domain.state import State
+from jobd.roles.worker.nursery import Nursery
+from tests.roles.parts import PATIENCE_S, Parts
+from tests.roles.until import until
+from tests.roles.working import working
+
+ALONE: dict[str, Any] = {"isolation": "process", "max_attempts": 1}
+WAYS = ("process", "none")
+
+
+def lives(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+async def ended(handle: jobd.JobHandle[Any]) -> jobd.Job:
+    return await handle._client.wait(handle.id, PATIENCE_S)
+
+
+async def test_it_runs_in_a_process_of_its_own_with_all_that_a_context_offers(parts: Parts) -> None:
+    async with working(parts) as client:
+        seen = [await (await client.enqueue("look-around", {}, **ALONE)).result(PATIENCE_S) for _ in range(2)]
+        assert len({os.getpid(), *(each["pid"] for each in seen), *(each["parent"] for each in seen)}) == 4
+
+        talk = await client.enqueue("talk", {"lines": 3}, **ALONE)
+        assert await talk.result(PATIENCE_S) == [talk.id, "True"]
+        job = await talk.get()
+        assert job.progress is not None
+        assert (job.progress.done, job.progress.message) == (3, "line 3")
+        assert [line.fields for line in await client.logs(talk.id)] == [{"number": n} for n in range(3)]
+
+        sync = await client.enqueue("talk-sync", {"lines": 2}, **ALONE)
+        assert await sync.result(PATIENCE_S) == 0
+        child = f"child-of-{sync.id}"
+        assert await client.result(child, PATIENCE_S) == {"text": "from a thread", "count": 1}
+        assert await (await client.enqueue("greet", {"name": "you"}, **ALONE)).result(PATIENCE_S) == "hello, you"
+
+
+async def test_what_it_enqueues_becomes_real_with_its_completion_alone(parts: Parts) -> None:
+    async with working(parts) as client:
+        handle = await client.enqueue("spawn", {"children": 3, "fail_first": True}, isolation="process")
+        children = await handle.result(PATIENCE_S)
+        assert len(children) == 3
+        page = await client.list(type="echo")
+        assert {job.id for job in page.jobs} == set(children)
+
+
+async def test_it_ends_as_it_would_in_its_worker(parts: Parts) -> None:
+    async with working(parts) as client:
+        for name in ("signal", "signal-sync"):
+            for what in ("retry", "exit", "nothing", "interrupt"):
+                isolated, plain = [await client.enqueue(name, {"what": what}, isolation=how) for how in WAYS]
+                assert _told(await ended(isolated)) == _told(await ended(plain))
+                assert (await isolated.get()).result == f"{what} was attempt 2"
+
+
+def _told(job: jobd.Job) -> list[tuple[Any, ...]]:
+    return [(a.number, a.outcome, (a.error or {}).get("type"), (a.error or {}).get("message")) for a in job.attempts]
+
+
+FATES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("crash", {"how": "exit"}, "process", "its process exited with code 13 before the handler had ended"),
+    ("crash", {"how": "kill"}, "process", "its process was killed by SIGKILL before the handler had ended"),
+    ("segfault", {}, "process", "its process was killed by SIGSEGV before the handler had ended"),
+    ("gobble", {"size": 10**12}, "process memory=100MB", ""),
+    ("spin", {"seconds": 60}, "process cpu=1s", "its process used more than 1s of CPU time, and was ended"),
+]
+
+
+async def test_one_that_takes_its_process_down_spends_its_own_attempts_and_nothing_else(
+    parts: Parts, tmp_path: Path
+) -> None:
+    entry = {"journal": str(tmp_path / "journal"), "key": "k", "seconds": 600}
+    async with working(parts) as client:
+        neighbours = [await client.enqueue("write", entry, isolation=how) for how in WAYS]
+        await until(lambda: _noted(tmp_path / "journal", 2))
+        options: dict[str, Any] = {"max_attempts": 2, "backoff": "10ms"}
+        handles = [await client.enqueue(name, data, isolation=how, **options) for name, data, how, _ in FATES]
+        for handle, (_, _, _, error) in zip(handles, FATES, strict=True):
+            job = await ended(handle)
+            assert (job.status, job.attempt, job.deliveries) == (State.FAILED, 2, 2)
+            assert [attempt.outcome for attempt in job.attempts] == [Ending.RAISED, Ending.RAISED]
+            assert job.error is not None
+            told = ("ProcessDied", error) if error else ("MemoryError", "")
+            assert (job.error["type"], job.error["message"]) == told
+        for neighbour in neighbours:
+            well = await neighbour.get()
+            assert (well.status, well.attempt, well.deliveries) == (State.ACTIVE, 1, 1)
+
+
+async def test_a_rule_may_say_what_the_death_of_a_process_means(parts: Parts) -> None:
+    @jobd.job("crash", isolation="process", on_error={jobd.ProcessDied: jobd.Cancel("it was to be expected")})
+    async def crash(how: str = "exit") -> None: ...
+
+    async with working(parts, crash) as client:  # the handler that runs is that of the plugin
+        job = await ended(await client.enqueue(crash, {}))
+    assert (job.status, job.reason) == (State.CANCELLED, "it was to be expected")
+
+
+async def test_one_that_heeds_no_stop_is_killed_when_its_time_is_over(parts: Parts, tmp_path: Path) -> None:
+    data: dict[str, Any] = {"seconds": 600}
+    entry = data | {"journal": str(tmp_path / "journal"), "key": "k"}
+    async with working(parts) as client:
+        handles = [
+            await client.enqueue(name, entry if name == "deaf" else data, timeout="300ms", **ALONE)
+            for name in ("deaf", "block", "hog", "spin")
+        ]
+        for handle in handles:
+            job = await ended(handle)
+            assert (job.status, job.attempts[0].outcome) == (State.FAILED, Ending.TIMED_OUT)
+            assert (job.error or {})["type"] == "TimeoutError"
+        assert _children_of_nurseries() == []
+
+
+async def test_a_handler_that_is_cancelled_may_tidy_up_first(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobd.roles.worker.isolated_calls.SOFT_S", PATIENCE_S)
+    journal = tmp_path / "journal"
+    async with working(parts) as client:
+        data = {"journal": str(journal), "key": "k", "seconds": 600}
+        handle = await client.enqueue("tidy-up", data, isolation="process")
+        await until(lambda: _noted(journal, 1))
+        await handle.cancel("enough")
+        job = await ended(handle)
+        assert (job.status, job.reason) == (State.CANCELLED, "enough")
+    assert [note.what for note in read(journal)] == ["start", "CancelledError"]
+    assert not lives(read(journal)[0].fence)
+
+
+async def _noted(journal: Path, count: int) -> bool:
+    return len(read(journal)) >= count
+
+
+@pytest.mark.parametrize("how", ["interrupted", "lease lost"])
+async def test_a_job_that_is_given_back_or_lost_is_killed_at_once(parts: Parts, how: str, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    async with working(parts, monitor=False) as client:
+        data = {"journal": str(journal), "key": "k", "seconds": 600}
+        handle = await client.enqueue("deaf", data, isolation="process")
+        await until(lambda: _noted(journal, 1))
+        (pid,) = _children_of_nurseries()
+        if how == "lease lost":
+            (member,) = await client.workers()
+            await parts.shard.leave(member.id, "test")
+            await client.enqueue("noop", {"text": "wakes it"})  # it learns of its end when it asks for more
+            await until(lambda: _gone(pid))
+            assert (await handle.status()) is State.ACTIVE
+    await until(lambda: _gone(pid))
+    if how == "interrupted":
+        job = await handle.get()
+        assert (job.status, job.attempts[0].outcome) == (State.WAITING, Ending.INTERRUPTED)
+
+
+async def _gone(pid: int) -> bool:
+    return not lives(pid)
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(word) for word in (task / "children").read_text().split()]
+    return found
+
+
+def _nurseries() -> list[int]:
+    return [
+        pid
+        for pid in _children(os.getpid())
+        if b"fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes() and lives(pid)
+    ]
+
+
+def _children_of_nurseries() -> list[int]:
+    return [child for pid in _nurseries() for child in _children(pid)]
+
+
+async def test_a_type_has_its_way_also_where_whoever_enqueued_did_not_know_it(parts: Parts) -> None:
+    stranger = jobd.Client(store=parts.store, catalog=Catalog())
+    handle = await stranger.enqueue("segfault", {}, queue="default", max_attempts=1)
+    assert (await handle.get()).options.isolation is None
+    async with working(parts):
+        assert (await ended(handle)).status is State.FAILED
+
+
+async def test_what_it_started_goes_with_it(parts: Parts, tmp_path: Path) -> None:
+    async with working(parts) as client:
+        data = {"journal": str(tmp_path / "journal"), "key": "k", "seconds": 600}
+        pid = await (await client.enqueue("leave-behind", data, **ALONE)).result(PATIENCE_S)
+        await until(lambda: _gone(pid))
+
+
+async def test_nobody_outlives_the_worker(parts: Parts, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    crew = parts.crew()
+    await crew.start()
+    (member,) = await parts.client.workers()
+    data = {"journal": str(journal), "key": "k", "seconds": 600}
+    for how in WAYS:
+        await parts.client.enqueue("deaf", data, isolation=how)
+    await until(lambda: _noted(journal, 2))
+    (nursery,) = _children(member.about["pid"])
+    (attempt,) = _children(nursery)
+    os.kill(member.about["pid"], signal.SIGKILL)
+    for pid in (nursery, attempt):
+        await until(lambda pid=pid: _gone(pid))  # type: ignore[misc]  # mypy wants no default
+    await crew.stop()
+
+
+async def test_nobody_outlives_the_nursery_and_those_it_takes_along_run_again(parts: Parts, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    async with working(parts) as client:
+        data = {"journal": str(journal), "seconds": 600}
+        handles = [await client.enqueue("hog", data, isolation="process") for _ in range(2)]
+        await until(lambda: _noted(journal, 2))
+        pids = [note.fence for note in read(journal)]
+        os.kill(_nurseries()[0], signal.SIGKILL)
+        for pid in pids:
+            await until(lambda pid=pid: _gone(pid))  # type: ignore[misc]  # mypy wants no default
+        for handle in handles:
+            await until(lambda handle=handle: _is_back(handle))  # type: ignore[misc]  # mypy wants no default
+        assert await (await client.enqueue("add", {"a": 1}, **ALONE)).result(PATIENCE_S) == 2
+
+
+async def _is_back(handle: jobd.JobHandle[Any]) -> bool:
+    job = await handle.get()
+    return (job.status, job.attempt, [a.outcome for a in job.attempts]) == (State.WAITING, 0, [Ending.LOST])
+
+
+async def test_it_sees_only_the_listed_environment_and_no_line_but_its_own(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("JOBD_TOKEN", "JOBD_REDIS_URL", "REDIS_PASSWORD", "AWS_SECRET", "APP_COLOUR", "APP_SIZE"):
+        monkeypatch.setenv(name, "canary")
+    async with working(parts, nursery=lambda: Nursery(environment=["APP_*"])) as client:
+        seen = await (await client.enqueue("look-around", {}, **ALONE)).result(PATIENCE_S)
+        lines_of_others = {line for pid in (os.getpid(), *_nurseries()) for line in _sockets(pid)}
+    assert {name for name, value in seen["environment"].items() if value == "canary"} == {"APP_COLOUR", "APP_SIZE"}
+    assert seen["environment"]["PATH"] == os.environ["PATH"]
+    assert lines_of_others
+    assert lines_of_others.isdisjoint(seen["descriptors"])
+
+
+def _sockets(pid: int) -> list[str]:
+    links = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # the one with which the folder is read
+            links.append(str(link.readlink()))
+    return [link for link in links if link.startswith("socket:")]
+
+
+async def test_a_job_of_a_batch_is_a_batch_of_one(parts: Parts) -> None:
+    async with working(parts) as client:
+        handles = [await client.enqueue("length-together", {"text": "x" * n}, **ALONE) for n in (1, 2)]
+        results = [await handle.result(PATIENCE_S) for handle in handles]
+    assert [result // 1_000_000 for result in results] == [1, 2]
+    assert len({result % 1_000_000 for result in results} | {os.getpid()}) == 3
+
+
+async def test_a_client_of_the_store_is_refused_to_it_with_the_way_out(parts: Parts) -> None:
+    async with working(parts) as client:
+        job = await ended(await client.enqueue("read-itself", {}, **ALONE))
+    assert (job.status, job.result) == (State.COMPLETED, [job.id, "active", "use ctx.enqueue"])
+
+
+async def test_many_at_a_time_all_end(parts: Parts) -> None:
+    async with working(parts) as client:
+        handles = await client.enqueue_many("add", [{"a": n} for n in range(40)], isolation="process")
+        assert [await handle.result(PATIENCE_S) for handle in handles] == [n + 1 for n in range(40)]
+        assert _children_of_nurseries() == []
+    assert _nurseries() == []
