@@ -9,7 +9,7 @@ import pytest
 from jobd.domain.state import State
 from jobd.errors import IdempotencyMismatch, UniqueConflict
 from jobd.store import link
-from jobd.store.once import Once
+from jobd.store.once import AnsweredBefore, Once
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
 from tests.store.hands import Clock, Hands, LossyLink, done, new_job
@@ -122,3 +122,11 @@ async def test_a_large_batch_of_which_nothing_is_new_is_kept_too(store: Store, h
     told = [("existing", f"j{n}") for n in range(1_100)]
     assert await store.enqueue_once(jobs, ONCE) == (told, False)
     assert await store.enqueue_once(jobs, ONCE) == (told, True)
+
+
+async def test_the_answer_to_a_batch_of_any_size_is_kept(shard: Shard) -> None:
+    answers = [("created", str(number)) for number in range(10_000)]  # more than Lua can unpack at once
+    assert await shard.commit("", 0, once=ONCE, answers=answers)
+    with pytest.raises(AnsweredBefore) as before:
+        await shard.commit("", 0, once=ONCE, answers=answers)
+    assert before.value.answers == answers

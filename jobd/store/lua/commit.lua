@@ -8,7 +8,8 @@
 -- include: head answers
 
 local stage, size, name = ARGV[3], tonumber(ARGV[4]), ARGV[5]
-local state = redis.call('HGET', stages_key, stage)
+local state, words = redis.call('HGET', stages_key, stage), {}
+for i = 7, #ARGV do words[i - 6] = ARGV[i] end
 -- this is a repeat
 if size > 0 and state and not tonumber(state) then return { 'ok' } end
 local before = answer_before(name)
@@ -16,5 +17,5 @@ if before then return before end
 if size > 0 and not state then return { 'missing' } end
 if size > 0 and redis.call('LLEN', base .. 'stage:' .. stage) < size then return { 'short' } end
 if size > 0 then redis.call('HSET', stages_key, stage, 'committed') end
-if name ~= '' then keep_answer(name, ARGV[6], { unpack(ARGV, 7) }) end
+if name ~= '' then keep_answer(name, ARGV[6], words) end
 return { 'ok' }

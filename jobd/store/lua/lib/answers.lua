@@ -6,7 +6,9 @@ local function answer_before(name)
   local raw = name ~= '' and redis.call('HGET', answers_key, name)
   local kept = raw and cmsgpack.unpack(raw)
   if not kept or kept[1] <= now then return nil end
-  return { 'answered', kept[2], unpack(kept[3]) }
+  local answer = { 'answered', kept[2] }
+  for i, word in ipairs(kept[3]) do answer[i + 2] = word end
+  return answer
 end
 
 local function keep_answer(name, digest, words)
