@@ -18,6 +18,7 @@ from jobd.domain.names import check_chosen_id, check_type_name, same_name
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.payload import encode_json
 from jobd.domain.plain_json import from_json
+from jobd.domain.time_limits import TIMED
 from jobd.domain.unique import Unique
 from jobd.errors import InvalidRequest, OptionError, PayloadError
 from jobd.store.codec import Spec, pack_head
@@ -187,6 +188,8 @@ class Intake:
             front=bool(own.front),
             unique="" if origin else spec.unique,
             origin=origin or spec.origin,
+            # what nobody changes goes on to count from when it has counted from
+            limits=None if origin or any(getattr(changes, name) is not None for name in TIMED) else spec.limits,
         )
         return Changed(own, head + payload)
 

@@ -14,6 +14,8 @@ from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.options import Options
 from jobd.domain.outcome import Ending, ErrorRecord, Outcome
 
+TIMED = ("delay_ms", "run_at_ms", "expires", "deadline", "queue_timeout_ms")
+"""the options that these limits follow from"""
 EXPIRED = Outcome(Ending.EXPIRED, reason="it had not started when it expired")
 
 

@@ -48,22 +48,29 @@ _SUSPECT, _CANCEL_ASKED, _HOLDS, _BY_HAND = 1, 2, 16, 32
 
 
 def pack_head(
-    job_type: str, options: Options, *, lane_key: str = "", unique: str = "", front: bool = False, origin: str = ""
+    job_type: str,
+    options: Options,
+    *,
+    lane_key: str = "",
+    unique: str = "",
+    front: bool = False,
+    origin: str = "",
+    limits: PlannedLimits | None = None,
 ) -> bytes:
     """What comes before the payload in a spec, and is the same for all jobs of one type with the same options.
     `options` are complete; `lane_key` names the gates that the job passes (lua/lib/gates.lua), `unique` what makes it
-    unique, `front` puts it before the others of its lane, and `origin` is the id of the job it was made from. Raises
-    OptionError if tags and metadata are too large, or the timeout too long."""
+    unique, `front` puts it before the others of its lane, `origin` is the id of the job it was made from; `limits` are
+    given where they do not follow from the options. Raises OptionError: too large metadata, too long a timeout."""
     queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options, origin)
     if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
         raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
     weight = options.rate_weight if (options.rate_weight or 1) > 1 else ""
     keys = f"{lane_key} {unique} {weight}".rstrip().encode() if lane_key or unique or weight else b""
-    limits = _pack_limits(options)
+    packed_limits = _pack_limits(options, limits or PlannedLimits.of(options))
     head = _REST.pack(
         (_KEYED if keys else 0)
         | (_FRONT if front else 0)
-        | (_LIMITED if limits else 0)
+        | (_LIMITED if packed_limits else 0)
         | (_KEPT if options.keep_completed or options.keep_failed else 0),
         0,
         options.priority or 0,
@@ -73,7 +80,7 @@ def pack_head(
         len(queue),
         len(name),
     )
-    return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", limits, more))
+    return b"".join((head, queue, name, len(keys).to_bytes(2) + keys if keys else b"", packed_limits, more))
 
 
 def _watched_ms(options: Options) -> int:
@@ -82,8 +89,8 @@ def _watched_ms(options: Options) -> int:
     return min(limits, default=0)
 
 
-def _pack_limits(options: Options) -> bytes:
-    planned = PlannedLimits.of(options) or (NO_PLAN if options.heartbeat_timeout_ms else None)
+def _pack_limits(options: Options, planned: PlannedLimits | None) -> bytes:
+    planned = planned or (NO_PLAN if options.heartbeat_timeout_ms else None)
     if planned is None:
         return b""
     return _LIMITS.pack(planned.expires_ms, planned.deadline_ms, planned.queue_timeout_ms, planned.ready_ms)
@@ -188,6 +195,7 @@ class Spec:
     """what makes it unique, as its record has it"""
     origin: str
     """the id of the job it was made from, if it was"""
+    limits: PlannedLimits | None
 
 
 def unpack_spec(spec: bytes) -> Spec:
@@ -197,11 +205,12 @@ def unpack_spec(spec: bytes) -> Spec:
         raise _newer(version)
     type_at = 24 + queue_size
     more_at = keys_at = type_at + type_size
-    lane_key, unique, weight = "", "", None
+    lane_key, unique, weight, limits = "", "", None, None
     if marks & _KEYED:
         more_at += 2 + int.from_bytes(spec[keys_at : keys_at + 2])
         lane_key, unique, weight = _keys(spec[keys_at + 2 : more_at])
     if marks & _LIMITED:
+        limits = PlannedLimits(*_LIMITS.unpack_from(spec, more_at))
         more_at += _LIMITS.size
     packed = spec[more_at : more_at + more_size]
     own = own_options(packed)
@@ -220,6 +229,7 @@ def unpack_spec(spec: bytes) -> Spec:
         spec[more_at + more_size :],
         unique,
         orjson.loads(packed).get("origin", "") if packed else "",
+        limits,
     )
 
 

@@ -215,3 +215,51 @@ async def test_a_delivery_is_taken_over_when_it_is_silent_or_past_its_deadline(
     clock.forward(1_000)
     (item,) = await hands.take_over()
     assert item.delivery.id == "late"
+
+
+REPLACES = "k:r:wdba:0"
+
+
+@pytest.mark.parametrize(("limit", "state", "outcome"), LIMITS)
+async def test_a_first_limit_that_a_replacing_job_brings_counts_from_when_it_came(
+    hands: Hands, shard: Shard, clock: Clock, limit: dict[str, Any], state: State, outcome: Any
+) -> None:
+    await hands.join()
+    await hands.put(new_job("a", unique=REPLACES))
+    clock.forward(100_000)
+    await hands.put(new_job("b", unique=REPLACES, **limit))
+    clock.forward(999)
+    assert await shard.expire() == 0
+    assert await hands.states("a") == [State.WAITING]
+    (job,) = await shard.get(["a"])
+    assert job is not None
+    clock.forward(1)
+    assert await shard.expire() == 1
+    assert await hands.states("a") == [state]
+    assert await looked_at(shard) == {}
+
+
+async def test_a_delayed_job_that_gets_its_limits_from_another_has_them_from_its_new_time_on(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.put(new_job("a", unique=REPLACES, due="+50000", delay_ms=50_000, expires=IN_A_SECOND))
+    clock.forward(30_000)
+    await hands.put(new_job("b", unique=REPLACES, due="+50000", delay_ms=50_000, expires=IN_A_SECOND))
+    clock.forward(50_999)
+    await shard.expire()
+    assert await hands.states("a") == [State.DELAYED]
+    clock.forward(1)
+    await shard.expire()
+    assert await hands.states("a") == [State.CANCELLED]
+
+
+async def test_the_delivery_of_a_replaced_job_knows_the_new_limits(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    await hands.put(new_job("a", unique=REPLACES, deadline=IN_A_SECOND))
+    clock.forward(500)
+    await hands.put(new_job("b", unique=REPLACES, deadline=IN_A_SECOND))
+    clock.forward(700)
+    (delivery,) = await hands.fetch()
+    assert delivery.limits is not None
+    assert delivery.limits.deadline_ms == clock.ms + 300
+    assert delivery.limits.missed(delivery.started_ms) is None

@@ -19,11 +19,17 @@ local function change(id, check, rest, due)
   local run = raw and read_run(raw) or new_run('w', queue)
   if run.state ~= 'w' and run.state ~= 'd' and run.state ~= 'b' then return run.state end
   local here, changed = string.sub(spec, STAMP + 1), spec
-  if rest ~= '' and rest ~= here then
-    if redis.sha1hex(here) ~= check then return 'stale' end
+  if rest ~= '' then
+    if rest ~= here and redis.sha1hex(here) ~= check then return 'stale' end
     changed = string.sub(spec, 1, STAMP) .. rest
-    specs[#specs + 1], specs[#specs + 2] = id, changed
-    regroup(spec, changed)
+    -- limits that are said anew count from now
+    if due ~= '' or limit_words(changed) ~= limit_words(spec) then
+      changed = string.sub(spec, 1, STAMP) .. string.sub(with_moments(stamp() .. rest), STAMP + 1)
+    end
+    if changed ~= spec then
+      specs[#specs + 1], specs[#specs + 2] = id, changed
+      regroup(spec, changed)
+    end
   end
   local when = tonumber(due)
   if due == 'now' then when = now elseif string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) end

@@ -17,8 +17,8 @@ local function claim(words, id, spec, state, due)
       end
     end
     if wish.mode == 's' or has_started(newest) then return 'existing', here.owner, wish.insists end
-    -- it came when it came
-    local its_spec = string.sub(newest.spec, 1, 9) .. string.sub(spec, 10)
+    -- it came when it came, and its limits count from now
+    local its_spec = string.sub(newest.spec, 1, 9) .. string.sub(with_moments(spec), 10)
     regroup(newest.spec, its_spec)
     amend(newest, its_spec, newest.run.state == 'b' and 'b' or state, due)
     watch_limits(newest.id, its_spec, newest.run)

@@ -84,27 +84,45 @@ local function is_among(type, types)
   return string.find(types, ',' .. string.gsub(type, '_', '-') .. ',', 1, true) ~= nil
 end
 
+-- Where its limits of time are.
+local function limits_at(spec)
+  local queue_length, type_length = string.byte(spec, 23, 24)
+  local at = 25 + queue_length + type_length
+  if bit.band(string.byte(spec, 10), KEYED) ~= 0 then at = at + 2 + struct.unpack('>H', spec, at) end
+  return at
+end
+
 -- Expiry, deadline, how long it may wait, and when it may run first (all ms, infinite for none); nothing for a job that
 -- has no such limit.
 local function spec_limits(spec)
   local flags = string.byte(spec, 10)
   if bit.band(flags, LIMITED) == 0 then return end
-  local queue_length, type_length = string.byte(spec, 23, 24)
-  local at = 25 + queue_length + type_length
-  if bit.band(flags, KEYED) ~= 0 then at = at + 2 + struct.unpack('>H', spec, at) end
   local created = struct.unpack('>d', spec, 2)
-  local expires, deadline, patience, ready = struct.unpack('>dddd', spec, at)
+  local expires, deadline, patience, ready = struct.unpack('>dddd', spec, limits_at(spec))
   if expires <= 0 then expires = expires < 0 and created - expires or math.huge end
   if deadline <= 0 then deadline = deadline < 0 and created - deadline or math.huge end
   return expires, deadline, patience > 0 and patience or math.huge, ready > 0 and math.max(ready, created) or created - ready
 end
 
+-- Its limits of time as they are written; '' if it has none.
+local function limit_words(spec)
+  local at = bit.band(string.byte(spec, 10), LIMITED) ~= 0 and limits_at(spec)
+  return at and string.sub(spec, at, at + 31) or ''
+end
+
+-- The same job, whose limits are moments, so that they hold also for one that was made at another time.
+local function with_moments(spec)
+  local expires, deadline, patience, ready = spec_limits(spec)
+  if not expires then return spec end
+  local at, limits = limits_at(spec), { expires, deadline, patience, ready }
+  for i = 1, 3 do if limits[i] == math.huge then limits[i] = 0 end end
+  return string.sub(spec, 1, at - 1) .. struct.pack('>dddd', unpack(limits)) .. string.sub(spec, at + 32)
+end
+
 -- The options of a job (JSON).
 local function spec_options(spec)
   local flags, length = string.byte(spec, 10), struct.unpack('>I', spec, 19)
-  local queue_length, type_length = string.byte(spec, 23, 24)
-  local at = 25 + queue_length + type_length
-  if bit.band(flags, KEYED) ~= 0 then at = at + 2 + struct.unpack('>H', spec, at) end
+  local at = limits_at(spec)
   if bit.band(flags, LIMITED) ~= 0 then at = at + 32 end
   return string.sub(spec, at, at + length - 1)
 end
