@@ -83,6 +83,7 @@ def test_the_front_door_has_the_names_of_the_contract_and_no_others() -> None:
         ("import jobd; jobd.hookimpl", "pydantic redis aiohttp structlog anyio click"),
         ("import jobd; jobd.Client", "aiohttp click uvloop structlog"),
         ("import jobd.cli.main", "pydantic redis aiohttp pluggy structlog"),
+        ("import jobd.roles.worker.child", "aiohttp click structlog"),
     ],
 )
 def test_importing_loads_no_more_than_is_needed(statement: str, unloaded: str) -> None:

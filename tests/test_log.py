@@ -17,6 +17,7 @@ from jobd import log
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
     before = structlog.get_config()
+    structlog.reset_defaults()
     yield
     structlog.configure(**before)
 
@@ -38,6 +39,13 @@ def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
     written = capsys.readouterr().err
     assert "job done" in written
     assert "job=one" in written
+
+
+def test_who_has_set_up_structlog_himself_keeps_that(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("info", "json")
+    structlog.configure(processors=[structlog.processors.KeyValueRenderer()])
+    log.get("worker").info("job done", job="one")
+    assert "part='worker' job='one' event='job done'" in capsys.readouterr().out
 
 
 @pytest.mark.threat("S42")

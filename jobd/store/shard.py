@@ -17,7 +17,6 @@ from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
-from jobd.store.intake_words import WHOLE as WHOLE
 from jobd.store.intake_words import full, grouped, met, word
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Argument, Link, call

@@ -32,11 +32,12 @@ from jobd.store.dated import enqueue_dated
 from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
+from jobd.store.intake_words import WHOLE
 from jobd.store.keys import Keys, shard_of_queue
 from jobd.store.link import PATIENCE_S, Link, pairs
 from jobd.store.once import AnsweredBefore, Once, answer_to
 from jobd.store.reports import unpack_log_lines
-from jobd.store.shard import BATCH, BATCH_BYTES, WHOLE, Retention, Shard
+from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
 from jobd.store.topology.owner import Owner, topology_at
 from jobd.store_url import masked
 

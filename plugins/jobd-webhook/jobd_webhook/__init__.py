@@ -25,13 +25,21 @@ CLIENT = "jobd_webhook.client"
 
 
 @asynccontextmanager
-async def webhook_client(settings: WebhookSettings) -> AsyncIterator[Any]:
-    """Opens the service, a WebhookClient, and closes it."""
-    # Only who sends webhooks needs aiohttp; who enqueues them does not wait for it.
-    from jobd_webhook.client import WebhookClient
+async def webhook_client(settings: WebhookSettings) -> AsyncIterator[Callable[[], Any]]:
+    """What gives the WebhookClient, which is opened for the first webhook and closed in the end."""
+    clients: list[WebhookClient] = []
 
-    async with WebhookClient(settings) as client:
-        yield client
+    def client() -> WebhookClient:
+        if not clients:
+            # Only who sends webhooks needs aiohttp; neither who enqueues them nor a worker that has other jobs does.
+            from jobd_webhook.client import WebhookClient
+
+            clients.append(WebhookClient(settings))
+        return clients[0]
+
+    yield client
+    for opened in clients:
+        await opened.close()
 
 
 @jobd.job(
@@ -44,8 +52,8 @@ async def webhook_client(settings: WebhookSettings) -> AsyncIterator[Any]:
 async def deliver_webhook(ctx: jobd.Context, webhook: Webhook) -> Receipt:
     """Sends one event to a URL, signed by Standard Webhooks."""
     created_at = datetime.fromtimestamp(ctx.job.created_ms / 1_000, UTC)
-    client: WebhookClient = ctx.service(CLIENT)
-    return await client.deliver(webhook, job_id=ctx.job.id, created_at=created_at)
+    client: Callable[[], WebhookClient] = ctx.service(CLIENT)
+    return await client().deliver(webhook, job_id=ctx.job.id, created_at=created_at)
 
 
 @jobd.hookimpl

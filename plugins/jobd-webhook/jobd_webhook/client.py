@@ -53,6 +53,10 @@ class WebhookClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes its connections."""
         await self._session.close()
 
     async def deliver(self, webhook: Webhook, *, job_id: str, created_at: datetime) -> Receipt:
