@@ -12,7 +12,7 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from redis import Redis
 
@@ -83,8 +83,13 @@ class RealServer:
                 break
         else:
             raise RuntimeError(f"{self._binary} did not start: {said.decode(errors='replace')}")
-        self._listener = threading.Thread(target=self._process.stdout.read, daemon=True)
+        self._listener = threading.Thread(target=self.listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
+
+    @staticmethod
+    def listen(log: IO[bytes]) -> None:
+        """Reads the log to its end, and throws it away."""
+        log.read()
 
     def _command(self) -> list[str]:
         """What to run; it reads its configuration from standard input."""

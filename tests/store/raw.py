@@ -29,6 +29,12 @@ READERS: dict[bytes, Callable[[str], tuple[str | int, ...]]] = {
 }
 
 
+UNCHECKED = {
+    *("runs", "gone", "inbox", "window", "rates", "pauses", "expiring", "types", "barrier", "shards"),
+    *("operations", "operation"),
+}
+
+
 @dataclass
 class Record:
     """A job, as its spec and its run record say."""
@@ -92,6 +98,10 @@ class Raw:
     stage: dict[str, list[str]] = field(default_factory=dict)
     idle: dict[str, set[str]] = field(default_factory=dict)
     member: dict[str, dict[str, str]] = field(default_factory=dict)
+    logs: set[str] = field(default_factory=set)
+    progress: set[str] = field(default_factory=set)
+    answers: set[str] = field(default_factory=set)
+    answered: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)
 
 
@@ -132,13 +142,13 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
         case "lane" | "stage":
             getattr(raw, kind)[name] = [job_id.decode() for job_id in content]
         case "idle":
-            raw.idle[name] = {member.decode() for member in content}
-        case "gated_gates":
-            raw.gated_gates = {gate.decode() for gate in content}
-        case "runs" | "gone" | "inbox" | "window" | "rates" | "pauses" | "expiring":
-            pass
+            raw.idle[name] = _names(content)
+        case "gated_gates" | "answered" | "answers" | "progress":
+            setattr(raw, kind, _names(content))
+        case "logs":
+            raw.logs.add(name)
         case _:
-            raise AssertionError(f"an unknown key: {key}")
+            assert kind in UNCHECKED, f"an unknown key: {key}"
 
 
 def _sort_in_hash(raw: Raw, kind: str, content: dict[bytes, bytes]) -> None:
@@ -150,6 +160,10 @@ def _sort_in_hash(raw: Raw, kind: str, content: dict[bytes, bytes]) -> None:
         else:
             letter, _, queue = name.decode().partition(":")
             raw.counts[queue, STATES[letter]] = int(value)
+
+
+def _names(content: Any) -> set[str]:
+    return {(each if isinstance(each, bytes) else each[0]).decode() for each in content}
 
 
 def _scores(content: list[tuple[bytes, float]]) -> dict[str, float]:
@@ -198,6 +212,8 @@ def check(raw: Raw) -> None:
     assert {name: int(size) for name, size in raw.grouped.items()} == _unstarted_by_group(raw)
     completed = {job_id for job_id, job in raw.jobs.items() if job.state == "completed"}
     assert set(raw.results) <= completed
+    assert raw.logs | raw.progress <= set(raw.jobs)
+    assert raw.answers == raw.answered
     assert set(raw.stage) <= set(raw.stages)
     for job_id in raw.waiters:
         assert raw.jobs[job_id].state not in ("completed", "failed", "cancelled")

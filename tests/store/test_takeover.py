@@ -263,6 +263,7 @@ async def test_a_job_given_back_before_the_takeover_is_not_taken(hands: Hands, s
     assert ids(await hands.fetch("w2")) == ["a"]
 
 
+@pytest.mark.damages
 async def test_a_member_that_works_and_watches_does_not_take_its_own_jobs(
     hands: Hands, shard: Shard, clock: Clock
 ) -> None:

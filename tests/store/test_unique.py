@@ -113,6 +113,7 @@ async def test_the_states_that_a_newcomer_names_are_those_that_stop_it(hands: Ha
     assert await owner(hands.shard) == "b"  # what had lost the key does not free it
 
 
+@pytest.mark.damages
 async def test_an_owner_whose_record_is_gone_stands_in_nobodys_way(hands: Hands) -> None:
     await hands.put(job("a"))
     await hands.shard.link.command("HDEL", hands.shard.keys.fixed("jobs"), "a")

@@ -1,0 +1,110 @@
+"""The mutation run: what it breaks, and that it tells who noticed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutate import lua, python
+from tests.mutate.mutant import Mutant
+from tests.mutate.report import Report, explained
+from tests.mutate.scope import files, mutants
+from tests.mutate.trial import Copy
+
+LUA = """local function held(i)
+  if not raw or fence < 3 then return nil end -- if this then that
+  if state ~= 'a' and holder == 'if x then y' then
+    redis.call('ZREM', held_key, i)
+  end
+  take(i,
+    of(i))
+  return a > b
+end
+"""
+PYTHON = """def ruled(attempt: int, most: int) -> str:
+    if attempt < most and not is_final:
+        return "…"
+    return "a" if most else "b"
+"""
+
+
+def texts(found: list[Mutant]) -> set[tuple[str, str]]:
+    return {(mutant.old, mutant.new) for mutant in found}
+
+
+def test_guards_parts_of_conditions_bounds_and_steps_of_scripts_are_broken_and_nothing_else() -> None:
+    assert texts(list(lua.mutants("f", LUA))) == {
+        ("not raw or fence < 3", "true"),
+        ("not raw or fence < 3", "false"),
+        ("not raw", "false"),
+        ("fence < 3", "false"),
+        ("<", "<="),
+        ("state ~= 'a' and holder == 'if x then y'", "true"),
+        ("state ~= 'a' and holder == 'if x then y'", "false"),
+        ("state ~= 'a'", "true"),
+        ("holder == 'if x then y'", "true"),
+        ("redis.call('ZREM', held_key, i)", "do end"),
+        (">", ">="),
+    }
+
+
+def test_guards_parts_of_conditions_and_bounds_of_python_are_broken() -> None:
+    found = list(python.mutants("f", PYTHON))
+
+    assert texts(found) == {
+        ("attempt < most and not is_final", "True"),
+        ("attempt < most and not is_final", "False"),
+        ("attempt < most", "True"),
+        ("not is_final", "True"),
+        ("attempt < most", " <= "),
+        ("most", "True"),
+        ("most", "False"),
+    }
+    assert all(compile(mutant.applied(PYTHON), "f", "exec") for mutant in found)
+
+
+def test_a_probed_script_is_the_same_script() -> None:
+    probed = lua.probed("f", LUA)
+
+    assert "if not raw or fence < 3 then return nil end" in probed
+    assert probed.count("redis.log") == 4
+    assert len(probed.splitlines()) == len(LUA.splitlines())
+
+
+def test_there_is_something_to_break_in_every_script_but_those_that_only_look() -> None:
+    harmless = [file for file in files() if not any(mutants(file))]
+    assert set(harmless) <= {"jobd/store/lua/get.lua"}
+
+
+def test_what_is_explained_can_still_be_broken() -> None:
+    every = {mutant.name for file in files() for mutant in mutants(file)}
+    assert set(explained()) <= every
+    assert all(explained().values())
+
+
+def test_the_report_tells_what_nobody_noticed() -> None:
+    report = Report({"f: a => b": "it cannot matter"})
+    report.add(Mutant("f", 1, 0, 1, "a", "b"), survived=True, asked=3)
+    report.add(Mutant("f", 2, 0, 1, "c", "d"), survived=True, asked=3)
+    report.add(Mutant("f", 3, 0, 1, "e", "g"), survived=False, asked=3)
+
+    assert [mutant.old for mutant, _ in report.unexplained] == ["c"]
+    assert "| f | 3 | 1 | 1 | 1 |" in report.text()
+    assert "f:2 (3 tests): `c` => `d`" in report.text()
+
+
+@pytest.mark.long
+def test_a_broken_fence_is_noticed_and_a_harmless_change_is_not(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
+    (fence,) = [
+        mutant
+        for mutant in mutants("jobd/store/lua/settle.lua")
+        if (mutant.old, mutant.new) == ("delivery.fence ~= fence", "false")
+    ]
+    tests = ["tests/store/test_settle.py"]
+
+    assert copy.failing(tests) is None
+    noticed = copy.noticed(fence, tests)
+    assert noticed is not None
+    assert noticed.startswith("tests/store/test_settle.py::")

@@ -1,0 +1,155 @@
+"""A copy of the sources, in which one thing at a time is broken, and the tests that then run there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.mutate import lua, reach
+from tests.mutate.mutant import Mutant
+
+ROOT = Path(__file__).parents[2]
+_COPIED = ("jobd", "tests", "plugins", "config", "pyproject.toml", "scripts", "README.md", "docs")
+_HEAVY = ("pytest_asyncio", "hypothesis.stateful", "redis.asyncio", "pydantic", "anyio", "uvloop", "orjson")
+"""what is imported once, before each trial begins as a copy of this process"""
+PATIENCE_S = 90.0
+"""a trial that takes longer hangs, which somebody would notice"""
+_ARGUMENTS = ("-q", "-p", "no:cacheprovider", "-m", "not long", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test, and what it comes by."""
+
+    name: str
+    seconds: float
+    lines: frozenset[str]
+
+
+class _Witness:
+    """Writes down which test failed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._file.write_text(report.nodeid)
+
+
+class Copy:
+    """A copy of the sources."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in _COPIED:
+            there = ROOT / name
+            if there.is_dir():
+                shutil.copytree(there, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".hypothesis"))
+            elif there.exists():
+                shutil.copy2(there, folder / name)
+        self._stamp = int(time.time())
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                map(str, [folder, folder / "tests" / "testbed", *sorted((folder / "plugins").glob("*"))])
+            ),
+        }
+
+    def tests(self, files: Sequence[str], suites: Sequence[str]) -> list[Test]:
+        """The tests of these suites, with the lines of these files that each comes by; the quickest first."""
+        scripts = [file for file in files if file.endswith(".lua")]
+        for file in scripts:
+            self._write(file, lua.probed(file, (ROOT / file).read_text()))
+        output = self.folder / "reach.json"
+        traced = [str(self.folder / file) for file in files if file.endswith(".py")]
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *_ARGUMENTS, "-p", "tests.mutate.reach", *suites],
+            cwd=self.folder,
+            env={**self._environment, reach.OUTPUT: str(output), reach.TRACED: os.pathsep.join(traced)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        for file in scripts:
+            self._write(file, (ROOT / file).read_text())
+        if not output.exists():
+            raise RuntimeError(f"the tests did not begin:\n{done.stdout[-3_000:]}")
+        found = [
+            Test(name, facts["seconds"], frozenset(line.removeprefix(f"{self.folder}/") for line in facts["lines"]))
+            for name, facts in json.loads(output.read_text()).items()
+        ]
+        return sorted(found, key=lambda test: test.seconds)
+
+    def noticed(self, mutant: Mutant, tests: Sequence[str]) -> str | None:
+        """The first of these tests that notices, or "?" if none could say so itself; None if nobody does."""
+        text = (ROOT / mutant.file).read_text()
+        self._write(mutant.file, mutant.applied(text))
+        try:
+            return self.failing(tests)
+        finally:
+            self._write(mutant.file, text)
+
+    def failing(self, tests: Sequence[str]) -> str | None:
+        """The first of these tests that fails on the copy as it is."""
+        failed = self.folder / "failed"
+        failed.unlink(missing_ok=True)
+        if self._run(tests, failed) == 0:
+            return None
+        return failed.read_text() if failed.exists() else "?"
+
+    def _write(self, file: str, text: str) -> None:
+        """Python believes a compiled file by the second in which its source was written."""
+        self._stamp += 1
+        (self.folder / file).write_text(text)
+        os.utime(self.folder / file, (self._stamp, self._stamp))
+
+    def _run(self, tests: Sequence[str], failed: Path) -> int:
+        for module in _HEAVY:
+            import_module(module)
+        child = os.fork()
+        if child == 0:
+            try:
+                status = self._in_child(tests, failed)
+            except BaseException:  # noqa: BLE001  a copy of this process must not go on as if it were this one
+                traceback.print_exc()
+                status = 3
+            os._exit(status)
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.02)
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return 1
+
+    def _in_child(self, tests: Sequence[str], failed: Path) -> int:
+        os.setsid()
+        os.chdir(self.folder)
+        os.environ.update(self._environment)
+        log = os.open(self.folder / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "jobd")]:
+            del sys.modules[name]
+        sys.path[:] = [*self._environment["PYTHONPATH"].split(os.pathsep), *sys.path]
+        try:
+            return int(pytest.main(["-x", *_ARGUMENTS, *tests], plugins=[_Witness(failed)]))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
