@@ -92,6 +92,21 @@ async def test_a_rate_that_is_lowered_opens_again(hands: Hands) -> None:
     assert await everything(hands, "w2") == 1
 
 
+@pytest.mark.parametrize("rate", ["2/1000", "2/1000/2"])
+async def test_a_rate_is_not_closed_for_the_time_by_which_the_clock_has_stepped_back(hands: Hands, rate: str) -> None:
+    await hands.active(*[new_job(lane_key=f"r=key:{rate}") for _ in range(2)])
+    hands.clock.forward(-LONG_MS)
+    await hands.join("w2")
+    await hands.put(*[new_job(lane_key=f"r=key:{rate}") for _ in range(4)])
+    started = len(await hands.fetch("w2"))
+    assert started <= 2
+    for _ in range(3):
+        hands.clock.forward(1_000)
+        await hands.shard.promote()
+        started += len(await hands.fetch("w2"))
+    assert started == 4
+
+
 # --- many lanes before one gate --------------------------------------------------------------------------------------
 
 

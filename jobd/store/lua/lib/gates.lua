@@ -32,14 +32,17 @@ local function gate(name, limit, rate, paused)
   return here
 end
 
--- How many may start now at this rate.
+-- How many may start now at this rate. A clock that has stepped back by more than a little leaves starts that are yet to
+-- come: these do not count.
 local function free_at(here)
   local rate = here.rate
   if not rate.burst then
     local since = '(' .. string.format('%.0f', now - rate.ms)
-    return rate.n - redis.call('ZCOUNT', window_key(here.name), since, '+inf')
+    return rate.n - redis.call('ZCOUNT', window_key(here.name), since, now + SPARE)
   end
-  here.full_at = math.max(tonumber(redis.call('HGET', rates_key, here.name) or 0), now_us)
+  local full_at = tonumber(redis.call('HGET', rates_key, here.name) or 0)
+  local latest = now_us + (rate.burst * rate.ms / rate.n + SPARE) * 1000
+  here.full_at = full_at <= latest and math.max(full_at, now_us) or now_us
   return math.floor(rate.burst - (here.full_at - now_us) * rate.n / (rate.ms * 1000) + 1e-6)
 end
 
@@ -54,7 +57,8 @@ local function opens_at(here, cost)
   if not rate.burst then
     -- when the start leaves the window that is so far from the last one
     local back = rate.n + 1 - cost - here.spent
-    local first = back > 0 and redis.call('ZRANGE', window_key(here.name), -back, -back, 'WITHSCORES') or {}
+    local first = back > 0 and redis.call('ZRANGE', window_key(here.name), now + SPARE, '-inf', 'BYSCORE',
+      'REV', 'LIMIT', back - 1, 1, 'WITHSCORES') or {}
     return (tonumber(first[2]) or now) + rate.ms
   end
   local full_at = here.full_at + (here.spent - rate.burst + cost) * rate.ms * 1000 / rate.n
