@@ -34,7 +34,7 @@ end
 
 busy = worker
 wanted = math.min(asked, 1000)
-taken = { ids = {}, specs = {}, runs = {}, holds = {}, seen = {} }
+taken = { ids = {}, specs = {}, runs = {}, heads = {}, holds = {}, seen = {} }
 local MOST_LINES, PAGE, MOST_LANES = 1000, 32, 64
 local known = {}
 
@@ -173,16 +173,16 @@ if left_over then choose_idle(left_over) end
 local go_on = left_over and found < asked
 if go_on then touch(inbox_key(worker)) end
 local idle = not left_over and found < asked
-if idle ~= (me[4] == '1') then lines_of(worker) end
+if idle ~= (me[4] == '1') then touch_idle(lines) end
 touch(held_key(worker))
 
 -- writes from here on
 local reply = { 'ok' }
 if found > 0 then
-  local batch = deliver(taken.ids, taken.specs, taken.runs, taken.holds, worker, margin)
+  local ids, specs, batch = taken.ids, taken.specs, deliver(taken, worker, margin)
   for i = 1, found do
     local at = 3 * i - 1
-    reply[at], reply[at + 1], reply[at + 2] = taken.ids[i], taken.specs[i], batch[2 * i]
+    reply[at], reply[at + 1], reply[at + 2] = ids[i], specs[i], batch[2 * i]
   end
 end
 write_passed()

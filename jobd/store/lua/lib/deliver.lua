@@ -13,14 +13,16 @@ local function delivered(run, holder, holds, spec)
   return write_run(run)
 end
 
--- Writes. `runs` has the run record of each job, or the queue of one that was never delivered: all such records of a
--- queue that take up nothing are the same. Returns the ids and their new run records, in turn. A job without a time
+-- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up, and its
+-- run record, or the queue if it was never delivered: all such records of a queue that take up nothing are the same. Returns the ids and their new run records, in turn. A job without a time
 -- limit has no deadline ('+inf').
-local function deliver(ids, specs, runs, holds, holder, margin)
+local function deliver(taken, holder, margin)
+  local ids, specs, runs, heads, holds = taken.ids, taken.specs, taken.runs, taken.heads, taken.holds
   local records, held, counted, first_plain, first_keyed = {}, {}, {}, {}, {}
+  local last_limit, score
   for i = 1, #ids do
-    local run, head, record = runs[i], spec_head(specs[i]), nil
-    local timeout, limited, queue = head.timeout, head.limited, head.queue
+    local run, head, record = runs[i], heads[i], nil
+    local queue = head.queue
     counted[queue] = (counted[queue] or 0) + 1
     if run ~= queue then
       record = delivered(run, holder, holds[i], specs[i])
@@ -32,12 +34,13 @@ local function deliver(ids, specs, runs, holds, holder, margin)
       record = delivered(new_run('w', queue), holder, holds[i], specs[i])
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
-    local limit = timeout > 0 and now + timeout
-    if limited and not (run ~= queue and has(run, BY_HAND)) then
+    local limit = head.timeout > 0 and now + head.timeout or math.huge
+    if head.limited and not (run ~= queue and has(run, BY_HAND)) then
       local _, deadline = spec_limits(specs[i])
-      if deadline < (limit or math.huge) then limit = math.max(deadline, now) end
+      limit = math.min(limit, math.max(deadline, now))
     end
-    held[2 * i - 1], held[2 * i] = limit and limit + margin or '+inf', ids[i]
+    if limit ~= last_limit then last_limit, score = limit, string.format('%.0f', limit + margin) end
+    held[2 * i - 1], held[2 * i] = score, ids[i]
   end
   for queue, number in pairs(counted) do
     count('w', queue, -number)

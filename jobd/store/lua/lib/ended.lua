@@ -20,9 +20,11 @@ local function ending_of(queue, state, most, spec)
     local rule = not keep and queue_rule(queue)
     if rule then keep = state == 'c' and rule.keep_completed or state ~= 'c' and rule.keep_failed or nil end
     if keep then most = keep.count and math.max(keep.count, LEAST_KEPT) or math.huge end
-    here = { key = key, shelf = shelf, queue = queue, state = state, most = most, ids = {} }
-    here.size = redis.call('ZCARD', key)
-    here.is_new_shelf = here.size == 0 and string.find(shelf, '/', 1, true)
+    local size = redis.call('ZCARD', key)
+    here = {
+      key = key, shelf = shelf, queue = queue, state = state, most = most, ids = {}, size = size, old = 0, new = 0,
+      is_new_shelf = size == 0 and string.find(shelf, '/', 1, true),
+    }
     endings[key] = here
     ending_order[#ending_order + 1] = here
   end
@@ -56,9 +58,9 @@ end
 local function write_ended()
   for _, here in ipairs(ending_order) do
     if here.old > 0 then redis.call('ZREMRANGEBYRANK', here.key, 0, here.old - 1) end
-    local added = {}
+    local added, at = {}, string.format('%.0f', now)
     for i = here.new + 1, #here.ids do
-      added[#added + 1] = now
+      added[#added + 1] = at
       added[#added + 1] = here.ids[i]
     end
     write_many('ZADD', here.key, added)

@@ -109,8 +109,10 @@ end
 
 -- The gate of a queue as a whole; nil if no rule speaks of it.
 local function queue_gate(queue)
-  local rule = queue_rule(queue) or {}
+  local rule = queue_rule(queue)
   if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
+  if not (rule or any_pauses) then return nil end
+  rule = rule or {}
   if not (rule.concurrency or rule.rate or rule.paused or any_pauses) then return nil end
   local here = gate('q/' .. plain(queue), nil, rule.rate, rule.paused)
   if rule.concurrency and not here.room then

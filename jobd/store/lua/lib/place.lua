@@ -188,10 +188,10 @@ local function place_of(line, priority, lane_words)
   local key = lane_key(line, lane)
   local here = places[key]
   if not here then
-    here = { line = line, lane = lane, key = key, back = {}, front = {} }
-    here.fill = redis.call('LLEN', key) == 0
-    here.gated = is_gated(line)
-    here.rank = rank(priority)
+    here = {
+      line = line, lane = lane, key = key, back = {}, front = {},
+      fill = redis.call('LLEN', key) == 0, gated = is_gated(line), rank = rank(priority),
+    }
     if here.fill then redis.call('ZSCORE', lanes_key(line), lane) end
     places[key] = here
     place_order[#place_order + 1] = here

@@ -27,5 +27,6 @@ local function rule_of(name)
 end
 
 local function queue_rule(queue)
+  if any_rules == false then return nil end
   return rule_of('q/' .. plain(queue))
 end

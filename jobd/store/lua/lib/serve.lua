@@ -55,13 +55,13 @@ end
 local function visit_of(line, lane)
   local priority, key = string.match(lane, '^([^:]*):(.*)$')
   local list = lane_key(line, lane)
-  local visit = { line = line, lane = lane, list = list, priority = tonumber(priority), key = key, used = 0 }
-  visit.home = string.gsub(key, ';?t=[^;]*$', '')
-  visit.type = lane_type(key)
-  visit.length = redis.call('LLEN', list)
-  visit.is_ordered = not visit.priority
+  priority = tonumber(priority)
+  local visit = {
+    line = line, lane = lane, list = list, priority = priority, key = key, used = 0, kinds = {},
+    home = string.gsub(key, ';?t=[^;]*$', ''), type = lane_type(key), length = redis.call('LLEN', list),
+    is_ordered = not priority, gates = {}, weight = 1,
+  }
   if visit.is_ordered then
-    visit.gates, visit.weight = {}, 1
     find_head(visit)
   else
     find_gates(visit, key)
@@ -81,30 +81,49 @@ local function share(visit, per_weight)
   return math.min(most, room)
 end
 
+local function take(id, spec, run, head, holds)
+  local n = #taken.ids + 1
+  taken.ids[n], taken.specs[n], taken.runs[n], taken.heads[n], taken.holds[n] = id, spec, run, head, holds
+  taken.seen[id] = true
+  bytes = bytes + #spec
+end
+
+-- What a job has in common with its kind, if that is all there is to know of it. Most jobs were never delivered, have no
+-- keys and stand before no gate: whether those of a kind stand in a lane and go on is asked once.
+local function is_plain(visit, spec)
+  if string.byte(spec) ~= 1 then return false end
+  local head = spec_head(spec)
+  local known = visit.kinds[head]
+  if known == nil then
+    known = #visit.gates == 0 and not head.keyed and stands(visit, spec) and goes_on(visit, head.type) and head
+    visit.kinds[head] = known
+  end
+  return known
+end
+
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
 local function look(visit, id, spec, run, weight)
   if taken.seen[id] or not stands(visit, spec, run) then return end
   local head = spec_head(spec)
   local key, unique = '', ''
   if head.keyed then key, unique = spec_keys(spec) end
-  taken.seen[id] = true
-  bytes = bytes + #spec
   -- a record of another version is for workers that know that
   local version = string.byte(spec)
   local its_type = version == 1 and head.type or '@' .. version
   if not goes_on(visit, its_type) then
+    taken.seen[id] = true
+    bytes = bytes + #spec
     stand_aside(visit.line, head.priority, key, its_type, id, visit.gates)
     if knows(its_type) then left_over = visit.line end
     return
   end
   count_group(head.queue, key, -1)
-  local n = #taken.ids + 1
-  taken.ids[n], taken.specs[n], taken.runs[n], taken.holds[n] = id, spec, run or head.queue, ''
-  if #visit.gates > 0 then taken.holds[n] = pass(visit.gates, id, run and run.deliveries or 0, weight) end
+  local holds = pass(visit.gates, id, run and run.deliveries or 0, weight)
   if unique ~= '' then
-    taken.holds[n] = with_unique(taken.holds[n], unique)
+    holds = with_unique(holds, unique)
     leave_key(unique, id, 'a')
   end
+  take(id, spec, run or head.queue, head, holds)
 end
 
 -- What a job that is next in its lane counts against rates; what has left the lane counts no more than any.
@@ -144,17 +163,22 @@ local function serve(line, lanes)
       local specs = redis.call('HMGET', jobs_key, unpack(ids, from, to))
       local runs = redis.call('HMGET', runs_key, unpack(ids, from, to))
       for i = from, to do
-        local visit, at = owners[i], i - from + 1
+        local visit, id, spec, raw = owners[i], ids[i], specs[i - from + 1], runs[i - from + 1]
         if #taken.ids >= wanted then break end
+        local plain_head = spec and not raw and is_plain(visit, spec)
+        if plain_head then
+          if not taken.seen[id] then take(id, spec, plain_head.queue, plain_head, '') end
+          visit.used = visit.used + 1
+          looks = looks + 1
         -- what was read beyond the room of a gate stays where it is
-        if not visit.halted then
-          local run = runs[at] and read_run(runs[at]) or nil
-          local weight = weight_at(visit, specs[at], run)
-          if #visit.gates > 0 and room_of(visit.gates, ids[i], weight) == 0 then
+        elseif not visit.halted then
+          local run = raw and read_run(raw) or nil
+          local weight = weight_at(visit, spec, run)
+          if #visit.gates > 0 and room_of(visit.gates, id, weight) == 0 then
             visit.halted, visit.weight_of_first = true, weight
           else
             visit.weight_of_first = nil
-            look(visit, ids[i], specs[at], run, weight)
+            look(visit, id, spec, run, weight)
             visit.used = visit.used + 1
             looks = looks + 1
             -- of an order no more than one is looked at

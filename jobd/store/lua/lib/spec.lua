@@ -26,9 +26,12 @@ local function spec_weight(spec)
   return tonumber(weight) or 1
 end
 
--- What the specs of one kind have in common: flags, priority, timeout, queue and type, read once a kind and script. In
--- all versions they stand in the same place. A record that is damaged has the head of a job that stands nowhere.
-local heads = {}
+-- What the specs of one kind have in common: flags, priority, timeout, queue and type. It is read once a kind, and kept
+-- from call to call, as there are few. In all versions it stands in the same place. A record that is damaged has the
+-- head of a job that stands nowhere.
+local heads, kinds
+local MOST_KINDS = 1000
+
 local function nowhere()
   return { flags = 0, priority = 10, timeout = 0, queue = '', type = '', keyed = false, limited = false, kept = false }
 end
@@ -48,8 +51,10 @@ local function spec_head(spec)
   local ends = type_length and 24 + queue_length + type_length
   if not ends or #spec < ends then return nowhere() end
   local text = string.sub(spec, 10, ends)
-  local head = heads[text]
+  local head = heads and heads[text]
   if not head then
+    if not heads or kinds == MOST_KINDS then heads, kinds = {}, 0 end
+    kinds = kinds + 1
     local flags, _, priority, _, timeout = struct.unpack('>BBBHI', text)
     head = {
       flags = flags, priority = priority, timeout = timeout,

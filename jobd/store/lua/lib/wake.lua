@@ -26,10 +26,15 @@ local function any_line(line)
   return kind == '!' and '!*' or '*'
 end
 
--- Reads the lines of a member, and what will be written when it is not idle any more.
+-- Reads what will be written when a member of these lines is idle, or is not any more.
+local function touch_idle(lines)
+  for line in string.gmatch(lines, '%S+') do touch(idle_key(line)) end
+end
+
+-- Reads the lines of a member that will not be idle any more.
 local function lines_of(member)
   local lines = redis.call('HGET', member_key(member), 'lines') or ''
-  for line in string.gmatch(lines, '%S+') do touch(idle_key(line)) end
+  touch_idle(lines)
   return lines
 end
 
@@ -57,8 +62,12 @@ end
 -- Writes a word into an inbox that nobody may be listening to. The last one that has room stands for those that have none.
 local function leave_word(member, word)
   local inbox = inbox_key(member)
-  local room = LONGEST_INBOX - redis.call('LLEN', inbox)
-  if room > 0 then redis.call('RPUSH', inbox, room > 1 and word or 'look') end
+  local length = redis.call('RPUSH', inbox, word)
+  if length == LONGEST_INBOX then
+    redis.call('LSET', inbox, -1, 'look')
+  elseif length > LONGEST_INBOX then
+    redis.call('RPOP', inbox)
+  end
 end
 
 local function write_wakes()
