@@ -18,7 +18,10 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
+from jobd.errors import StoreUnavailable
 from jobd.roles.worker import batches
+from jobd.roles.worker.runner import Runner
+from jobd.roles.worker.running import Running
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.working import working
 
@@ -85,6 +88,31 @@ async def test_a_job_that_waits_long_for_others_is_not_taken_away_meanwhile(part
         assert left_s < 3_600 + 0.5 + 15 + 1  # the store reckons in milliseconds
         other = await client.enqueue(rare, Doc(number=1))
         assert [await first.result(PATIENCE_S), await other.result(PATIENCE_S)] == [2, 2]
+
+
+async def test_a_job_that_cannot_be_excused_is_given_back_and_spends_no_attempt(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @jobd.job("rare", batch=2, batch_wait="1h", timeout="1s", max_attempts=1)
+    async def rare(items: list[Doc]) -> int:
+        return len(items)
+
+    refused: list[str] = []
+    excuse = Runner._excuse
+
+    async def refuse(runner: Runner, running: Running, ms: int) -> None:
+        if not refused:
+            refused.append(running.delivery.id)
+            raise StoreUnavailable("no answer came")
+        await excuse(runner, running, ms)
+
+    monkeypatch.setattr(Runner, "_excuse", refuse)
+    async with working(parts, rare) as client:
+        handles = await client.enqueue_many(rare, docs(2))
+        for handle in handles:
+            assert await handle.result(PATIENCE_S) == 2
+            assert (await handle.get()).attempt == 1
+    assert len(refused) == 1
 
 
 async def test_a_job_whose_deadline_would_pass_meanwhile_does_not_wait_for_others(parts: Parts) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ import jobd
 from jobd.catalog import Catalog
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
-from jobd.roles.worker.nursery import Nursery
+from jobd.roles.worker.nursery import ASK, KILL, Nursery, ask
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
 from tests.roles.working import working
@@ -288,3 +290,18 @@ async def test_many_at_a_time_all_end(parts: Parts) -> None:
         assert [await handle.result(PATIENCE_S) for handle in handles] == [n + 1 for n in range(40)]
         assert _children_of_nurseries() == []
     assert _nurseries() == []
+
+
+async def test_who_asks_more_of_the_nursery_than_the_line_holds_waits_for_room() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        asking = asyncio.gather(*(ask(ours, KILL, number) for number in range(400)))
+        await asyncio.sleep(0)
+        assert not asking.done()  # as long as the plugins are loaded, nothing is read
+        heard = b""
+        while len(heard) < 400 * ASK.size:
+            heard += await asyncio.get_running_loop().sock_recv(theirs, 65_536)
+        await asking
+    assert sorted(number for _, number in ASK.iter_unpack(heard)) == list(range(400))

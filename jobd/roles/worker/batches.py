@@ -13,6 +13,7 @@ from jobd.domain.batch import Batch
 from jobd.domain.delivery import Delivery
 from jobd.domain.jobtype import JobType
 from jobd.domain.outcome import Ending, Outcome
+from jobd.errors import StoreError
 from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, with_result
 from jobd.roles.worker.running import Running
 from jobd.roles.worker.threads import Ended, Threads
@@ -89,7 +90,10 @@ class Batches:
         itself."""
         since = clock.monotonic()
         if batch.wait_ms > UNEXCUSED_MS and (watched_ms := _watched_ms(running.delivery)):
-            await self._excuse(running, batch.wait_ms + watched_ms)
+            try:
+                await self._excuse(running, batch.wait_ms + watched_ms)
+            except StoreError as error:
+                return Outcome(Ending.INTERRUPTED, reason=f"the store was not told that it waits for others: {error}")
         call = self._call_for(running, job_type, batch)
         seat = _Seat(running, payload, self._loop.create_future(), since)
         call.seats.append(seat)

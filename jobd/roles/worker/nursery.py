@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from fnmatch import fnmatch
 from itertools import count
@@ -38,6 +38,8 @@ _ENVIRONMENT = (
 """the variables that every process of a handler is given"""
 _LAST_WORDS_S = 0.5
 """how long the line to a dead process is read on"""
+_FULL_S = 0.02
+"""between two looks whether the nursery has read what it was asked before"""
 
 
 class Nursling:
@@ -94,8 +96,7 @@ class Nursery:
         ours, theirs = socket.socketpair()
         try:
             number = next(self._numbers)
-            # a few bytes into a buffer that is read at once: it does not block
-            socket.send_fds(line, [ASK.pack(START, number)], [theirs.fileno()])
+            await ask(line, START, number, [theirs.fileno()])
             control = await Control.over(ours, longest=LONGEST_LINE)
         except BaseException:
             ours.close()
@@ -112,7 +113,7 @@ class Nursery:
         """Ends a process hard, with all that it has started, if it has not ended; returns when it is dead."""
         if not nursling.ended.done() and self._line is not None:
             with suppress(OSError):  # then the end of the line tells
-                self._line.send(ASK.pack(KILL, nursling.number))
+                await ask(self._line, KILL, nursling.number)
         await asyncio.wait({nursling.ended})
         await nursling.control.close()
 
@@ -187,3 +188,15 @@ class Nursery:
             nursling.ended.set_result(status)
             # somebody whom it has left behind may hold the line open
             asyncio.get_running_loop().call_later(_LAST_WORDS_S, nursling.control.hang_up)
+
+
+async def ask(line: socket.socket, what: bytes, number: int, files: Sequence[int] = ()) -> None:
+    """Asks something of the nursery, as soon as there is room on the line: as long as it loads the plugins it reads
+    nothing, and no more than some 280 questions fit. Raises OSError if it has died."""
+    while True:
+        try:
+            socket.send_fds(line, [ASK.pack(what, number)], files)
+        except BlockingIOError:
+            await asyncio.sleep(_FULL_S)
+        else:
+            return
