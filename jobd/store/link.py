@@ -209,7 +209,10 @@ class Link:
         words = call(script, keys, arguments)
         (reply,) = await wire.ask(words)
         if is_unknown(reply):
-            (reply,) = await teach(wire, script.library, words, 1)
+            try:
+                (reply,) = await teach(wire, script.library, words, 1)
+            except OutOfMemoryError:  # what makes room has to run all the same
+                (reply,) = await wire.ask(packed("EVAL", script.alone(), len(keys), *keys, *arguments))
         if isinstance(reply, Exception):
             raise reply
         return reply

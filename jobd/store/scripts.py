@@ -53,6 +53,19 @@ class Script:
     keys: tuple[str, ...]
     """names of the fixed keys it is given, in order"""
     library: Library
+    flags: str = ""
+    """what the server is to know of it, in its words"""
+
+    def alone(self) -> bytes:
+        """A text that does the same where the server cannot take the library in."""
+        _, _, code = self.library.source.decode().partition("\n")
+        return f"""#!lua flags={self.flags}
+local keys, arguments, run = KEYS, ARGV
+local function make(register)
+{code.replace("redis.register_function(", "register(")}
+end
+make(function(made) if made.function_name == '{self.function}' then run = made.callback end end)
+return run(keys, arguments)""".encode()
 
 
 def load(name: str) -> Script:
@@ -85,7 +98,9 @@ def library(*, ahead: str = "") -> dict[str, Script]:
     code = ahead + re.sub(r"^ +", "", code, flags=re.MULTILINE)
     own = PREFIX + hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:12]
     whole = Library(own, f"#!lua name={own}\n{code.replace(_OWN_NAME, own)}".encode())
-    return {name: Script(name, f"{own}_{name}", text.keys, whole) for name, text in scripts.items()}
+    return {
+        name: Script(name, f"{own}_{name}", text.keys, whole, ",".join(text.flags)) for name, text in scripts.items()
+    }
 
 
 class _Text:

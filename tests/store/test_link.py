@@ -445,7 +445,10 @@ async def test_a_user_without_rights_is_told_at_once(server_of_ones_own: RealSer
             await hands.put(new_job())
 
 
-async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(server_of_ones_own: RealServer) -> None:
+@pytest.mark.parametrize("knows_the_scripts", [True, False])
+async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(
+    server_of_ones_own: RealServer, knows_the_scripts: bool
+) -> None:
     async with work_on(server_of_ones_own.url) as (store, hands):
         shard, clock = hands.shard, hands.clock
         await hands.join()
@@ -455,6 +458,8 @@ async def test_a_full_server_refuses_new_jobs_whole_and_lets_all_others_end(serv
         await shard.stage("batch", [new_job("staged")])
         await shard.commit("batch", 1)
         with server_of_ones_own.client() as client:
+            if not knows_the_scripts:  # they are those of another release
+                client.function_flush()
             client.config_set("maxmemory", 1)
         before = await hands.counts()
         for jobs in ([new_job("new")], [new_job(), new_job(due="+5")]):
