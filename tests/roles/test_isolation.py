@@ -17,7 +17,10 @@ import jobd
 from jobd.catalog import Catalog
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
+from jobd.roles.worker import isolated_calls
 from jobd.roles.worker.nursery import ASK, KILL, Nursery, ask
+from jobd.roles.worker.runner import Runner
+from jobd.roles.worker.running import Running
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
 from tests.roles.working import working
@@ -290,6 +293,32 @@ async def test_many_at_a_time_all_end(parts: Parts) -> None:
         assert [await handle.result(PATIENCE_S) for handle in handles] == [n + 1 for n in range(40)]
         assert _children_of_nurseries() == []
     assert _nurseries() == []
+
+
+async def test_the_time_in_which_the_plugins_are_loaded_is_not_that_of_the_first_attempt(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    were_loaded: list[bool] = []
+    limit = Runner._limit
+
+    def note(runner: Runner, running: Running, waited_ms: float = 0.0) -> None:
+        were_loaded.append(runner._isolated._nursery.loaded)
+        limit(runner, running, waited_ms)
+
+    monkeypatch.setattr(Runner, "_limit", note)
+    async with working(parts) as client:
+        job = await ended(await client.enqueue("add", {"a": 1}, timeout="30s", **ALONE))
+    assert (job.status, job.result, were_loaded) == (State.COMPLETED, 2, [True])
+
+
+async def test_a_job_is_given_back_while_plugins_take_long_to_load(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolated_calls, "WAIT_FOR_PLUGINS_S", 0.01)
+    async with working(parts) as client:
+        job = await ended(await client.enqueue("add", {"a": 1}, **ALONE))
+        assert (job.status, job.result, job.attempt) == (State.COMPLETED, 2, 1)
+        assert {attempt.outcome for attempt in job.attempts[:-1]} == {Ending.INTERRUPTED}
 
 
 async def test_who_asks_more_of_the_nursery_than_the_line_holds_waits_for_room() -> None:

@@ -22,7 +22,7 @@ from jobd import log
 from jobd.catalog import Catalog
 from jobd.errors import JobdError
 from jobd.roles.worker.isolated_attempt import run_attempt
-from jobd.roles.worker.nursery import ASK, KILL, NOT_STARTED, TOLD
+from jobd.roles.worker.nursery import ASK, KILL, NOT_STARTED, READY, TOLD
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _EAGER_VICTIM = b"1000"
@@ -45,6 +45,7 @@ class ForkServer:
 
     def serve(self) -> None:
         """Until the worker is dead, or has closed its end; then nobody that was forked here lives on."""
+        self._tell(READY, 0)
         with selectors.PollSelector() as selector:
             selector.register(self._line, selectors.EVENT_READ)
             selector.register(self._death_heard, selectors.EVENT_READ)

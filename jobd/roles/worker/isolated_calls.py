@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 SOFT_S = 1.0
 """how long a handler that was told to end may take before its process is killed"""
+WAIT_FOR_PLUGINS_S = 10.0
+"""how long a job waits here for plugins that take long to load, before it goes back for another worker to take"""
+_NOT_LOADED = Outcome(Ending.INTERRUPTED, reason=f"the plugins were not loaded for it within {WAIT_FOR_PLUGINS_S:g} s")
 _CLOSE_S = 1.0
 """how long a process may take to close its services when the handler has ended"""
 _TOLD_FIRST = (Ending.TIMED_OUT, Ending.CANCELLED)
@@ -54,7 +57,10 @@ class IsolatedCalls:
         """Runs the handler of an attempt. When this returns or raises, its process is dead. Raises CancelledError if it
         was stopped and did not end by itself."""
         try:
-            nursling = await self._nursery.start()
+            async with asyncio.timeout(WAIT_FOR_PLUGINS_S):
+                nursling = await self._nursery.start()
+        except TimeoutError:
+            return _NOT_LOADED
         except OSError as error:
             return _failed(f"no process could be started for it: {error}", running)
         questions: set[asyncio.Task[None]] = set()

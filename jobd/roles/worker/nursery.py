@@ -27,6 +27,8 @@ ASK = struct.Struct(">cI")
 TOLD = struct.Struct(">Ii")
 """from it: the number of an attempt, and how its process ended, as `os.wait` says it; or NOT_STARTED minus an errno"""
 START, KILL = b"s", b"k"
+READY = 0
+"""the number under which the nursery tells that it has loaded the plugins"""
 NOT_STARTED = -1_000
 LONGEST_LINE = 64 * 1_048_576
 GONE = None
@@ -73,6 +75,8 @@ class Nursery:
         self._numbers = count(1)
         self._starting = asyncio.Lock()
         self._line: socket.socket | None = None
+        self._loaded = asyncio.Event()
+        """set when it has loaded the plugins, or has died"""
         self._listening: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -89,10 +93,19 @@ class Nursery:
     def __len__(self) -> int:
         return len(self._nurslings)
 
+    @property
+    def loaded(self) -> bool:
+        """Does it live, with the plugins loaded?"""
+        return self._line is not None and self._loaded.is_set()
+
     async def start(self) -> Nursling:
-        """A new process, that waits for its order. Raises OSError if the nursery cannot be started."""
+        """A new process, that waits for its order; the first one is there when the nursery has loaded the plugins.
+        Raises OSError if that cannot be started, or dies over it."""
         async with self._starting:
             line = self._line or await self._open()
+        await self._loaded.wait()
+        if self._line is not line:
+            raise OSError("the one that starts them has died")
         ours, theirs = socket.socketpair()
         try:
             number = next(self._numbers)
@@ -152,6 +165,7 @@ class Nursery:
             process.stdin.close()
         ours.setblocking(False)
         self._line = ours
+        self._loaded.clear()
         self._listening = asyncio.create_task(self._listen(ours, process), name="the nursery")
         return ours
 
@@ -172,9 +186,12 @@ class Nursery:
                     while len(heard) >= TOLD.size:
                         number, status = TOLD.unpack_from(heard)
                         heard = heard[TOLD.size :]
+                        if number == READY:
+                            self._loaded.set()
                         self._bury(number, status)
         finally:
             self._line = self._listening = None
+            self._loaded.set()
             line.close()
             for nursling in self._nurslings.values():
                 nursling.was_alone = len(self._nurslings) == 1
@@ -191,8 +208,8 @@ class Nursery:
 
 
 async def ask(line: socket.socket, what: bytes, number: int, files: Sequence[int] = ()) -> None:
-    """Asks something of the nursery, as soon as there is room on the line: as long as it loads the plugins it reads
-    nothing, and no more than some 280 questions fit. Raises OSError if it has died."""
+    """Asks something of the nursery, as soon as there is room on the line: as long as it is busy it reads nothing, and
+    no more than some 280 questions fit. Raises OSError if it has died."""
     while True:
         try:
             socket.send_fds(line, [ASK.pack(what, number)], files)
