@@ -1,0 +1,130 @@
+"""The core under faults at every call, in worlds that follow from seeds; and the proof that it shows what is broken."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from jobd.domain import settle as rules
+from jobd.domain.outcome import Ending
+from jobd.roles import reaper, verdicts
+from jobd.roles.worker.engine import Engine
+from jobd.roles.worker.outbox import Outbox
+from tests.simulation.oracle import Oracle
+from tests.simulation.world import Violation, silence, simulate
+
+FOUND = {6: "the answer to a cancel was lost, and came again when the job had run"}
+"""seeds of worlds in which something went wrong once, and what"""
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with silence():
+        yield
+
+
+@pytest.mark.parametrize("first", range(0, 60, 10))
+def test_what_is_promised_holds_in_every_world(first: int) -> None:
+    for seed in range(first, first + 10):
+        simulate(seed)
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_went_wrong_once_holds(seed: int) -> None:
+    simulate(seed)
+
+
+@pytest.mark.long
+def test_it_holds_in_worlds_that_nobody_has_seen() -> None:
+    first = random.randrange(10**9)
+    for seed in range(first, first + 400):
+        try:
+            simulate(seed)
+        except Violation as violation:
+            raise AssertionError(f"scripts/simulate --seed {seed}: {violation}") from violation
+
+
+def test_a_world_is_the_same_each_time() -> None:
+    assert simulate(7).runs == simulate(7).runs
+
+
+# --- it would be seen -------------------------------------------------------------------------------------------------
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def a_crash_spends_an_attempt(patch: pytest.MonkeyPatch) -> None:
+    def settle(outcome: Any, **facts: Any) -> rules.Verdict:
+        verdict = rules.settle(outcome, **facts)
+        return replace(verdict, spent=True) if outcome.ending is Ending.LOST else verdict
+
+    patch.setattr(verdicts, "settle", settle)
+
+
+def an_error_is_no_failure(patch: pytest.MonkeyPatch) -> None:
+    def settle(outcome: Any, **facts: Any) -> rules.Verdict:
+        return rules.COMPLETED if outcome.ending is Ending.RAISED else rules.settle(outcome, **facts)
+
+    patch.setattr(verdicts, "settle", settle)
+
+
+def nobody_looks_for_the_dead(patch: pytest.MonkeyPatch) -> None:
+    async def settle_lost(self: reaper.Reaper) -> int:
+        return 0
+
+    patch.setattr(reaper.Reaper, "settle_lost", settle_lost)
+
+
+def a_batch_is_not_counted(patch: pytest.MonkeyPatch) -> None:
+    take = Engine._take
+
+    def taken(self: Engine, deliveries: Any, want: int) -> None:
+        take(self, deliveries, want)
+        self._sequence -= len(deliveries) > 0
+
+    patch.setattr(Engine, "_take", taken)
+
+
+def children_never_come(patch: pytest.MonkeyPatch) -> None:
+    put = Outbox.put
+
+    def without(self: Outbox, delivery: Any, outcome: Any, children: Any) -> None:
+        put(self, delivery, outcome, ())
+
+    patch.setattr(Outbox, "put", without)
+
+
+def a_reply_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    fetch = Oracle.fetch
+
+    def forgetful(self: Oracle, member: str, sequence: int, want: int, types: str) -> Any:
+        if member in self.model.members:
+            self.model.members[member].sequence = 0
+        return fetch(self, member, sequence, want, types)
+
+    patch.setattr(Oracle, "fetch", forgetful)
+
+
+BROKEN: tuple[Patch, ...] = (
+    a_crash_spends_an_attempt,
+    an_error_is_no_failure,
+    nobody_looks_for_the_dead,
+    a_batch_is_not_counted,
+    children_never_come,
+    a_reply_is_not_remembered,
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.__name__)
+def test_what_is_broken_on_purpose_is_seen(broken: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def some_worlds() -> None:
+        for seed in range(60):
+            simulate(seed)
+
+    broken(monkeypatch)
+    with pytest.raises(Violation):
+        some_worlds()
