@@ -41,7 +41,7 @@ local redis = (function()
     real().register_function(told)
   end
   watched.call = function(command, ...)
-    if command == 'UNLINK' then
+    if command == 'UNLINK' or command == 'EXISTS' then
       for _, key in ipairs({ ... }) do watch(command, key) end
     elseif command ~= 'TIME' then
       watch(command, (...))

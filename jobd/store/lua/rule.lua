@@ -14,10 +14,11 @@ for field, value in pairs(changes) do
 end
 stored[layer] = next(fields) and fields or nil
 -- a rule that begins or ends is one that the indexes have to know of
+local were_pauses = is_any_paused()
 any_rules, rules[name] = true, merged(stored)
 local paused = rules[name] and rules[name].paused
 local paused_until = paused and paused.until_ms
-any_pauses = any_pauses or paused_until ~= nil or redis.call('HLEN', pauses_key) > 0
+any_pauses = were_pauses or paused_until ~= nil
 reopen(name, 100)
 local queue = string.match(name, '^q/(.*)$')
 if queue and redis.call('EXISTS', gated_key('groups/' .. queue)) == 1 then open_at('groups/' .. queue, now) end

@@ -8,7 +8,7 @@
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
 -- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
 local SPARE = 60000  -- a window is kept longer than it counts: the clock may step back
-local gates, gate_order, freed, freed_order, any_pauses = {}, {}, {}, {}, nil
+local gates, gate_order, freed, freed_order = {}, {}, {}, {}
 
 local function gated_key(name)
   return base .. 'gated:' .. name
@@ -92,8 +92,7 @@ local function places_at(here)
     room = here.limit - here.held
   end
   if here.rate then here.free = free_at(here) end
-  if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
-  local paused_until = any_pauses and tonumber(redis.call('HGET', pauses_key, here.name) or 0) or 0
+  local paused_until = is_any_paused() and tonumber(redis.call('HGET', pauses_key, here.name) or 0) or 0
   if paused_until > now then room, here.paused_until = 0, paused_until end
   if here.paused and not here.paused.until_ms then room = 0 end
   here.room = math.max(0, room)
@@ -110,8 +109,7 @@ end
 -- The gate of a queue as a whole; nil if no rule speaks of it.
 local function queue_gate(queue)
   local rule = queue_rule(queue)
-  if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
-  if not (rule or any_pauses) then return nil end
+  if not (rule or is_any_paused()) then return nil end
   rule = rule or {}
   if not (rule.concurrency or rule.rate or rule.paused or any_pauses) then return nil end
   local here = gate('q/' .. plain(queue), nil, rule.rate, rule.paused)

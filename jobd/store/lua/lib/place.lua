@@ -41,8 +41,7 @@ end
 
 -- Does this line wait before the gate of its queue?
 local function is_gated(line)
-  if any_pauses == nil then any_pauses = redis.call('HLEN', pauses_key) > 0 end
-  if not (any_pauses or queue_rule(queue_of(line))) then return false end
+  if not (is_any_paused() or queue_rule(queue_of(line))) then return false end
   return redis.call('ZSCORE', gated_key(queue_gate_name(line)), line .. ' ')
 end
 

@@ -1,7 +1,20 @@
 -- Rules: what limits or pauses a queue ('q/<queue>'), a type ('t/<type>'), a key ('c/…', 'r/…') or a group
 -- ('g/<queue>/<group>'), as JSON: 'declared' by the configuration, and 'set' at run time, which wins. Where there are none
--- at all, they cost one command a script.
-local any_rules, rules = nil, {}
+-- at all, and nothing is paused until a time, they cost one command a script.
+local any_rules, any_pauses, rules = nil, nil, {}
+
+-- Reads whether there are any of both.
+local function look_for_rules()
+  local any = redis.call('EXISTS', rules_key, pauses_key)
+  any_rules = any == 2 or (any == 1 and redis.call('EXISTS', rules_key) == 1)
+  any_pauses = any == 2 or (any == 1 and not any_rules)
+end
+
+-- Is any gate closed until a time?
+local function is_any_paused()
+  if any_pauses == nil then look_for_rules() end
+  return any_pauses
+end
 
 -- A name in which '_' and '-' are the same.
 local function plain(name)
@@ -17,7 +30,7 @@ local function merged(stored)
 end
 
 local function rule_of(name)
-  if any_rules == nil then any_rules = redis.call('HLEN', rules_key) > 0 end
+  if any_rules == nil then look_for_rules() end
   if not any_rules then return nil end
   if rules[name] == nil then
     local raw = redis.call('HGET', rules_key, name)
