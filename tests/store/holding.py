@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -73,17 +74,21 @@ def hold(
     """Runs a machine on this server, with the scripts under watch."""
     monkeypatch.setattr(link, "load", strict)
     monkeypatch.setattr(machine, "server", server, raising=False)
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            database=None,
-            # the same moves each time, so that what passes once passes again; other ones on request
-            derandomize="JOBD_TEST_EXPLORE" not in os.environ,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-            phases=[Phase.explicit, Phase.generate, Phase.shrink],
-        ),
+    # the same moves each time, so that what passes once passes again; other ones on request
+    same = "JOBD_TEST_EXPLORE" not in os.environ
+    phases = [Phase.explicit, Phase.generate, Phase.shrink]
+    run_state_machine_as_test(machine, settings=chosen(examples, steps, derandomize=same, phases=phases))
+
+
+def chosen(examples: int, steps: int, *, derandomize: bool, phases: Collection[Phase]) -> settings:
+    """How moves are chosen."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        derandomize=derandomize,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+        phases=phases,
     )

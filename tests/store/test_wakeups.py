@@ -472,3 +472,23 @@ async def test_nothing_stands_behind_a_read_that_nobody_does(
     assert await behind is None
     assert await shard.link.command("GET", "jobd:behind") is None
     await inbox.close()
+
+
+async def test_a_gate_that_opens_wakes_a_second_worker_and_scheduler_as_one_may_be_dead(hands: Hands) -> None:
+    """Nothing else may come behind that would wake another one, and whoever was killed is idle until its lease ends."""
+    for name in ("s1", "s2", "s3"):
+        await hands.shard.join(name, lease_ms=LEASE_MS, lines=["@scheduler"], about=b"{}")
+        await hands.shard.promote(name)
+    for name in ("w1", "w2", "w3"):
+        await hands.join(name)
+    await hands.put(new_job(lane_key="r=k:1/1000"), new_job(lane_key="r=k:1/1000"))
+    assert len(await hands.fetch("w1")) == 1
+    for name in ("w2", "w3"):
+        assert await hands.fetch(name) == []
+    assert sorted([len(await hands.words(name)) for name in ("s1", "s2", "s3")]) == [0, 1, 1]
+    for name in ("w1", "w2", "w3"):
+        await hands.words(name)
+        assert await hands.fetch(name) == []
+    hands.clock.forward(1_000)
+    await hands.shard.promote("s1")
+    assert sorted([len(await hands.words(name)) for name in ("w1", "w2", "w3")]) == [0, 1, 1]

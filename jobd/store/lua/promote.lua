@@ -52,6 +52,7 @@ for _, name in ipairs(openings) do
     if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
   end
 end
+for _, here in ipairs(opened_order) do choose_another(here.line) end
 local scheduler = ARGV[3]
 local lease = scheduler ~= '' and redis.call('ZSCORE', leases_key, scheduler)
 local idle = #due < 500 and #openings < 100 and lease and tonumber(lease) >= now

@@ -10,6 +10,7 @@ local function due_at(due)
   if due < next_due then
     next_due = due
     choose_idle('@scheduler')
+    choose_another('@scheduler')
   end
 end
 

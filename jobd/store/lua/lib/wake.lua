@@ -59,6 +59,13 @@ local function choose_idle(line, purpose, fit)
   end
 end
 
+-- Reads: chooses a second one, where nothing else may come behind this wake-up for long: one that was killed is idle until
+-- its lease ends.
+local function choose_another(line)
+  local first = woken[line]
+  if first then choose_idle(line, line .. ' again', function(member) return member ~= first.member end) end
+end
+
 -- Writes a word into an inbox that nobody may be listening to. The last one that has room stands for those that have none.
 local function leave_word(member, word)
   local inbox = inbox_key(member)
