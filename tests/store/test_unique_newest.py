@@ -136,6 +136,13 @@ async def test_a_turn_in_an_order_is_given_back_by_one_that_is_replaced(hands: H
     assert ids(await hands.fetch()) == ["b"]
 
 
+async def test_a_child_does_not_wait_for_the_parent_that_has_just_ended(hands: Hands) -> None:
+    (parent,) = await hands.active(job("parent", "key:s:wdbac:0"))
+    await hands.settle(done(parent, children=[job("child", KEEP_LAST)]))
+    assert await hands.states("parent", "child") == [State.COMPLETED, State.WAITING]
+    assert await owner(hands.shard) == "child"
+
+
 async def test_a_job_that_need_not_follow_any_more_is_served_where_the_one_before_it_has_just_left(
     hands: Hands, whole: Callable[[], raw.Raw]
 ) -> None:

@@ -12,6 +12,8 @@
 -- keeps it until it has ended, no longer and no shorter.
 local keys, key_order, leavings = {}, {}, {}
 local followers, followed = {}, {}
+-- The states into which jobs with such keys come in this script.
+local states_now = {}
 -- Lets a blocked job go on that followed an owner, if it still does; lib/unstarted.lua says how.
 local let_follow
 
@@ -62,6 +64,7 @@ end
 -- Notes that a job comes into a state. True if its record is to remember what makes it unique.
 local function leave_key(words, id, state)
   local its, goes_on = read_unique(words), includes('wdba', state)
+  states_now[id] = state
   local stays = includes(its.states, state)
   if not (stays and goes_on) then leavings[#leavings + 1] = { key = its.key, id = id, stays = stays } end
   return goes_on or (stays and not includes(its.states, 'g'))

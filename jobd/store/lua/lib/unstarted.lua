@@ -8,6 +8,7 @@ local function job_at(id)
   local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
   if not spec then return nil end
   here = { id = id, spec = spec, run = raw and read_run(raw) or new_run('w', (spec_place(spec))) }
+  here.run.state = states_now[id] or here.run.state
   unstarted[id] = here
   return here
 end
