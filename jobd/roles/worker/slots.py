@@ -26,6 +26,8 @@ class Slots:
         self._run = run
         self._work: deque[Delivery] = deque()
         self._idle: list[asyncio.Future[None]] = []
+        self._called = 0
+        """slots that were called and have not come yet"""
         self._tasks: list[asyncio.Task[None]] = []
         self._empty = asyncio.Event()
         self._empty.set()
@@ -60,18 +62,19 @@ class Slots:
         self.busy += len(self._work) - before
         if self._work:
             self._empty.clear()
-            self._call_one()
+            self._call(1)
 
     async def wait_empty(self) -> None:
         """Waits until no job is in a slot."""
         await self._empty.wait()
 
-    def _call_one(self) -> None:
-        while self._idle:
+    def _call(self, count: int) -> None:
+        """Calls idle slots until so many are on their way."""
+        while self._called < count and self._idle:
             waiter = self._idle.pop()
             if not waiter.done():
                 waiter.set_result(None)
-                return
+                self._called += 1
 
     async def _slot(self) -> None:
         with suppress(asyncio.CancelledError):  # only `close` cancels a slot; what stops a handler ends in `run`
@@ -81,14 +84,18 @@ class Slots:
         loop = asyncio.get_running_loop()
         turn_ends = 0.0
         while not self._closed:
+            calls = 1
             while not self._work:
                 waiter = loop.create_future()
                 self._idle.append(waiter)
                 await waiter
+                self._called -= 1
+                # who called has a job that waits, or there would be no work left: the others may do so too
+                calls = self._called + 2
                 turn_ends = clock.monotonic() + _LONGEST_TURN_S
             delivery = self._work.popleft()
             if self._work:
-                self._call_one()  # each slot that takes work calls the next one, so that nobody is called in vain
+                self._call(calls)
             try:
                 await self._run(delivery)
             finally:
