@@ -31,19 +31,26 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
 
 
 class _Speaker:
-    """A logger that is made when it speaks."""
+    """A logger that is made when it speaks for the first time."""
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._logger: Any = None
 
     def __getattr__(self, method: str) -> Any:
-        import structlog
+        if self._logger is None:
+            self._logger = _made(self._name)
+        return getattr(self._logger, method)
 
-        if _asked_for:
-            if not structlog.is_configured():  # by a plugin, for its own lines and ours
-                _set_up(*_asked_for[-1])
-            _asked_for.clear()
-        return getattr(structlog.get_logger(part=self._name), method)
+
+def _made(name: str) -> Any:
+    import structlog
+
+    if _asked_for:
+        if not structlog.is_configured():  # by a plugin, for its own lines and ours
+            _set_up(*_asked_for[-1])
+        _asked_for.clear()
+    return structlog.get_logger(part=name)
 
 
 def _set_up(level: str, style: Style) -> None:
