@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from types import TracebackType
+from collections.abc import Iterator
+from types import CodeType, TracebackType
 
 from jobd.domain.outcome import ErrorRecord
 from jobd.domain.signals import Signal
 
 LONGEST_MESSAGE = 4_096
 LONGEST_TRACEBACK = 16_384
+MOST_PLACES = 1_000
+_known: dict[tuple[CodeType, int], str] = {}
+"""how places look in a traceback"""
 _OURS = ("jobd.roles.worker.", "jobd.domain.payload")
 
 
@@ -35,23 +39,45 @@ def words_of(error: BaseException) -> str:
 
 
 def _traceback(error: BaseException) -> str:
+    steps = _from_handler_on(error.__traceback__)
     try:
-        return "".join(traceback.format_exception(type(error), error, _from_handler_on(error.__traceback__)))
+        unusual = isinstance(error, BaseExceptionGroup | RecursionError)
+        if steps is None or error.__cause__ or error.__context__ or unusual:
+            return "".join(traceback.format_exception(type(error), error, steps))
+        passed = map(_shown, _walk(steps))
+        return "".join(["Traceback (most recent call last):\n", *passed, *traceback.format_exception_only(error)])
     except Exception as trouble:  # noqa: BLE001  the parts of an error may be as broken as the error
         return f"<no traceback: {type(trouble).__name__} while it was written>"
+
+
+def _walk(steps: TracebackType | None) -> Iterator[TracebackType]:
+    """The steps of a traceback."""
+    while steps is not None:
+        yield steps
+        steps = steps.tb_next
+
+
+def _shown(step: TracebackType) -> str:
+    """The lines of one step. Errors come from the same places again and again, and to read and parse the source takes
+    longer than many a handler."""
+    place = step.tb_frame.f_code, step.tb_lasti
+    shown = _known.get(place)
+    if shown is None:
+        if len(_known) >= MOST_PLACES:
+            _known.clear()
+        shown = _known[place] = "".join(traceback.format_tb(step, limit=1))
+    return shown
 
 
 def _last_own(steps: TracebackType | None, own: str) -> str:
     """The last function of the handler's package that the error passed, else the last one of all; not ours."""
     package = own.partition(".")[0]
     last = last_own = ""
-    step = _from_handler_on(steps)
-    while step is not None:
+    for step in _walk(_from_handler_on(steps)):
         module = str(step.tb_frame.f_globals.get("__name__"))
         last = f"{module}:{step.tb_frame.f_code.co_qualname}"
         if package and module.partition(".")[0] == package:
             last_own = last
-        step = step.tb_next
     return last_own or last
 
 
