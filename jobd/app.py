@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,11 +15,13 @@ import anyio
 
 from jobd import clock, log
 from jobd.actors.actor import Actor
+from jobd.actors.errands import Errands
 from jobd.actors.os_signals import OsSignals
 from jobd.actors.supervisor import Supervisor
 from jobd.catalog import Catalog
 from jobd.client import Client
-from jobd.errors import JobdError, SettingsError
+from jobd.control.workers import QUIET, STOP
+from jobd.errors import JobdError, SettingsError, StoreError
 from jobd.garbage import look_less
 from jobd.reach import retention_of
 from jobd.roles.checked_store import CheckedStore
@@ -51,6 +54,7 @@ _TICK_S = 1.0
 _STEP_LIMIT_S = 20.0
 """for a step of the way down that should take no time; more than the embedded server's own limit"""
 _LAST_WAIT_S = 1.0
+NOT_RELIEVED = "with processes = 0 nobody could put another process in place of this one; start it again"
 
 
 def run(settings: Settings, roles: Sequence[str] = ()) -> int:
@@ -134,6 +138,12 @@ def check_door(settings: Settings) -> None:
     Guard(settings.host, token.get_secret_value() if token is not None else None)
 
 
+async def _quieten(engine: Engine, membership: Membership) -> None:
+    await engine.quiet()
+    with suppress(StoreError):  # it is for people who look, and nobody waits for it
+        await membership.tell(quiet=True)
+
+
 class House:
     """What the roles of one process share, and how they are made."""
 
@@ -147,12 +157,17 @@ class House:
         self.store: CheckedStore | None = None
         self._last_tick = clock.monotonic()
         self._ticking: asyncio.Task[None] | None = None
+        self._asked_for = Errands()
 
     def actors(self, supervisor: Supervisor) -> Iterator[Actor]:
         """The actors in the order of their start, each made when those before it are ready. They stop in reverse: the
         API, which is of use as long as there is a store, outlives those that run jobs."""
         settings = self.settings
         yield self._signals(supervisor)
+        crews: dict[int, Crew] = {}
+        engines: list[tuple[Engine, Membership]] = []
+        if "worker" in self.roles:
+            yield from self._worker_signals(crews, engines)
         url = settings.redis_url
         if url is None:
             self.embedded = self._embedded()
@@ -162,7 +177,6 @@ class House:
         self._ticking = asyncio.create_task(self._tick(), name="loop ticks")
         client = self.client = Client(store=store, catalog=self.catalog, settings=settings)
         loop = asyncio.get_running_loop()
-        crews: dict[int, Crew] = {}
 
         def suspects_wait(number: int) -> None:
             if number in crews:
@@ -184,18 +198,35 @@ class House:
             yield Pruner(store, report=report)
             yield Operator(client, report=report)
         if "worker" in self.roles:
-            for shard in store.shards:
-                if settings.worker.processes == 0:
-                    yield self._engine(store, shard, client, keeper)
-                crew = crews[shard.number] = self._crew(url, shard, keeper)
-                yield crew
+            yield from self._workers(url, store, client, keeper, supervisor, crews, engines)
         if "scheduler" in self.roles:
             for shard in store.shards:
                 membership = self._membership(store, shard, "scheduler", ["@scheduler"], keeper)
                 yield Scheduler(membership, report=report)
 
+    def _workers(
+        self,
+        url: str,
+        store: Store,
+        client: Client,
+        keeper: LeaseKeeper,
+        supervisor: Supervisor,
+        crews: dict[int, Crew],
+        engines: list[tuple[Engine, Membership]],
+    ) -> Iterator[Actor]:
+        settings = self.settings
+        for shard in store.shards:
+            if settings.worker.processes == 0:
+                membership = self._membership(store, shard, "worker", settings.worker.queue_names or ["*"], keeper)
+                engine = self._engine(membership, client, supervisor)
+                engines.append((engine, membership))
+                yield engine
+            crew = crews[shard.number] = self._crew(url, shard, keeper, supervisor)
+            yield crew
+
     async def close(self) -> None:
         """Closes what no actor owns."""
+        self._asked_for.cancel()
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):
@@ -216,6 +247,38 @@ class House:
             supervisor.hurry()
 
         return OsSignals(stop, hurry, supervisor.abandon)
+
+    def _worker_signals(
+        self, crews: Mapping[int, Crew], engines: Sequence[tuple[Engine, Membership]]
+    ) -> Iterator[Actor]:
+        """Signals for the workers alone; those that stop are for all of the program."""
+        speaker = log.get("worker")
+        tasks = self._asked_for
+
+        def quiet() -> None:
+            speaker.info("taking no more jobs; those that run go on")
+            for crew in crews.values():
+                crew.quiet_all()
+            for engine in engines:
+                tasks.start(_quieten(*engine))
+
+        def restart() -> None:
+            speaker.info("putting new worker processes in place of those that run, one after the other")
+            for crew in crews.values():
+                tasks.start(crew.restart())
+            if engines:
+                speaker.warning(NOT_RELIEVED)
+
+        def status() -> None:
+            for crew in crews.values():
+                for facts in crew.status():
+                    speaker.info("status", **facts)
+            for engine, membership in engines:
+                speaker.info("status", member=membership.id, pid=os.getpid(), ran=engine.ran, busy=engine.busy)
+
+        yield OsSignals(quiet, signals=(signal.SIGUSR1,))
+        yield OsSignals(restart, signals=(signal.SIGUSR2,))
+        yield OsSignals(status, signals=(signal.SIGTTIN,))
 
     def _embedded(self) -> EmbeddedServer:
         speaker = log.get("embedded server")
@@ -248,10 +311,19 @@ class House:
         types = sorted(job_type.name for job_type in self.catalog.types.values())
         return {"concurrency": concurrency or worker.concurrency, "queues": worker.queue_names, "types": types}
 
-    def _engine(self, store: Store, shard: Shard, client: Client, keeper: LeaseKeeper) -> Engine:
+    def _engine(self, membership: Membership, client: Client, supervisor: Supervisor) -> Engine:
         worker = self.settings.worker
-        return Engine(
-            self._membership(store, shard, "worker", worker.queue_names or ["*"], keeper),
+
+        def asked(what: str) -> None:
+            if what == QUIET:
+                self._asked_for.start(_quieten(engine, membership))
+            elif what == STOP:
+                supervisor.request_stop()
+            else:
+                log.get("worker").warning(NOT_RELIEVED)
+
+        engine = Engine(
+            membership,
             client,
             self.catalog,
             self.settings.plugins,
@@ -259,9 +331,11 @@ class House:
             threads=worker.threads,
             nursery=lambda: Nursery.of(self.settings),
             next_order=worker.order_of(clock.dice).next,
+            on_asked=asked,
         )
+        return engine
 
-    def _crew(self, url: str, shard: Shard, keeper: LeaseKeeper) -> Crew:
+    def _crew(self, url: str, shard: Shard, keeper: LeaseKeeper, supervisor: Supervisor) -> Crew:
         worker = self.settings.worker
         size = (os.cpu_count() or 1) if worker.processes == "auto" else worker.processes
         # what belongs to the API's door is no business of a worker
@@ -284,6 +358,10 @@ class House:
             keeper=keeper,
             max_loop_block_s=worker.max_loop_block / 1_000,
             grace_s=worker.grace / 1_000,
+            max_jobs=worker.max_jobs,
+            max_memory=worker.max_memory,
+            # a program that was there for nothing else has nothing left to do
+            on_deserted=supervisor.request_stop if list(self.roles) == ["worker"] else lambda: None,
         )
 
     def _api(self, client: Client) -> Actor:

@@ -12,6 +12,7 @@ from jobd.control.queues import QueueControl
 from jobd.control.reports import ReportControl
 from jobd.control.unique import UniqueControl
 from jobd.control.why import WhyControl
+from jobd.control.workers import WorkerControl
 from jobd.domain.levels import Levels
 from jobd.domain.options import read_options
 from jobd.domain.state import State
@@ -33,13 +34,13 @@ if TYPE_CHECKING:
     from jobd.settings import Settings
     from jobd.store.once import Once
     from jobd.store.queries import Page
-    from jobd.store.store import Member, Store
+    from jobd.store.store import Store
 
 P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyControl):
+class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyControl, WorkerControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(
@@ -292,10 +293,6 @@ class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyContro
     async def queue_hints(self, queues: Iterable[Queue]) -> dict[str, str]:
         """For those of the queues in which jobs wait that no worker takes: why, by the name of the queue."""
         return await self._takers.queue_hints(queues)
-
-    async def workers(self) -> list[Member]:
-        """The worker processes that have joined and not left."""
-        return [member for member in await self.store.members() if member.kind in ("worker", "solo")]
 
     async def list(self, *, limit: int = 50, cursor: str | None = None, **which: Unpack[JobFilter]) -> Page:
         """A page of up to `limit` (1 to 200) jobs that fit: `status` is a state or a word for one or several, such as

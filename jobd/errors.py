@@ -83,6 +83,13 @@ class JobNotFound(JobdError):
     code = "not_found"
 
 
+class WorkerNotFound(JobdError):
+    """Raised when no worker process of this id runs: it has left, or its lease has run out."""
+
+    status = 404
+    code = "worker_not_found"
+
+
 class OperationNotFound(JobdError):
     """Raised when there is no operation of this id: it never was, or is long over."""
 

@@ -31,6 +31,7 @@ from jobd.domain.levels import Levels
 from jobd.domain.limits import Scope, gate_of
 from jobd.domain.names import check_queue_name
 from jobd.domain.queue_order import Order, QueueOrder, weighted
+from jobd.domain.size import size_in_bytes
 from jobd.environment import Environment, Given
 from jobd.errors import OptionError, SettingsError
 from jobd.sections import DefaultsSettings, QueueSettings, Section
@@ -45,6 +46,13 @@ def _duration_ms(value: Any, *, least: int = 0) -> int:
         text = float(text)
     try:
         return milliseconds(text, name="this", least=least)
+    except OptionError as error:
+        raise ValueError(str(error).removeprefix("this: ")) from None
+
+
+def _bytes(value: Any) -> int:
+    try:
+        return size_in_bytes(int(value) if isinstance(value, str) and value.isdecimal() else value, name="this")
     except OptionError as error:
         raise ValueError(str(error).removeprefix("this: ")) from None
 
@@ -82,6 +90,8 @@ Milliseconds = Annotated[int, BeforeValidator(_duration_ms), _IN_MS]
 """given as "25s", "5m" or seconds; held in milliseconds"""
 Patience = Annotated[int, BeforeValidator(partial(_duration_ms, least=1_000)), _IN_MS]
 """the same, a second at least"""
+Size = Annotated[int, BeforeValidator(_bytes)]
+"""given as "512MB", "2GiB" or a number of bytes"""
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 QueueName = Annotated[str, AfterValidator(_queue_name)]
 Queues = Annotated[tuple[Annotated[str, AfterValidator(_weighted_name)], ...], BeforeValidator(_words)]
@@ -106,7 +116,16 @@ class WorkerSettings(Section):
     isolated_environment: Words = Field(
         default=(), description="variables that handlers in processes of their own are given; APP_* stands for many"
     )
+    max_jobs: int = Field(default=0, ge=0, description="a process gives way to another after so many; 0: never")
+    max_memory: Size = Field(default=0, description="or when it has more than that, such as 1GB; 0: never")
     max_loop_block: Patience = Field(default=300_000, description="a process that hangs longer is killed")
+
+    @field_validator("max_jobs", "max_memory")
+    @classmethod
+    def _can_be_relieved(cls, most: int, others: ValidationInfo) -> int:
+        if most and others.data.get("processes") == 0:
+            raise ValueError("with processes = 0 there is nobody who could put another process in place of this one")
+        return most
 
     @field_validator("queue_order")
     @classmethod

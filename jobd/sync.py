@@ -17,6 +17,7 @@ from jobd.control.sync import (
     SyncReportControl,
     SyncUniqueControl,
     SyncWhyControl,
+    SyncWorkerControl,
 )
 from jobd.loop_thread import LoopThread, Runner
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from jobd.intake import Request
     from jobd.settings import Settings
     from jobd.store.queries import Page
-    from jobd.store.store import Member, Store
+    from jobd.store.store import Store
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -94,6 +95,7 @@ class SyncClient(
     SyncUniqueControl,
     SyncReportControl,
     SyncWhyControl,
+    SyncWorkerControl,
 ):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""
@@ -233,10 +235,6 @@ class SyncClient(
     def queue_hints(self, queues: Iterable[Queue]) -> dict[str, str]:
         """See Client.queue_hints."""
         return self._run(self._client.queue_hints, queues)
-
-    def workers(self) -> list[Member]:
-        """See Client.workers."""
-        return self._run(self._client.workers)
 
     def _handled(self, handle: JobHandle[Any]) -> SyncJobHandle[Any]:
         return SyncJobHandle(self._run, handle)

@@ -49,6 +49,7 @@ class OutputError(errors.JobdError):
 _OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.JobNotFound, Exit.NOT_FOUND),
     (errors.OperationNotFound, Exit.NOT_FOUND),
+    (errors.WorkerNotFound, Exit.NOT_FOUND),
     (errors.StateConflict, Exit.CONFLICT),
     (errors.QueueFull, Exit.CONFLICT),
     (errors.UniqueConflict, Exit.CONFLICT),

@@ -17,6 +17,7 @@ from jobd.domain.rendering import list_to_json, worker_to_json
 if TYPE_CHECKING:
     from typing import Any
 
+    from jobd.client import Client
     from jobd.store.store import Member
 
 _COLUMNS = (
@@ -35,10 +36,11 @@ _COLUMNS = (
     epilog="""\b
 Examples:
   jobd workers
+  jobd workers restart --all
   jobd workers list -o json""",
 )
 def workers() -> None:
-    """See the worker processes.
+    """See the worker processes, and tell them what to do.
 
     Without a command it lists them.
     """
@@ -61,6 +63,73 @@ def list_workers(place: Place, screen: Screen) -> None:
     return screen.rows(_COLUMNS, [_row(screen, member) for member in members], none="no worker runs; start `jobd run`")
 
 
+def _order(place: Place, screen: Screen, what: str, ids: tuple[str, ...], everyone: bool) -> None:
+    if bool(ids) is everyone:
+        raise click.UsageError("name the workers, or say --all")
+    if everyone:
+        ids = tuple(member.id for member in place.ask(lambda client: client.workers()) if member.alive)
+
+    async def ask(client: Client) -> None:
+        for worker_id in ids:
+            await client.order_worker(worker_id, what)
+
+    place.ask(ask)
+    if screen.is_json:
+        return screen.json({"asked": what, "workers": list(ids)})
+    return screen.rows(
+        (Column("ID"), Column("ASKED")), [[Cell(each), Cell(what)] for each in ids], none="no worker runs"
+    )
+
+
+_IDS = click.argument("ids", metavar="[ID]...", nargs=-1)
+_ALL = click.option("--all", "everyone", is_flag=True, help="All that run.")
+
+
+@workers.command(
+    epilog="""\b
+Examples:
+  jobd workers quiet worker-host-4711-k3f9ab
+  jobd workers quiet --all"""
+)
+@_IDS
+@_ALL
+@prints
+@asks_store
+def quiet(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
+    """Have worker processes take no more jobs; those that run go on."""
+    _order(place, screen, "quiet", ids, everyone)
+
+
+@workers.command(
+    epilog="""\b
+Examples:
+  jobd workers stop worker-host-4711-k3f9ab
+  jobd workers stop --all"""
+)
+@_IDS
+@_ALL
+@prints
+@asks_store
+def stop(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
+    """Have worker processes end: their jobs get the grace, and nobody takes their places."""
+    _order(place, screen, "stop", ids, everyone)
+
+
+@workers.command(
+    epilog="""\b
+Examples:
+  jobd workers restart --all
+  jobd workers restart worker-host-4711-k3f9ab"""
+)
+@_IDS
+@_ALL
+@prints
+@asks_store
+def restart(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
+    """Put new worker processes in place of others, which end when the new ones take jobs."""
+    _order(place, screen, "restart", ids, everyone)
+
+
 def _row(screen: Screen, member: Member) -> list[Cell]:
     room = member.about.get("concurrency")
     return [
@@ -77,7 +146,7 @@ def _row(screen: Screen, member: Member) -> list[Cell]:
 def _state(member: Member) -> Cell:
     if not member.alive:
         return Cell("lost", colour="red")
-    words = ["leaving"] if member.about.get("leaving") else []
+    words = ["leaving"] if member.about.get("leaving") else ["quiet"] if member.about.get("quiet") else []
     if stuck := member.about.get("stuck"):
         words.append(f"{stuck} stuck")
     return Cell(", ".join(words), colour="yellow") if words else Cell("alive", colour="green")

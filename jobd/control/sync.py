@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jobd.domain.reason import Reason
     from jobd.domain.unique import KeyPage, UniqueKey
     from jobd.loop_thread import Runner
+    from jobd.store.store import Member
 
 
 class SyncJobControl:
@@ -234,3 +235,34 @@ class SyncLimitControl:
         """See Client.set_limits."""
         named = {"queue": queue, "group": group, "type": type, "key": key, "rate_key": rate_key}
         return self._run(partial(self._client.set_limits, **named, **limits))
+
+
+class SyncWorkerControl:
+    """The twin of WorkerControl."""
+
+    _client: Client
+    _run: Runner
+
+    def workers(self) -> list[Member]:
+        """See Client.workers."""
+        return self._run(self._client.workers)
+
+    def worker(self, worker_id: str) -> Member:
+        """See Client.worker."""
+        return self._run(self._client.worker, worker_id)
+
+    def quiet_worker(self, worker_id: str) -> None:
+        """See Client.quiet_worker."""
+        self._run(self._client.quiet_worker, worker_id)
+
+    def stop_worker(self, worker_id: str) -> None:
+        """See Client.stop_worker."""
+        self._run(self._client.stop_worker, worker_id)
+
+    def restart_worker(self, worker_id: str) -> None:
+        """See Client.restart_worker."""
+        self._run(self._client.restart_worker, worker_id)
+
+    def order_worker(self, worker_id: str, what: str) -> None:
+        """See Client.order_worker."""
+        self._run(self._client.order_worker, worker_id, what)

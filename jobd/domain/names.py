@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from jobd.errors import OptionError
 
@@ -96,3 +97,9 @@ def check_chosen_id(job_id: str) -> str:
     if job_id.lower() in RESERVED_IDS:
         raise OptionError(f"id {job_id!r}: this word is taken by a path of the API; choose another id")
     return job_id
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names as the store wants them: ",a,b,"; nothing if there is none."""
+    words = ",".join(names)
+    return words and f",{words},"

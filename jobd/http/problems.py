@@ -37,6 +37,7 @@ _TITLES: Final = {
     "validation_failed": "The request is not valid",
     "unknown_type": "There is no such job type",
     "operation_not_found": "There is no such operation",
+    "worker_not_found": "There is no such worker",
     "queue_full": "The queue takes no more jobs now",
     "internal": "Something went wrong here",
 }

@@ -166,6 +166,12 @@ ROUTES: tuple[Route, ...] = (
     post("/api/v1/types/{type}/pause", job_types.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),
     post("/api/v1/types/{type}/resume", job_types.resume, needs=Permission.CONTROL, body=Body.OPTIONAL),
     get("/api/v1/workers", workers.list_workers),
+    get("/api/v1/workers/{worker}", workers.show_worker),
+    post("/api/v1/workers/{worker}/quiet", workers.quiet, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(202,)),
+    post("/api/v1/workers/{worker}/stop", workers.stop, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(202,)),
+    post(
+        "/api/v1/workers/{worker}/restart", workers.restart, needs=Permission.CONTROL, body=Body.OPTIONAL, gives=(202,)
+    ),
 )
 
 

@@ -232,6 +232,8 @@ ANSWERS: Final[Mapping[str, Schema]] = {
     "Type": _TYPE,
     "Types": page_of(_TYPE),
     "Workers": page_of(_WORKER),
+    "Worker": _WORKER,
+    "Asked": told(id=TEXT, asked={"enum": ["quiet", "stop", "restart"]}),
     "Problem": told(
         type=TEXT,
         title=TEXT,

@@ -173,6 +173,10 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         """A process has left, or has been seen to die by `cause`. Returns how many jobs it left, to be taken over."""
         return int(await self._run("leave", member, cause, patience_s=patience_s))
 
+    async def order(self, member: str, what: str) -> bool:
+        """Tells a member what people want of it. False if it is not there (any more)."""
+        return int(await self._run("order", member, what)) == 1
+
     async def turn(
         self,
         member: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobd.cli.exits import Exit
 from jobd.sync import SyncClient
 from tests.cli.conftest import Cli, Enqueue
 from tests.hand_worker import HandWorker
@@ -61,6 +62,7 @@ def test_workers_are_listed_with_what_they_hold(cli: Cli, enqueue: Enqueue, work
         ({"stuck": 3, "leaving": True}, "leaving, 3 stuck"),
         ({"stuck": 0, "leaving": True}, "leaving"),
         ({"stuck": 0, "leaving": False}, "alive"),
+        ({"quiet": True}, "quiet"),
     ],
 )
 def test_a_worker_whose_handlers_heed_no_stop_shows_how_many(
@@ -69,6 +71,15 @@ def test_a_worker_whose_handlers_heed_no_stop_shows_how_many(
     assert worker.describe(**facts)
     (row,) = cli("workers").stdout.splitlines()
     assert row.split("\t")[6] == state
+
+
+@pytest.mark.parametrize("what", ["quiet", "stop", "restart"])
+def test_workers_are_told_what_to_do(cli: Cli, worker: HandWorker, what: str) -> None:
+    assert cli("workers", what, worker.name).stdout == f"{worker.name}\t{what}\n"
+    assert cli.json("workers", what, "--all") == {"asked": what, "workers": [worker.name]}
+    assert cli("workers", what, "nobody").exit_code == Exit.NOT_FOUND
+    for words in ([], [worker.name, "--all"]):
+        assert cli("workers", what, *words).exit_code == 2
 
 
 def test_where_no_worker_runs_it_says_what_to_do(cli: Cli) -> None:

@@ -117,6 +117,18 @@ async def test_workers_are_listed_with_what_they_hold(api: Api, hand: Hand) -> N
     }
 
 
+async def test_a_worker_is_shown_and_told_what_to_do(api: Api, hand: Hand) -> None:
+    assert (await api.get("/api/v1/workers/hand-1")).body["id"] == "hand-1"
+    for what in ("quiet", "stop", "restart"):
+        reply = await api.post(f"/api/v1/workers/hand-1/{what}")
+        assert (reply.status, reply.body) == (202, {"id": "hand-1", "asked": what})
+        unknown = await api.post(f"/api/v1/workers/nobody/{what}")
+        assert (unknown.status, unknown.body["code"]) == (404, "worker_not_found")
+    assert (await api.get("/api/v1/workers/nobody")).status == 404
+    inbox = hand.shard.keys.inbox("hand-1")
+    assert await hand.shard.link.command("LRANGE", inbox, 0, -1) == [b"do quiet", b"do stop", b"do restart"]
+
+
 @pytest.mark.requirement("3.1")
 async def test_a_queue_a_group_and_a_type_are_paused_and_resumed(api: Api, hand: Hand) -> None:
     await api.enqueue(queue="odd_ones")

@@ -57,7 +57,7 @@ async def telling(routes: Iterable[Route], client: Client) -> AsyncIterator[Api]
 
 
 def filled(path: str, word: str) -> str:
-    names = ("id", "queue", "type", "operation", "key")
+    names = ("id", "queue", "type", "operation", "key", "worker")
     for name in names:
         path = path.replace(f"{{{name}}}", word)
     return path
@@ -120,6 +120,11 @@ async def ask_for_many(ask: Callable[..., Awaitable[None]], api: Api, given: dic
     await ask("POST", f"/api/v1/operations/{begun}/cancel", None, "/api/v1/operations/{operation}/cancel")
 
 
+async def ask_workers(ask: Callable[..., Awaitable[None]], worker: str) -> None:
+    for verb in ("quiet", "stop", "restart"):
+        await ask("POST", f"/api/v1/workers/{worker}/{verb}", None, f"/api/v1/workers/{{worker}}/{verb}")
+
+
 async def ask_edits(ask: Callable[..., Awaitable[None]]) -> None:
     """What is done to one job."""
     await ask("POST", "/api/v1/jobs", {"type": "anything", "id": "edited", "queue": "e", "delay_ms": 60_000})
@@ -180,11 +185,11 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
     (key,) = {row["key"] for row in (await api.get("/api/v1/unique-keys?limit=1")).body["data"][:1]}
     for route in [route for route in ALL if "{operation}" not in route.path]:
         if route.method == "GET":
-            word = {"{queue}": "default", "{type}": "anything", "{key}": key}.get(
-                route.path.rpartition("/")[2], "batched"
-            )
+            words = {"{queue}": "default", "{type}": "anything", "{key}": key, "{worker}": hand.name}
+            word = words.get(route.path.rpartition("/")[2], "batched")
             await ask("GET", filled(route.path.replace("{queue}", "default"), word), None, route.path)
 
+    await ask_workers(ask, hand.name)
     await ask_edits(ask)
     await ask_for_many(ask, api, given)
     await ask_aliases(ask, api, hand)

@@ -69,4 +69,6 @@ class Parts:
             keeper=self.keeper,
             max_loop_block_s=worker.max_loop_block / 1_000,
             grace_s=worker.grace / 1_000,
+            max_jobs=worker.max_jobs,
+            max_memory=worker.max_memory,
         )

@@ -19,18 +19,23 @@ import uvloop
 from jobd import clock, log
 from jobd.catalog import Catalog
 from jobd.client import Client
-from jobd.errors import JobdError
+from jobd.errors import JobdError, StoreError
 from jobd.garbage import look_less
 from jobd.reach import retention_of
 from jobd.roles.membership import Membership
 from jobd.roles.worker.control import TICK_S, Control
 from jobd.roles.worker.engine import Engine
+from jobd.roles.worker.memory import memory_in_use
 from jobd.roles.worker.nursery import Nursery
 from jobd.settings import Settings
 from jobd.store.store import Store
 
 LAST_WAIT_S = 5.0
 """how long a child takes to leave, and one whose parent is dead to give its jobs back"""
+
+
+_ASKED_BY_SIGNAL = {signal.SIGTERM: "stop", signal.SIGUSR1: "quiet", signal.SIGUSR2: "restart"}
+"""what is asked of the process by a signal to it alone; what follows is up to its parent"""
 
 
 async def main(descriptor: int) -> None:
@@ -63,13 +68,14 @@ async def main(descriptor: int) -> None:
                 nursery=lambda: Nursery.of(settings),
                 next_order=settings.worker.order_of(clock.dice, mark="!" if order["kind"] == "solo" else "").next,
                 on_joined=lambda member: control.tell({"say": "ready", "member": member}),
+                on_asked=lambda what: control.tell({"say": "asked", "what": what}),
                 on_idle=lambda: control.tell({"say": "idle", "ran": engine.ran}),
                 on_stuck=lambda: control.tell({"say": "stuck", "handlers": engine.stuck}),
                 on_opening=lambda what: control.tell_first({"say": "opening", "what": what}),
             )
             await engine.start()
             look_less()
-            await _work(control, engine)
+            await _work(control, engine, membership)
     except Exception as error:
         control.tell({"say": "failed", "why": str(error) if isinstance(error, JobdError) else repr(error)})
         raise
@@ -77,10 +83,12 @@ async def main(descriptor: int) -> None:
         await control.close()
 
 
-async def _work(control: Control, engine: Engine) -> None:
-    ticking = asyncio.create_task(_tick(control), name="ticks")
+async def _work(control: Control, engine: Engine, membership: Membership) -> None:
+    ticking = asyncio.create_task(_tick(control, engine), name="ticks")
+    for number, what in _ASKED_BY_SIGNAL.items():
+        asyncio.get_running_loop().add_signal_handler(number, control.tell, {"say": "asked", "what": what})
     failing = asyncio.create_task(engine.wait_failed(), name="engine lives")
-    obeying = asyncio.create_task(_obey(control, engine), name="orders")
+    obeying = asyncio.create_task(_obey(control, engine, membership), name="orders")
     await asyncio.wait({failing, obeying}, return_when=asyncio.FIRST_COMPLETED)
     ticking.cancel()
     with suppress(TimeoutError):
@@ -89,13 +97,13 @@ async def _work(control: Control, engine: Engine) -> None:
     control.tell({"say": "done", "what": "stop"})
 
 
-async def _tick(control: Control) -> NoReturn:
+async def _tick(control: Control, engine: Engine) -> NoReturn:
     while True:
-        control.tell({"say": "tick"})
+        control.tell({"say": "tick", "ran": engine.ran, "memory": memory_in_use()})
         await asyncio.sleep(TICK_S)
 
 
-async def _obey(control: Control, engine: Engine) -> None:
+async def _obey(control: Control, engine: Engine, membership: Membership) -> None:
     """Goes down the stairs as told, to the stop. A parent that is dead means all of them, quickly."""
     steps: set[asyncio.Task[None]] = set()
     while True:
@@ -108,12 +116,12 @@ async def _obey(control: Control, engine: Engine) -> None:
             return
         if order["do"] == "stop":
             return
-        step = asyncio.create_task(_step(control, engine, order["do"]), name=order["do"])
+        step = asyncio.create_task(_step(control, engine, membership, order["do"]), name=order["do"])
         steps.add(step)
         step.add_done_callback(steps.discard)
 
 
-async def _step(control: Control, engine: Engine, what: str) -> None:
+async def _step(control: Control, engine: Engine, membership: Membership, what: str) -> None:
     match what:
         case "quiet":
             await engine.quiet()
@@ -122,6 +130,9 @@ async def _step(control: Control, engine: Engine, what: str) -> None:
         case "interrupt":
             await engine.interrupt()
     control.tell({"say": "done", "what": what})
+    if what == "quiet":
+        with suppress(StoreError):  # it is for people who look, and nobody waits for it
+            await membership.tell(quiet=True)
 
 
 async def _process(descriptor: int) -> NoReturn:
@@ -149,8 +160,8 @@ def _outlive_nobody(line: int) -> None:
 
 def run(arguments: list[str]) -> None:
     """The process."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # they are the parent's business; not SIG_IGN, which programs that a handler starts would inherit
+    for number in (signal.SIGINT, *_ASKED_BY_SIGNAL):
+        # nothing before it takes jobs; not SIG_IGN, which programs that a handler starts would inherit
         signal.signal(number, lambda *_: None)
     descriptor = int(arguments[0])
     threading.Thread(target=_outlive_nobody, args=[os.dup(descriptor)], name="jobd lifeline", daemon=True).start()

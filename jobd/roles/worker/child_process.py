@@ -29,20 +29,28 @@ class ChildProcess:
         *,
         on_joined: Callable[[ChildProcess, str], None],
         on_stuck: Callable[[ChildProcess, int], None],
+        on_asked: Callable[[ChildProcess, str], None],
         on_idle: Callable[[ChildProcess], None] = lambda child: None,
     ) -> None:
         """`order` is all that the child needs to know; `on_joined` is told each id it joins the store under, `on_stuck`
-        how many handlers heed no stop when those are too many, `on_idle` when it found no work for a while."""
+        how many handlers heed no stop when those are too many, `on_asked` what people want of it, `on_idle` when it
+        found no work for a while."""
         self.member: str | None = None
         """the id it joined the store under last; None before it was ready"""
         self.up_or_ended = asyncio.Event()
         self.ended = asyncio.Event()
         self.leaves = asyncio.Event()
         """set when it is to give way to a successor"""
+        self.relieved = asyncio.Event()
+        """set when it has been told to end, for its successor is there or it can wait for none"""
+        self.dismissed = False
+        """is nobody to take its place?"""
         self.cause = ""
         """how it ended, in words; or why it could not begin"""
         self.ran = 0
-        """jobs it had run when it was idle last"""
+        """jobs it had run when it was heard of last"""
+        self.memory = 0
+        """bytes that it had then"""
         self.left_jobs = False
         """did it die with jobs in hand?"""
         self.opening = ""
@@ -56,6 +64,7 @@ class ChildProcess:
         self._on_joined = on_joined
         self._on_idle = on_idle
         self._on_stuck = on_stuck
+        self._on_asked = on_asked
         self._done: dict[str, asyncio.Event] = {}
         self._said = ""
 
@@ -144,6 +153,10 @@ class ChildProcess:
                 case "idle":
                     self.ran = message["ran"]
                     self._on_idle(self)
+                case "tick":
+                    self.ran, self.memory = message["ran"], message["memory"]
+                case "asked":
+                    self._on_asked(self, message["what"])
                 case "stuck":
                     self._on_stuck(self, message["handlers"])
                 case "done":

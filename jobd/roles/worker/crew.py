@@ -4,15 +4,17 @@ and replaced; jobs that may have killed one run alone, in a child that runs one 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from jobd import clock, log
 from jobd.actors.actor import Actor
+from jobd.control.workers import QUIET, RESTART, STOP
 from jobd.errors import RoleError, StoreError
 from jobd.roles.membership import LEFT
 from jobd.roles.worker.child_process import ChildProcess
+from jobd.roles.worker.events import all_set, set_within
 from jobd.roles.worker.succession import Succession
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.shard import Shard
@@ -26,6 +28,7 @@ _INTERRUPT_LIMIT_S = 0.9
 _STOP_LIMIT_S = 5.0
 _REPORT_LIMIT_S = 3.0
 _LOOK_S = 1.0
+_ASKED = {QUIET: "take no more jobs", STOP: "end", RESTART: "make room for another one"}
 _FIRST_REST_S, _LONGEST_REST_S = 10.0, 300.0
 """between two children for suspects of which the first found none that it may run"""
 
@@ -43,10 +46,14 @@ class Crew(Actor):
         keeper: LeaseKeeper,
         max_loop_block_s: float,
         grace_s: float,
+        max_jobs: int = 0,
+        max_memory: int = 0,
+        on_deserted: Callable[[], None] = lambda: None,
     ) -> None:
         """`max_loop_block_s`: a child whose loop shows no sign of life for so many seconds is killed; also one that
         takes longer over one service before it takes jobs. `grace_s`: so many seconds the jobs get of a child that
-        leaves for a successor."""
+        leaves for a successor, which it does after about `max_jobs` jobs, or when it has more than `max_memory` bytes
+        (0: never). `on_deserted` is called when all places are empty, as people wanted it."""
         super().__init__("worker")
         self._size = size
         self._order = order
@@ -55,6 +62,9 @@ class Crew(Actor):
         self._keeper = keeper
         self._max_loop_block_s = max_loop_block_s
         self._grace_s = grace_s
+        self._max_jobs = max_jobs
+        self._max_memory = max_memory
+        self._on_deserted = on_deserted
         self._children: set[ChildProcess] = set()
         self._solo: set[ChildProcess] = set()
         self._posts: set[asyncio.Task[None]] = set()
@@ -67,11 +77,15 @@ class Crew(Actor):
         """set as soon as nobody who dies is replaced"""
         self._rest_s = 0.0
         self._rests_until = clock.monotonic()
+        self._turn = asyncio.Lock()
+        """held by the one child that is waiting for its successor: there is room for one more, not for twice as many"""
+        self._places = self._size
+        self._is_quiet = False
         watching = asyncio.create_task(self._watch(), name="worker loops")
         try:
             manned = [asyncio.Event() for _ in range(self._size)]
             posts = [self._open(self._post(event)) for event in manned]
-            await _all_set(manned, posts)
+            await all_set(manned, posts)
             yield
         finally:
             self._go_down()
@@ -85,7 +99,7 @@ class Crew(Actor):
         if not self.ready or self._down.is_set() or clock.monotonic() < self._rests_until:
             return
         if len(self._solo) < MOST_SOLO and all(child.up for child in self._solo):
-            child = ChildProcess(self._solo_order, on_joined=self._joined, on_stuck=self._give_way, on_idle=self._idle)
+            child = self._new_child(self._solo_order, on_idle=self._idle)
             self._solo.add(child)
             self._open(self._solo_post(child))
 
@@ -118,18 +132,24 @@ class Crew(Actor):
     async def _post(self, manned: asyncio.Event) -> None:
         """One place of the crew: a child, and its successors."""
         succession = Succession()
+        former: ChildProcess | None = None
+        """who waits for the next one to be ready"""
         while not self._down.is_set():
-            child = ChildProcess(self._order, on_joined=self._joined, on_stuck=self._give_way)
+            child = self._new_child(self._order)
             self._children.add(child)
             try:
-                await self._until_it_goes(child, manned)
+                await self._until_it_goes(child, manned, former)
             except OSError as error:
                 if not manned.is_set():
                     raise
                 self._log.error("a worker process could not be started; trying again", error=str(error))
             if not manned.is_set() and not self._down.is_set():
                 raise RoleError(f"a worker process could not begin: {child.cause}")
+            if child.dismissed:
+                self._desert()
+                return
             if child.leaves.is_set():
+                former = child
                 continue
             pause_s = succession.pause_after(child.lived_s, had_jobs=child.left_jobs)
             if succession.died_young > 1 and not self._down.is_set():
@@ -139,11 +159,11 @@ class Crew(Actor):
                     pause_s=pause_s,
                     cause=child.cause,
                 )
-            await _set_within(self._down, pause_s)
+            await set_within(self._down, pause_s)
 
-    async def _until_it_goes(self, child: ChildProcess, manned: asyncio.Event) -> None:
+    async def _until_it_goes(self, child: ChildProcess, manned: asyncio.Event, former: ChildProcess | None) -> None:
         """One child, from its start to its end, or until it leaves. Then its end is awaited beside its successor."""
-        life = asyncio.create_task(self._employ(child, self._children, manned), name="a worker's life")
+        life = asyncio.create_task(self._employ(child, self._children, manned, former), name="a worker's life")
         leaves = asyncio.create_task(child.leaves.wait(), name="a worker leaves")
         await asyncio.wait({life, leaves}, return_when=asyncio.FIRST_COMPLETED)
         leaves.cancel()
@@ -165,8 +185,10 @@ class Crew(Actor):
             self._rest_s = min(max(_FIRST_REST_S, 2 * self._rest_s), _LONGEST_REST_S)
             self._rests_until = clock.monotonic() + self._rest_s
 
-    async def _employ(self, child: ChildProcess, place: set[ChildProcess], up: asyncio.Event) -> None:
-        """One child, from its start to its end. Sets `up` when it takes jobs."""
+    async def _employ(
+        self, child: ChildProcess, place: set[ChildProcess], up: asyncio.Event, former: ChildProcess | None = None
+    ) -> None:
+        """One child, from its start to its end. Sets `up` when it takes jobs; then `former` may go."""
         try:
             await child.start()
             if self._down.is_set():
@@ -174,6 +196,10 @@ class Crew(Actor):
             await child.up_or_ended.wait()
             if child.up:
                 up.set()
+                if self._is_quiet:
+                    self._open(child.do("quiet"))
+                if former is not None:
+                    self._let_go(former)
             await child.ended.wait()
             await self._lay_to_rest(child)
         finally:
@@ -189,7 +215,72 @@ class Crew(Actor):
                 stuck=stuck,
             )
             child.leaves.set()
+            self._let_go(child)
+
+    async def restart(self) -> None:
+        """Another process takes each place, one after the other: when it takes jobs, the one before it ends. Returns
+        when all have been told to."""
+        self._is_quiet = False
+        await asyncio.gather(*(self._relieve(child, "asked to") for child in list(self._children)))
+
+    def quiet_all(self) -> None:
+        """No child takes any more jobs, nor does who comes in place of one that dies, until a restart."""
+        self._is_quiet = True
+        for child in self._everybody:
+            self._open(child.do("quiet"))
+
+    def status(self) -> list[dict[str, Any]]:
+        """What is known of each child."""
+        return [
+            {
+                "member": child.member,
+                "pid": child.pid,
+                "ran": child.ran,
+                "memory": child.memory,
+                "quiet": child.told("quiet"),
+                "leaving": child.leaves.is_set() or child.dismissed,
+            }
+            for child in self._everybody
+        ]
+
+    def _asked(self, child: ChildProcess, what: str) -> None:
+        """People want this of one child."""
+        if self._down.is_set() or child.ended.is_set():
+            return
+        self._log.info(f"a worker process is asked to {_ASKED[what]}", pid=child.pid, member=child.member)
+        if what == RESTART and child in self._children:
+            self._open(self._relieve(child, "asked to"))
+        elif what == QUIET:
+            self._open(child.do("quiet"))
+        else:  # one for suspects has no place of its own
+            child.dismissed = True
+            child.leaves.set()
+            self._let_go(child)
+
+    async def _relieve(self, child: ChildProcess, why: str) -> None:
+        """A successor takes its place, and when that one takes jobs, this one ends."""
+        async with self._turn:
+            if child.leaves.is_set() or child.ended.is_set() or self._down.is_set():
+                return
+            self._log.info("a worker process leaves for a successor", pid=child.pid, member=child.member, why=why)
+            child.leaves.set()
+            waits = [asyncio.ensure_future(event.wait()) for event in (child.relieved, child.ended, self._down)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    def _let_go(self, child: ChildProcess) -> None:
+        if not child.relieved.is_set():
+            child.relieved.set()
             self._open(self._see_off(child))
+
+    def _desert(self) -> None:
+        self._places -= 1
+        if self._places == 0:
+            self._log.warning("no worker process is left here, as people wanted it")
+            self._on_deserted()
 
     async def _see_off(self, child: ChildProcess) -> None:
         """What still runs in it may end, up to the grace; the rest is given back."""
@@ -265,10 +356,27 @@ class Crew(Actor):
                     continue
                 if child.up and child.silent_for(self._max_loop_block_s):
                     child.kill(f"killed: its loop did not run for {self._max_loop_block_s:g} s")
+                if child in self._children and child.up and not child.leaves.is_set() and (why := self._worn(child)):
+                    self._open(self._relieve(child, why))
                 start_limit = max(SHORTEST_START_LIMIT_S, self._max_loop_block_s)
                 if not child.up and child.silent_for(start_limit):
                     about = f"{child.opening} took longer" if child.opening else "it was not ready"
                     child.kill(f"killed: {about} than {start_limit:g} s")
+
+    def _worn(self, child: ChildProcess) -> str:
+        """Why its time is over; empty if it is not."""
+        if 0 < self._max_jobs <= child.ran:
+            return f"it has run {child.ran:,} jobs"
+        if 0 < self._max_memory < child.memory and child.ran:  # else the next one would be no smaller
+            return f"it has {child.memory:,} bytes of memory"
+        return ""
+
+    def _new_child(
+        self, order: Mapping[str, Any], on_idle: Callable[[ChildProcess], None] = lambda child: None
+    ) -> ChildProcess:
+        return ChildProcess(
+            order, on_joined=self._joined, on_stuck=self._give_way, on_asked=self._asked, on_idle=on_idle
+        )
 
     def _open(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._keep(asyncio.create_task(work, name="a worker's post"))
@@ -282,29 +390,3 @@ class Crew(Actor):
         self._posts.discard(post)
         if not post.cancelled() and (error := post.exception()) is not None:
             self.fail(error)
-
-
-async def _all_set(events: list[asyncio.Event], unless: list[asyncio.Task[None]]) -> None:
-    """Returns when all events are set; at once when a task ends before, with what it raises."""
-    all_set = asyncio.create_task(_each_set(events), name="all posts manned")
-    try:
-        await asyncio.wait({all_set, *unless}, return_when=asyncio.FIRST_COMPLETED)
-        for task in unless:
-            if task.done():
-                task.result()
-    finally:
-        all_set.cancel()
-
-
-async def _each_set(events: list[asyncio.Event]) -> None:
-    for event in events:
-        await event.wait()
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Is it set by then?"""
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

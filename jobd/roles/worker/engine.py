@@ -4,7 +4,7 @@ what there is room for, both in one trip."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from anyio import create_task_group
@@ -15,12 +15,13 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.context import Context
 from jobd.domain.delivery import Delivery
-from jobd.domain.names import same_name
+from jobd.domain.names import listed, same_name
 from jobd.domain.outcome import Ending, Outcome
 from jobd.errors import LeaseLost, StoreError, StoreUnavailable
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.verdicts import Verdicts
+from jobd.roles.worker.early_cancels import EarlyCancels
 from jobd.roles.worker.nursery import Nursery
 from jobd.roles.worker.outbox import Outbox
 from jobd.roles.worker.runner import Runner
@@ -37,7 +38,6 @@ _OBEY_S = 0.3
 _TELL_S = 5.0
 """how long it tries to tell the store what it gives back"""
 _LOOK_PATIENCE_S = 1.0
-_MOST_EARLY = 1_000
 _INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")
 _CANCELLED = Outcome(Ending.CANCELLED)
 _LOST = Outcome(Ending.LOST, reason="its worker lost the lease")
@@ -58,13 +58,15 @@ class Engine(Actor):
         nursery: Callable[[], Nursery] = Nursery,
         next_order: Callable[[], str] = lambda: "",
         on_joined: Callable[[str], None] = lambda member: None,
+        on_asked: Callable[[str], None] = lambda what: None,
         on_idle: Callable[[], None] = lambda: None,
         on_stuck: Callable[[], None] | None = None,
         on_opening: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         """`concurrency` jobs at a time, of which `threads` may be sync handlers. `nursery` makes
         what starts processes for those that are to have one of their own. `next_order` gives the order of its
-        queues for each fetch, as QueueOrder.next does. `on_joined` is told each id it joins the store under; `on_idle`
+        queues for each fetch, as QueueOrder.next does. `on_joined` is told each id it joins the store under; `on_asked`
+        what people want of its process: "quiet", "stop", "restart"; `on_idle`
         is called when there was no work for a while; `on_stuck` when too many handlers heed no stop and somebody can
         put another engine in place of this one; `on_opening` is told each service before it is made."""
         super().__init__("engine")
@@ -78,10 +80,11 @@ class Engine(Actor):
         self._nursery = nursery
         self._next_order = next_order
         types = catalog.types.values()
-        self._types = _listed(same_name(job_type.name) for job_type in types)
-        self._async_types = _listed(same_name(job_type.name) for job_type in types if job_type.is_async)
+        self._types = listed(same_name(job_type.name) for job_type in types)
+        self._async_types = listed(same_name(job_type.name) for job_type in types if job_type.is_async)
         self._verdicts = Verdicts(catalog, client.levels)
         self._on_joined = on_joined
+        self._on_asked = on_asked
         self._on_idle = on_idle
         self._on_stuck = on_stuck
         self._on_opening = on_opening
@@ -107,7 +110,7 @@ class Engine(Actor):
             self._slots = Slots(self._concurrency, self._run)
             self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
             self._outbox = Outbox(self._verdicts, self._log)
-            self._early: set[Key] = set()
+            self._early = EarlyCancels()
             self._due = asyncio.Event()
             self._sequence = self.ran = 0
             self._in_turn = self._interrupted = self._fetch_pays = self._leaving = self._missed = False
@@ -334,6 +337,9 @@ class Engine(Actor):
         match (word or "").split():
             case ["cancel", job_id, fence]:
                 self._cancel((job_id, int(fence)))
+            case ["do", what]:
+                self._on_asked(what)
+                self._look_again()
             case [word] if word == LOOK:
                 self._missed = True
                 self._look_again()
@@ -352,10 +358,7 @@ class Engine(Actor):
         if running is not None:
             running.stop(_CANCELLED, sync_too=False)
         else:
-            # it may overtake the delivery that it is about
-            if len(self._early) >= _MOST_EARLY:
-                self._early.clear()
-            self._early.add(key)
+            self._early.add(key)  # it may overtake the delivery that it is about
 
     async def _look_for_cancels(self) -> None:
         """Words were lost, and a word to cancel comes only once: the records of what it has in hand tell too."""
@@ -392,9 +395,3 @@ class Engine(Actor):
             self._log.warning("cannot join", error=str(error))
             await asyncio.sleep(_PAUSE_S)
         self._look_again()
-
-
-def _listed(names: Iterable[str]) -> str:
-    """The names as the store wants them; nothing if there is none."""
-    listed = ",".join(names)
-    return listed and f",{listed},"
