@@ -492,3 +492,21 @@ async def test_a_gate_that_opens_wakes_a_second_worker_and_scheduler_as_one_may_
     hands.clock.forward(1_000)
     await hands.shard.promote("s1")
     assert sorted([len(await hands.words(name)) for name in ("w1", "w2", "w3")]) == [0, 1, 1]
+
+
+async def test_a_wake_up_that_meets_one_who_knows_no_type_of_what_is_left_is_passed_on(hands: Hands) -> None:
+    knows = {"w1": ",noop,", "w2": ",odd,", "w3": ",odd,"}
+    await hands.join("w1", "default")  # who names a queue is woken before those who serve all
+    for name, types in knows.items():
+        if name != "w1":
+            await hands.join(name)
+        assert await hands.fetch(name, types=types) == []
+    await hands.put(*[new_job(type="odd") for _ in range(2)])
+    heard = True
+    while heard:
+        heard = False
+        for name, types in knows.items():
+            if await hands.words(name):
+                await hands.fetch(name, want=1, types=types)
+                heard = True
+    assert await hands.counts() == {State.ACTIVE: 2}

@@ -36,7 +36,7 @@ busy = worker
 wanted = math.min(asked, 1000)
 taken = { ids = {}, specs = {}, runs = {}, heads = {}, holds = {}, seen = {} }
 local MOST_LINES, PAGE, MOST_LANES = 1000, 32, 64
-local known = {}
+local known, unknown = {}, {}
 
 knows = function(type)
   if known[type] == nil then known[type] = is_among(type, types) end
@@ -118,6 +118,10 @@ local function next_group(entry)
         if class and its_class ~= class then break end
         if not class then class, entry.rank = its_class, given_order ~= '' and entry.rank or its_rank end
         group[#group + 1] = lane
+      elseif not unknown[entry.line .. type] then
+        -- whoever woke this worker meant one who knows this type
+        unknown[entry.line .. type] = true
+        choose_knowing(entry.line, type, 'unknown ' .. type)
       end
     end
     entry.at = entry.at + 2

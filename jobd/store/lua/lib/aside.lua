@@ -7,6 +7,13 @@ local function lane_type(key)
   return string.match(key, 't=([^;]*)$')
 end
 
+-- Reads: one who is idle and knows this type is woken, for a `purpose` of its own.
+local function choose_knowing(line, type, purpose)
+  choose_idle(line, purpose, function(member)
+    return is_among(type, redis.call('HGET', member_key(member), 'types') or '')
+  end)
+end
+
 -- Reads: `id` is to stand aside. In an ordering key it keeps its turn.
 local function stand_aside(line, priority, key, type, id, gates_here)
   local lane = lane_of(priority, key)
@@ -20,9 +27,7 @@ local function stand_aside(line, priority, key, type, id, gates_here)
     if here.is_ordered and not here.fill then pass_on(line, lane) end
     aside[list] = here
     aside_order[#aside_order + 1] = here
-    choose_idle(line, list, function(member)
-      return is_among(type, redis.call('HGET', member_key(member), 'types') or '')
-    end)
+    choose_knowing(line, type, list)
   end
   here.ids[#here.ids + 1] = id
   for _, one in ipairs(gates_here) do
