@@ -46,7 +46,7 @@ def _tried(copy: Copy, every: Sequence[Mutant], tests: Sequence[Test], most: int
     begun = time.monotonic()
     witnesses: Counter[str] = Counter()
     for number, mutant in enumerate(every, 1):
-        asked = sorted(_asked(mutant, tests), key=lambda name: -witnesses[name])[:most]
+        asked = sorted(_mixed(_asked(mutant, tests)), key=lambda name: -witnesses[name])[:most]
         # who has noticed other breaks is asked first, alone
         portions = [portion for portion in (asked[:_FIRST], asked[_FIRST:]) if portion]
         witness = next((found for portion in portions if (found := copy.noticed(mutant, portion))), None)
@@ -69,6 +69,17 @@ def _asked(mutant: Mutant, tests: Sequence[Test]) -> list[str]:
     return []
 
 
+def _mixed(names: Sequence[str]) -> list[str]:
+    """The same names, so that each file of tests has its turn: many quick tests of one kind see one kind of break."""
+    turns: Counter[str] = Counter()
+    placed = []
+    for at, name in enumerate(names):
+        file = name.partition("::")[0]
+        turns[file] += 1
+        placed.append((turns[file], at, name))
+    return [name for _, _, name in sorted(placed)]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scripts/mutate",
@@ -85,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=["*"], metavar="PATTERN", help="files whose path ends so")
     parser.add_argument("--sample", type=int, metavar="N", help="so many breaks, drawn from the seed (all)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the sample (1)")
-    parser.add_argument("--most-tests", type=int, default=400, metavar="N", help="that are asked about a break (400)")
+    parser.add_argument("--most-tests", type=int, default=500, metavar="N", help="that are asked about a break (500)")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="the tests to ask (all that concern the store)")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the report there too, as Markdown")
     return parser
