@@ -187,7 +187,7 @@ class Intake:
             lane_key=lane_key(own, spec.type),
             front=bool(own.front),
             unique="" if origin else spec.unique,
-            origin=origin or spec.origin,
+            beside={**spec.beside, "origin": origin} if origin else spec.beside,
             # what nobody changes goes on to count from when it has counted from
             limits=None if origin or any(getattr(changes, name) is not None for name in TIMED) else spec.limits,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -13,7 +14,7 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.duration import spoken
 from jobd.domain.job import Attempt, Job, Progress, moment
 from jobd.domain.lane_key import IN_KEY, read_lane_key
-from jobd.domain.options import NONE, Options, from_record
+from jobd.domain.options import BY_FIELD, NONE, Options, from_record
 from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
@@ -54,14 +55,14 @@ def pack_head(
     lane_key: str = "",
     unique: str = "",
     front: bool = False,
-    origin: str = "",
+    beside: Mapping[str, Any] = MappingProxyType({}),
     limits: PlannedLimits | None = None,
 ) -> bytes:
     """What comes before the payload in a spec, and is the same for all jobs of one type with the same options.
     `options` are complete; `lane_key` names the gates that the job passes (lua/lib/gates.lua), `unique` what makes it
-    unique, `front` puts it before the others of its lane, `origin` is the id of the job it was made from; `limits` are
+    unique, `front` puts it before the others of its lane; `beside` is kept with the options; `limits` are
     given where they do not follow from the options. Raises OptionError: too large metadata, too long a timeout."""
-    queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options, origin)
+    queue, name, more = (options.queue or "").encode(), job_type.encode(), _pack_more(options, beside)
     if (options.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
         raise OptionError(f"timeout: {spoken(options.timeout_ms or 0)} is too long; it may be up to 49 days, or none")
     weight = options.rate_weight if (options.rate_weight or 1) > 1 else ""
@@ -96,10 +97,8 @@ def _pack_limits(options: Options, planned: PlannedLimits | None) -> bytes:
     return _LIMITS.pack(planned.expires_ms, planned.deadline_ms, planned.queue_timeout_ms, planned.ready_ms)
 
 
-def _pack_more(options: Options, origin: str) -> bytes:
-    more = {name: value for name, value in options.to_record(IN_HEAD).items() if value}
-    if origin:
-        more["origin"] = origin
+def _pack_more(options: Options, beside: Mapping[str, Any]) -> bytes:
+    more = {**beside, **{name: value for name, value in options.to_record(IN_HEAD).items() if value}}
     if options.heartbeat_timeout_ms:
         more["timeout_ms"] = options.timeout_ms or 0  # in the head is the shorter of the two
     if not more:
@@ -193,8 +192,8 @@ class Spec:
     payload: bytes
     unique: str
     """what makes it unique, as its record has it"""
-    origin: str
-    """the id of the job it was made from, if it was"""
+    beside: Mapping[str, Any]
+    """what is kept with the options: `origin`, the id of the job it was made from, and what a newer jobd has added"""
     limits: PlannedLimits | None
 
 
@@ -228,7 +227,7 @@ def unpack_spec(spec: bytes) -> Spec:
         replace(own, **in_head),
         spec[more_at + more_size :],
         unique,
-        orjson.loads(packed).get("origin", "") if packed else "",
+        {name: said for name, said in orjson.loads(packed or b"{}").items() if name not in BY_FIELD},
         limits,
     )
 

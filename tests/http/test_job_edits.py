@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jobd.client import Client
 from tests.http.api import Api
 from tests.http.hand import Hand
 
@@ -28,6 +29,20 @@ async def test_a_job_that_has_not_started_is_changed_in_what_is_named_alone(api:
     )
     reply = await api.patch("/api/v1/jobs/a", {"delay_ms": 0})
     assert reply.body["status"] == "waiting"
+
+
+async def test_what_a_newer_jobd_has_added_to_a_job_stays_with_it(api: Api, client: Client) -> None:
+    await api.enqueue(id="one", tags=["a"], delay_ms=60_000)
+    shard = client.store.shards[0]
+    key, old, new = shard.keys.fixed("jobs"), b'"tags":["a"]', b'"novel":{"x":1},"tags":["a"]'
+    spec = await shard.link.command("HGET", key, "one")
+    size = int.from_bytes(spec[18:22]) + len(new) - len(old)
+    spec = spec[:18] + size.to_bytes(4) + spec[22:].replace(old, new)
+    await shard.link.command("HSET", key, "one", spec)
+
+    changed = await api.patch("/api/v1/jobs/one", {"priority": 1})
+    assert (changed.status, changed.body["priority"], changed.body["tags"]) == (200, 1, ["a"])
+    assert b'"novel":{"x":1}' in await shard.link.command("HGET", key, "one")
 
 
 @pytest.mark.parametrize(
