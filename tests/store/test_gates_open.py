@@ -140,3 +140,17 @@ async def test_all_lanes_come_when_a_gate_is_none_any_more(
         assert await hands.fetch("w1", want=500) == []
     await ends(hands)
     assert ran + await everything(hands, "w2") == 250
+
+
+async def test_all_lanes_of_a_group_come_when_its_limit_is_changed_before_any_has_come(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"group_concurrency": 1})
+    await hands.put(*[new_job(lane_key=f"g=many;o={number}") for number in range(250)])
+    ran = len(await hands.fetch("w1", want=500))
+    while (await hands.words("w1")) == ["wake"]:
+        assert await hands.fetch("w1", want=500) == []
+    await hands.shard.set_rule("q/default", {"group_concurrency": 2})
+    hands.clock.forward(1)
+    await hands.shard.promote()
+    await hands.shard.set_rule("q/default", {"group_concurrency": None})
+    hands.clock.forward(1)
+    assert ran + await everything(hands, "w2") == 250

@@ -42,7 +42,7 @@ for _, name in ipairs(openings) do
     for _, group in ipairs(groups) do
       reopen(group, 100)
       if is_open(group) and redis.call('ZCARD', gated_key(group)) > 100 then open_at(group, now) end
-      seen_groups[#seen_groups + 1] = { list = name, group = group }
+      seen_groups[#seen_groups + 1] = { list = name, group = group, since = since + 1 }
     end
     if #groups < 20 then past[#past + 1] = name end
   else
@@ -67,7 +67,8 @@ write_delays()
 write_amended()
 if #past > 0 then redis.call('ZREM', opens_key, unpack(past)) end
 if #over > 0 then redis.call('HDEL', pauses_key, unpack(over)) end
-for _, seen in ipairs(seen_groups) do redis.call('ZREM', gated_key(seen.list), seen.group) end
+-- those that still wait then are looked at anew with the next rule
+for _, seen in ipairs(seen_groups) do redis.call('ZADD', gated_key(seen.list), 'XX', seen.since, seen.group) end
 write_opened()
 write_counts()
 write_wakes()
