@@ -28,7 +28,7 @@ PREFIX = "jobd_"
 _OWN_NAME = "<library>"
 _DECLARED = re.compile(r"^local (?:function (\w+)|(\w+(?:, \w+)*)( =)?)", re.MULTILINE)
 _KEPT_FOR_A_CALL = re.compile(r"^local ([a-z]\w*(?:, [a-z]\w*)*) = (.*)$", re.MULTILINE)
-_NUMBERS = re.compile(r"^local ([A-Z]\w*(?:, [A-Z]\w*)*) = (.*)$", re.MULTILINE)
+_NUMBERS = re.compile(r"^local ([A-Z][A-Z0-9_]*(?:, [A-Z][A-Z0-9_]*)*) = (.*)$", re.MULTILINE)
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _STRING = re.compile(r"'[^']*'")
 _FIXED_KEY = re.compile(rf"\b({'|'.join(sorted(FIXED))})_key\b")
@@ -94,7 +94,7 @@ def library(*, ahead: str = "") -> dict[str, Script]:
     ]
     code = "\n".join([f"local begin, {', '.join(shared)} = {{}}", *blocks, *functions])
     numbers = {name: value for text in parts.values() for name, value in text.numbers}
-    code = re.sub(r"\b[A-Z][A-Z_]+\b", lambda found: numbers.get(found[0], found[0]), code)
+    code = re.sub(r"'[^']*'|\b[A-Z][A-Z0-9_]*\b", lambda found: numbers.get(found[0], found[0]), code)
     code = ahead + re.sub(r"^ +", "", code, flags=re.MULTILINE)
     own = PREFIX + hashlib.sha1(code.encode(), usedforsecurity=False).hexdigest()[:12]
     whole = Library(own, f"#!lua name={own}\n{code.replace(_OWN_NAME, own)}".encode())
@@ -107,7 +107,7 @@ class _Text:
     """A file, and what is to be known of it."""
 
     def __init__(self, text: str) -> None:
-        lines = re.sub(r"^#!.*|--.*", "", text, flags=re.MULTILINE).splitlines()
+        lines = re.sub(r"^#!.*| *--.*", "", text, flags=re.MULTILINE).splitlines()
         self.code = _FIXED_KEY.sub(r"fixed.\1", "\n".join(line for line in lines if line and not line.isspace()))
         """without words for people: servers keep it in memory and on disk"""
         self.names = set(_NAME.findall(_STRING.sub("", self.code)))
