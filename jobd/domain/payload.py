@@ -89,9 +89,9 @@ class PayloadShape:
         if self.result is None:
             return to_json(result, reveal=False)
         try:
-            return self.result.dump_json(result, by_alias=True, warnings="error")
+            return self.result.serializer.to_json(result, by_alias=True, warnings="error")
         except ValueError:
-            return self.result.dump_json(self._fitted(result), by_alias=True, warnings="error")
+            return self.result.serializer.to_json(self._fitted(result), by_alias=True, warnings="error")
 
     def _fitted(self, result: object) -> Any:
         from pydantic import ValidationError

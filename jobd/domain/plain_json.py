@@ -19,7 +19,7 @@ def to_json(value: object, adapter: TypeAdapter[Any] | None = None, *, reveal: b
     are written as what they hide, unless `reveal` is False. NaN and infinities have no JSON and become null. Raises
     ValueError or TypeError if some part has no JSON."""
     adapter = adapter or _anything()
-    raw = adapter.dump_json(value, by_alias=True, round_trip=True, warnings=False)
+    raw = adapter.serializer.to_json(value, by_alias=True, round_trip=True, warnings=False)
     if reveal and _MASK in raw:
         plain = adapter.dump_python(value, mode="json", by_alias=True, round_trip=True, warnings=False)
         rich = adapter.dump_python(value, by_alias=True, round_trip=True, warnings=False)

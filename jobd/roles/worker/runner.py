@@ -82,7 +82,7 @@ class Runner:
     async def run(self, delivery: Delivery, settle: Settle) -> None:
         """Runs one attempt and hands its outcome to `settle`; returns when its slot is free again."""
         context = Context(delivery, self._shard, self._client, self._services, self._loop)
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         running = Running(delivery, context, task)
         key = delivery.id, delivery.fence
         self.running[key] = running

