@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from jobd.domain.ids import is_made_id
 from tests.store.unique_model import Answer, Key, Refused, Uniqueness
 
 WAITING, DELAYED, BLOCKED, ACTIVE = "waiting", "delayed", "blocked", "active"
@@ -183,7 +184,8 @@ class Model(Uniqueness):
                     met.append((order.id, answer))
                 made.append(answer)
             seen.add(order.id)
-        if since is not None or fresh or any(what == "replaced" for _, (what, _) in met):
+        asked_often = any(not is_made_id(job_id) for job_id, _ in met)
+        if since is not None or fresh or asked_often or any(what == "replaced" for _, (what, _) in met):
             for job_id, fate in met:
                 self.remember(job_id, fate)
         if batch and here is None and fresh:

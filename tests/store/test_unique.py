@@ -15,13 +15,15 @@ from jobd.domain.state import State
 from jobd.domain.unique import UniqueKey
 from jobd.errors import OptionError, UniqueConflict
 from jobd.store import link
-from jobd.store.shard import Retention, Settlement
+from jobd.store.shard import Retention, Settlement, Shard
 from jobd.store.store import Store
 from tests.store import raw
 from tests.store.hands import (
     CRASHED_ALONE,
     LEASE_MS,
     LOST,
+    Arguments,
+    BentLink,
     Clock,
     Hands,
     cancelled,
@@ -30,6 +32,7 @@ from tests.store.hands import (
     failed,
     given_back,
     ids,
+    made_id,
     new_job,
     retried,
 )
@@ -463,3 +466,24 @@ async def test_an_owner_of_several_gates_lets_go_of_all(hands: Hands, whole: Cal
     await hands.settle(Settlement("a", (await hands.fetch())[0].fence, COMPLETED))
     found = whole()
     assert (found.holds, found.uniques) == ({}, {})
+
+
+@pytest.mark.parametrize("job_id", ["chosen", made_id()])
+async def test_a_call_that_was_long_on_its_way_makes_nothing_that_a_later_one_was_told_is_not(
+    hands: Hands, shard: Shard, clock: Clock, job_id: str
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(job("owner"))
+    sent_us = clock.ms * 1_000
+    clock.forward(500)
+    (met,) = await hands.put(job(job_id))
+    assert met == Met("owner", replaced=False)
+    assert await hands.settle(done(delivery)) == [1]
+
+    def earlier(first: Arguments, again: Arguments) -> Arguments:
+        return [*first[:2], sent_us + 60_000_000, sent_us, "1", *first[5:]]
+
+    shard.link = BentLink(shard.link, earlier)
+    (answer,) = await hands.put(job(job_id))
+    # an id that jobd has made is asked for in one call alone, which knows what it was told
+    assert answer == (True if job_id != "chosen" else Met("owner", replaced=False))

@@ -12,6 +12,11 @@ local function stands_in(stage, id)
   return run and run.state == 'b' and run.holder == stage
 end
 
+-- Was this id chosen by a caller, who may ask for it in several calls? One that jobd made is asked for in one.
+local function is_chosen(id)
+  return #id ~= 26 or string.find(id, '[^0-9A-HJKMNP-TV-Z]') ~= nil
+end
+
 -- Reads: a job is not made, because of another one. A repeat of a call that has changed anything is to be answered alike
 -- when the other has ended; and so is a late copy of one that was answered.
 local function note_met(id, position, what, other, refuses)
@@ -22,6 +27,7 @@ local function note_met(id, position, what, other, refuses)
     if #incoming.fates == 0 then touch(gone_key(math.floor(now / 60000))) end
     incoming.fates[#incoming.fates + 1] = id
     incoming.fates[#incoming.fates + 1] = string.format('%.0f %s %s', now, what, other)
+    incoming.is_asked_often = incoming.is_asked_often or is_chosen(id)
   end
 end
 
@@ -111,7 +117,9 @@ local function write_intake()
   write_watches()
 end
 
--- Writes: what a repeat of an enqueue is to be answered, if it has changed anything or may be one itself.
+-- Writes: what a repeat of an enqueue is to be answered, if it has changed anything or may be one itself; or if another
+-- call for the same id may still be on its way, which would make what its caller was told is not.
 local function write_fates(since)
-  if #incoming.fates > 0 and (since or #incoming.specs > 0 or #amended > 0) then write_gone(incoming.fates) end
+  local lasts = since or #incoming.specs > 0 or #amended > 0 or incoming.is_asked_often
+  if #incoming.fates > 0 and lasts then write_gone(incoming.fates) end
 end
