@@ -136,6 +136,15 @@ async def test_a_turn_in_an_order_is_given_back_by_one_that_is_replaced(hands: H
     assert ids(await hands.fetch()) == ["b"]
 
 
+async def test_a_job_that_came_under_the_id_of_a_removed_owner_is_not_replaced(hands: Hands) -> None:
+    (first,) = await hands.active(job("a", THROTTLE))
+    await hands.settle(done(first))
+    await hands.shard.prune("default", State.COMPLETED, 0)  # its key goes on to be its own for a while
+    assert await hands.put(new_job("a", due="+60000", payload=b'{"another":1}')) == [True]
+    assert await hands.put(job("b", REPLACE)) == [True]
+    assert await payload(hands, "a") == {"another": 1}
+
+
 async def test_a_child_does_not_wait_for_the_parent_that_has_just_ended(hands: Hands) -> None:
     (parent,) = await hands.active(job("parent", "key:s:wdbac:0"))
     await hands.settle(done(parent, children=[job("child", KEEP_LAST)]))

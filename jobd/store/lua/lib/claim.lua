@@ -1,12 +1,20 @@
 -- Claiming: a job that comes in takes its unique key, or meets the owner of it.
 
+-- Reads: the owner of a key, if it is there still: another job may have come under its id since.
+local function owner_of(here)
+  local owner = here.owner and job_at(here.owner)
+  if not owner then return nil end
+  local _, _, _, words = spec_place(owner.spec)
+  return words ~= '' and read_unique(words).key == here.name and owner or nil
+end
+
 -- Reads: what becomes of a job that is to be in `state` from `due` on. Nil: it is made, and 'follows': it is made, and
 -- waits for the end of the owner. Else it is not made: 'existing', or 'replaced' if its data went to another; and the id
 -- of that one.
 local function claim(words, id, spec, state, due)
   local wish = read_unique(words)
   local here = unique_key(wish.key)
-  local owner = here.owner and job_at(here.owner)
+  local owner = owner_of(here)
   if here.owner and includes(wish.states, owner and owner.run.state or 'g') then
     local newest = owner
     if wish.mode == 'k' and has_started(owner) then
@@ -34,7 +42,7 @@ local function claim_again(words, id, spec, run)
   local wish = read_unique(words)
   local here = unique_key(wish.key)
   if here.owner == id or not includes(wish.states, 'w') or includes(wish.states, 'g') then return nil end
-  local owner = here.owner and job_at(here.owner)
+  local owner = owner_of(here)
   if here.owner and includes(wish.states, owner and owner.run.state or 'g') then return here.owner end
   take_key(here, id, wish.ms)
   unstarted[id] = { id = id, spec = spec, run = run }
