@@ -14,6 +14,7 @@
 
 -- A queue that would come over its size by what has been read: nothing is taken in then.
 local function full_queue()
+  if any_rules == false then return nil end
   local more = {}
   for _, state in ipairs({ 'w', 'd', 'b' }) do
     for queue, change in pairs(tally[state] or {}) do more[queue] = (more[queue] or 0) + change end
