@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from jobd.domain.delivery import NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
+from jobd.domain.when import When
 from jobd.store import link
 from jobd.store.shard import Settlement
 from tests.real_server import RealServer
@@ -49,6 +50,9 @@ def packed(order: Order) -> NewJob:
         payload=order.payload,
         timeout_ms=order.timeout_ms,
         unique=order.unique,
+        expires=When(after_ms=order.limits.expires) if order.limits.expires else None,
+        deadline=When(after_ms=order.limits.deadline) if order.limits.deadline else None,
+        queue_timeout_ms=order.limits.patience or None,
     )
 
 

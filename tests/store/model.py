@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from jobd.domain.ids import is_made_id
-from tests.store.unique_model import Answer, Key, Refused, Uniqueness
+from tests.store.limits_model import NO_LIMITS, Limits, TimeLimits
+from tests.store.unique_model import Answer, Key, Refused
 
 WAITING, DELAYED, BLOCKED, ACTIVE = "waiting", "delayed", "blocked", "active"
 COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
@@ -45,11 +46,12 @@ class Order:
     timeout_ms: int = 0
     unique: str = ""
     """what makes it unique, as its record has it"""
+    limits: Limits = NO_LIMITS
 
     @property
     def same(self) -> tuple[object, ...]:
         """What makes it the same job when it comes again."""
-        return self.queue, self.priority, self.type, self.payload, self.timeout_ms, self.unique
+        return self.queue, self.priority, self.type, self.payload, self.timeout_ms, self.unique, self.limits
 
 
 @dataclass
@@ -71,6 +73,9 @@ class Job:
     ended_at: int = 0
     result: bytes = b""
     retried_at: int = -1
+    made_at: int = 0
+    limits_from: int = 0
+    limits_moved: bool = False  # given later than it was made
     place: float = 0
     """its place among those waiting in its queue with its priority"""
 
@@ -131,7 +136,7 @@ class Batch:
     ids: list[str] = field(default_factory=list)
 
 
-class Model(Uniqueness):
+class Model(TimeLimits):
     """The store."""
 
     def __init__(self, now: int, *, most_completed: int, most_failed: int) -> None:
@@ -173,7 +178,7 @@ class Model(Uniqueness):
                 made.append(False)
             elif job is not None:
                 ours = job.state == BLOCKED and job.batch == batch if batch else since is not None
-                made.append(ours and (bool(batch) or job.order.same == order.same))
+                made.append(ours and (bool(batch) or (job.order.same == order.same and not job.limits_moved)))
             elif since is not None and self.gone_at(order.id)[0] >= since:
                 made.append(self.gone_at(order.id)[1] or False)
             else:
@@ -205,7 +210,7 @@ class Model(Uniqueness):
         elif met:
             return met
         job = self.jobs[order.id] = Job(order, state)
-        job.due, job.batch = due, batch
+        job.due, job.batch, job.made_at, job.limits_from = due, batch, self.now, self.now
         if job.state == WAITING:
             self._line_up(job)
         return True
@@ -327,7 +332,8 @@ class Model(Uniqueness):
             job.fence = max(job.fence + 1, self.now * 1_000)
             job.attempt += 1
             job.deliveries += 1
-            job.deadline = self.now + job.order.timeout_ms + MARGIN_MS if job.order.timeout_ms else math.inf
+            ends = self.now + job.order.timeout_ms if job.order.timeout_ms else math.inf
+            job.deadline = min(ends, max(self.deadline_of(job), self.now)) + MARGIN_MS
             job.cancel_asked = False
         unknown = [job for job in self.jobs.values() if job.state == WAITING and job.order.type not in types]
         self.muddled |= {job.order.id for job in unknown}
@@ -514,6 +520,9 @@ class Model(Uniqueness):
         if when is not None and not (was == job.state == WAITING):
             job.due = when
         elsewhere = order is not None and order.priority != job.order.priority
+        if order is not None and (due or job.limits_moved or order.limits != job.order.limits):
+            job.order = order
+            self.limit_anew(job)
         job.order = order or job.order
         if was == WAITING and (elsewhere or job.state == DELAYED):
             self.muddled.add(job_id)

@@ -30,7 +30,7 @@ READERS: dict[bytes, Callable[[str], tuple[str | int, ...]]] = {
 
 
 UNCHECKED = {
-    *("runs", "gone", "inbox", "window", "rates", "pauses", "expiring", "types", "barrier", "shards"),
+    *("runs", "gone", "inbox", "window", "rates", "pauses", "types", "barrier", "shards"),
     *("operations", "operation"),
 }
 
@@ -45,6 +45,8 @@ class Record:
     payload: bytes
     key: str = ""
     unique: str = ""
+    limits: tuple[float, ...] = ()
+    """when it expires, its deadline (ms), and how long it may wait"""
     state: str = "waiting"
     suspect: bool = False
     cancel_asked: bool = False
@@ -53,6 +55,7 @@ class Record:
     deliveries: int = 0
     fence: int = 0
     due: float = 0
+    finished: float = 0
     holder: str = ""
     holds: tuple[str, ...] = ()
 
@@ -92,6 +95,7 @@ class Raw:
     uniques: dict[str, str] = field(default_factory=dict)
     periods: dict[str, float] = field(default_factory=dict)
     followers: dict[str, float] = field(default_factory=dict)
+    expiring: dict[str, float] = field(default_factory=dict)
     held: dict[str, dict[str, float]] = field(default_factory=dict)
     ended: dict[str, dict[str, float]] = field(default_factory=dict)
     shelves: dict[str, str] = field(default_factory=dict)
@@ -129,7 +133,7 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
     match kind:
         case "jobs" | "results" | "counts":
             _sort_in_hash(raw, kind, content)
-        case "delayed" | "leases" | "opens" | "periods" | "followers":
+        case "delayed" | "expiring" | "leases" | "opens" | "periods" | "followers":
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
@@ -181,19 +185,24 @@ def _read_spec(spec: bytes) -> Record:
     if flags & 1:
         size = int.from_bytes(rest[:2])
         (key, unique, *_), rest = [*rest[2 : 2 + size].decode().split(" "), ""], rest[2 + size :]
+    limits = (0.0, 0.0, 0.0)
     if flags & 4:
+        (created,) = struct.unpack_from(">d", spec, 1)
+        expires, deadline, patience, _ = struct.unpack_from(">dddd", rest)
+        limits = (*(created - at if at < 0 else at for at in (expires, deadline)), patience)
         rest = rest[32:]
-    return Record(text[:queue].decode(), priority, text[queue : queue + type_].decode(), rest[options:], key, unique)
+    type_name, payload = text[queue : queue + type_].decode(), rest[options:]
+    return Record(text[:queue].decode(), priority, type_name, payload, key, unique, limits)
 
 
 def _read_run(record: Record, raw: bytes) -> None:
-    _, state, flags, crashes, attempt, deliveries, fence, _, _, due, holder, queue = struct.unpack_from(
+    _, state, flags, crashes, attempt, deliveries, fence, _, finished, due, holder, queue = struct.unpack_from(
         ">BcBBHHddddBB", raw
     )
     record.state = STATES[state.decode()]
     record.suspect, record.cancel_asked = bool(flags & 1), bool(flags & 2)
     record.crashes, record.attempt, record.deliveries = crashes, attempt, deliveries
-    record.fence, record.due = int(fence), due
+    record.fence, record.finished, record.due = int(fence), finished, due
     record.holder = raw[42 : 42 + holder].decode()
     assert raw[42 + holder : 42 + holder + queue].decode() == record.queue
     if flags & 16:

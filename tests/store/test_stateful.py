@@ -29,6 +29,7 @@ from tests.real_server import RealServer
 from tests.store import model, raw
 from tests.store.hands import LEASE_MS, START_MS, Clock
 from tests.store.holding import hold, packed, sealed, verdicts
+from tests.store.limits_model import NEVER, Limits, Waited, moments
 from tests.store.model import Loss, Model, Order
 from tests.store.unique_model import Answer, Refused
 
@@ -46,6 +47,8 @@ UNIQUE = [
 ]
 """what makes jobs unique, of two keys"""
 
+LIMITS = [Limits(), Limits(), Limits(), Limits(expires=40), Limits(deadline=3_000), Limits(patience=500)]
+LIMITS += [Limits(2_000, 8_000, 5_000)]
 orders = st.builds(
     Order,
     id=st.sampled_from(IDS),
@@ -56,6 +59,7 @@ orders = st.builds(
     payload=st.sampled_from([b"1", b"\x00\xff"]),
     timeout_ms=st.sampled_from([0, 0, 1, 6_000]),
     unique=st.sampled_from(["", "", "", *UNIQUE]),
+    limits=st.sampled_from(LIMITS),
 )
 some_orders = st.lists(orders, min_size=1, max_size=4)
 some_ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3)
@@ -103,6 +107,8 @@ class StoreMachine(RuleBasedStateMachine):
         """a member that starts again does so under a new id"""
         self.sent: list[tuple[int, list[Order]]] = []
         self.moved = 0
+        self.latest = 0
+        """the latest time there ever was, whatever the clock says now"""
 
     def teardown(self) -> None:
         self.runner.run(self.store.close())
@@ -408,6 +414,10 @@ class StoreMachine(RuleBasedStateMachine):
 
     # --- people ------------------------------------------------------------------------------------------------------
 
+    def spec_of(self, order: Order) -> bytes:
+        """What it is, as the store has it."""
+        return self.run(self.shard.specs([order.id]))[0] or bytes(9) + packed(order).spec
+
     @rule(ids=some_ids)
     def cancel(self, ids: list[str]) -> None:
         assert self.run(self.shard.cancel(ids, {"reason": "why"})) == self.model.cancel(ids)
@@ -433,7 +443,7 @@ class StoreMachine(RuleBasedStateMachine):
         job = self.model.jobs.get(job_id)
         order = job.order if job else Order(job_id)
         wanted = replace(order, priority=priority or order.priority, payload=payload or order.payload)
-        change = Change(job_id, bytes(9) + packed(order).spec, packed(wanted).spec, due)
+        change = Change(job_id, self.spec_of(order), packed(wanted).spec, due)
         assert self.run(self.shard.change([change])) == [self.model.change(job_id, wanted, due)]
 
     @rule(job_id=st.sampled_from(IDS), queue=st.sampled_from("ab"), due=st.sampled_from(["", "+50"]))
@@ -442,7 +452,7 @@ class StoreMachine(RuleBasedStateMachine):
         order = job.order if job else Order(job_id)
         self.moved += 1
         wanted = replace(order, id=f"moved-{self.moved}", queue=queue, due=due, unique="")
-        move = Move(job_id, bytes(9) + packed(order).spec, packed(wanted))
+        move = Move(job_id, self.spec_of(order), packed(wanted))
         assert self.run(self.shard.move([move], {"reason": "why"})) == [self.model.move(job_id, wanted)]
 
     @rule(ids=some_ids, states=st.sets(st.sampled_from(list(State))))
@@ -470,6 +480,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert (was and was.owner) == (expected[1] and expected[1].owner)
 
     @rule()
+    def those_whose_time_has_passed_are_ended(self) -> None:
+        now = raw.read(self.outside, self.shard.keys.base)
+        due = sorted((at, job_id) for job_id, at in now.expiring.items() if at <= self.model.now)
+        assert self.run(self.shard.expire()) == len(due)
+        self.model.expire([(job_id, waited(now, job_id)) for _, job_id in due])
+
+    @rule()
     def sweep(self) -> None:
         assert self.run(self.shard.sweep()) == self.model.sweep()
 
@@ -491,8 +508,22 @@ class StoreMachine(RuleBasedStateMachine):
         assert now.uniques == {
             name: f"{key.owner} {key.since} {key.until} {key.follower}" for name, key in self.model.unique_keys.items()
         }
+        self._check_that_limits_are_watched(now)
         for key in now.keys:
             assert any(re.fullmatch(kind, key) for kind in KINDS), key
+
+    def _check_that_limits_are_watched(self, now: raw.Raw) -> None:
+        """Whoever waits with a limit is looked at in time, or a minute after it was found to be busy."""
+        self.latest = max(self.latest, self.model.now)
+        for job_id, job in self.model.jobs.items():
+            if job.state in (model.WAITING, model.DELAYED):
+                at, _ = self.model.too_late(job, waited(now, job_id))
+                assert at == NEVER or now.expiring[job_id] <= max(at, self.latest + 60_000)
+
+
+def waited(now: raw.Raw, job_id: str) -> Waited:
+    record = now.jobs.get(job_id)
+    return Waited(record.due, record.finished) if record else Waited()
 
 
 KINDS = [
@@ -536,6 +567,7 @@ def agree(job_id: str, record: raw.Record, job: model.Job) -> None:
         job.order.type,
         job.order.payload,
     )
+    assert record.limits == moments(job.order.limits, job.limits_from)
     assert (record.attempt, record.deliveries, record.crashes) == (job.attempt, job.deliveries, job.crashes)
     assert record.suspect == job.suspect
     assert record.fence == job.fence

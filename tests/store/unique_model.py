@@ -69,6 +69,9 @@ class Uniqueness:
     def _line_up(self, job: Job, *, first: bool = False) -> None:
         raise NotImplementedError
 
+    def limit_anew(self, job: Job) -> None:
+        raise NotImplementedError
+
     def remember(self, job_id: str, answer: tuple[str, str] | None = None) -> None:
         self.gone[self.now // 60_000 % 3, job_id] = (self.now, answer)
 
@@ -142,6 +145,7 @@ class Uniqueness:
             self.muddled.add(job.order.id)
         stays = job.state == state == "waiting" and not elsewhere
         job.order, job.state, job.due = replace(order, id=job.order.id), state, due
+        self.limit_anew(job)
         if state == "waiting" and not stays:
             self._line_up(job)
 
