@@ -107,8 +107,8 @@ class _Text:
     """A file, and what is to be known of it."""
 
     def __init__(self, text: str) -> None:
-        lines = re.sub(r"^#!.*| *--.*", "", text, flags=re.MULTILINE).splitlines()
-        self.code = _FIXED_KEY.sub(r"fixed.\1", "\n".join(line for line in lines if line and not line.isspace()))
+        lines = (line.partition("--")[0].rstrip() for line in text.splitlines() if not line.startswith("#!"))
+        self.code = _FIXED_KEY.sub(r"fixed.\1", "\n".join(line for line in lines if line))
         """without words for people: servers keep it in memory and on disk"""
         self.names = set(_NAME.findall(_STRING.sub("", self.code)))
         """all but those of fields"""
