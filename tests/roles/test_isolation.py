@@ -91,6 +91,7 @@ FATES: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 
 
+@pytest.mark.threat("S38")
 async def test_one_that_takes_its_process_down_spends_its_own_attempts_and_nothing_else(
     parts: Parts, tmp_path: Path
 ) -> None:
@@ -251,6 +252,7 @@ async def _is_back(handle: jobd.JobHandle[Any]) -> bool:
     return (job.status, job.attempt, [a.outcome for a in job.attempts]) == (State.WAITING, 0, [Ending.LOST])
 
 
+@pytest.mark.threat("S39")
 async def test_it_sees_only_the_listed_environment_and_no_line_but_its_own(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +283,7 @@ async def test_a_job_of_a_batch_is_a_batch_of_one(parts: Parts) -> None:
     assert len({result % 1_000_000 for result in results} | {os.getpid()}) == 3
 
 
+@pytest.mark.threat("S39")
 async def test_a_client_of_the_store_is_refused_to_it_with_the_way_out(parts: Parts) -> None:
     async with working(parts) as client:
         job = await ended(await client.enqueue("read-itself", {}, **ALONE))
