@@ -73,7 +73,7 @@ class Nursery:
         self._names = (*_ENVIRONMENT, *environment)
         self._nurslings: dict[int, Nursling] = {}
         self._numbers = count(1)
-        self._starting = asyncio.Lock()
+        self._opening: asyncio.Task[socket.socket] | None = None
         self._line: socket.socket | None = None
         self._loaded = asyncio.Event()
         """set when it has loaded the plugins, or has died"""
@@ -101,8 +101,7 @@ class Nursery:
     async def start(self) -> Nursling:
         """A new process, that waits for its order; the first one is there when the nursery has loaded the plugins.
         Raises OSError if that cannot be started, or dies over it."""
-        async with self._starting:
-            line = self._line or await self._open()
+        line = self._line or await self._opened()
         await self._loaded.wait()
         if self._line is not line:
             raise OSError("the one that starts them has died")
@@ -133,11 +132,25 @@ class Nursery:
     async def close(self) -> None:
         """Ends all."""
         self._closed = True
+        if self._opening is not None:
+            await asyncio.wait({self._opening})
         if self._line is not None and self._listening is not None:
             self._line.shutdown(socket.SHUT_RDWR)
             await asyncio.wait({self._listening})
 
     # -----------------------------------------------------------------------------------------------------------------
+
+    async def _opened(self) -> socket.socket:
+        if self._opening is None:
+            # one attempt for all who wait, none of whom may end it for the others
+            self._opening = asyncio.create_task(self._open(), name="starts the nursery")
+            self._opening.add_done_callback(self._has_opened)
+        return await asyncio.shield(self._opening)
+
+    def _has_opened(self, opening: asyncio.Task[socket.socket]) -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # for asyncio, which wants it looked at; whoever waits is told
 
     async def _open(self) -> socket.socket:
         if self._closed:
