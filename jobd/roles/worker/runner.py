@@ -51,6 +51,7 @@ class Runner:
         self.running: dict[Key, Running] = {}
         self._on_late_end = on_late_end
         self._catalog = catalog
+        self._some_isolate = any(job_type.options.isolation for job_type in catalog.types.values())
         self._shard = shard
         self._client = client
         self._services = services
@@ -118,7 +119,7 @@ class Runner:
     def _isolation_of(self, delivery: Delivery) -> Isolation | None:
         """None if its handler runs in this process."""
         said = own_options(delivery.options).isolation if b'"isolation"' in delivery.options else None
-        if said is None and (job_type := self._catalog.find(delivery.type)) is not None:
+        if said is None and self._some_isolate and (job_type := self._catalog.find(delivery.type)) is not None:
             said = job_type.options.isolation  # whoever enqueued it did not know its type
         return said if said is not None and said.process else None
 
