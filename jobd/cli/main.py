@@ -23,7 +23,7 @@ _ENTRIES: Mapping[str, Entry] = {
     "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and clean queues."),
     "unique": Entry("jobd.cli.unique", "unique", "See which jobs have unique keys; free one."),
     "limits": Entry("jobd.cli.limits", "limits", "See and change what limits queues, groups, types and keys."),
-    "workers": Entry("jobd.cli.workers", "workers", "See the worker processes."),
+    "workers": Entry("jobd.cli.workers", "workers", "See the worker processes, and tell them what to do."),
     "operations": Entry("jobd.cli.operations", "operations", "See what is being done to many jobs, and stop it."),
     "plugins": Entry("jobd.cli.plugins", "plugins", "See the installed plugins."),
     "help": Entry("jobd.cli.topics", "help_", "Explain a command or a topic."),
