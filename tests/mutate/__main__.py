@@ -62,7 +62,7 @@ def _tried(copy: Copy, every: Sequence[Mutant], tests: Sequence[Test], most: int
 
 def _asked(mutant: Mutant, tests: Sequence[Test]) -> list[str]:
     """The tests that come by the place, or by the nearest one above it that can be seen from outside."""
-    for line in range(mutant.line, max(0, mutant.line - 12), -1):
+    for line in range(mutant.line, max(0, mutant.line - 40), -1):
         found = [test.name for test in tests if f"{mutant.file}:{line}" in test.lines]
         if found:
             return found

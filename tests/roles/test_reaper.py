@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from jobd.domain.delivery import Delivery, Lost
 from jobd.domain.levels import Levels
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
-from jobd.roles.membership import Membership
-from jobd.roles.reaper import Reaper
+from jobd.domain.time_limits import TimeLimits
+from jobd.roles.membership import LEFT, Membership
+from jobd.roles.reaper import Reaper, outcome_of
 from jobd.roles.verdicts import Verdicts
 from tests.roles.parts import Parts
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, ended, new_job, retried
@@ -50,6 +54,43 @@ class Death:
         for _ in range(2):
             self.clock.forward(LEASE_MS // 2 + 1)
             await self.shard.renew([self.membership.id], LEASE_MS, patience_s=1)
+
+
+def lost(**how: Any) -> Lost:
+    """A job of a holder for suspects that fell silent with nothing else in hand, unless said otherwise."""
+    told = ("a", "noop", "default", b"", b"", 5, 4, 5_000, 0.0, 1, 1, 0, True, 7, 0.0, "m", how.pop("limits", None))
+    usual: dict[str, Any] = {"former_holder": "w", "overdue": False, "neighbours": 1, "cause": ""}
+    return Lost(delivery=Delivery(*told), **{**usual, "holder_was_solo": True, **how})
+
+
+LIMITS = TimeLimits(expires_ms=0, queue_ends_ms=0, deadline_ms=9, heartbeat_ms=0)
+
+
+@pytest.mark.parametrize(
+    ("how", "silence_is_death", "ending", "alone", "reason"),
+    [
+        ({}, True, Ending.LOST, True, "its worker was not heard of in time"),
+        ({}, False, Ending.LOST, False, "its worker was not heard of in time"),
+        ({"cause": "killed"}, False, Ending.LOST, True, "its worker is gone: killed"),
+        ({"neighbours": 2}, True, Ending.LOST, False, "its worker was not heard of in time"),
+        ({"holder_was_solo": False, "cause": "killed"}, True, Ending.LOST, False, "its worker is gone: killed"),
+        ({"cause": LEFT}, True, Ending.INTERRUPTED, False, "its worker stopped before it was done"),
+        ({"overdue": True}, True, Ending.TIMED_OUT, False, "it ran for more than 5 s and its worker did not end it"),
+        (
+            {"overdue": True, "limits": LIMITS},
+            True,
+            Ending.TIMED_OUT,
+            False,
+            "one of its limits of time was over and its worker did not end it",
+        ),
+    ],
+)
+def test_what_happened_to_a_job_follows_from_how_it_was_found(
+    how: dict[str, Any], silence_is_death: bool, ending: Ending, alone: bool, reason: str
+) -> None:
+    outcome = outcome_of(lost(**how), silence_is_death=silence_is_death)
+    assert (outcome.ending, outcome.alone, outcome.reason) == (ending, alone, reason)
+    assert (outcome.error is not None) == (ending is Ending.TIMED_OUT)
 
 
 @pytest.fixture
