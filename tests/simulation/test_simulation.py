@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -39,9 +38,8 @@ def test_what_went_wrong_once_holds(seed: int) -> None:
 
 
 @pytest.mark.long
-def test_it_holds_in_worlds_that_nobody_has_seen() -> None:
-    first = random.randrange(10**9)
-    for seed in range(first, first + 400):
+def test_it_holds_in_many_more() -> None:
+    for seed in range(1_000, 1_400):
         try:
             simulate(seed)
         except Violation as violation:
