@@ -26,6 +26,8 @@ def main() -> None:
     given = _parser().parse_args()
     chosen = [file for file in files() if any(fnmatch(file, f"*{pattern}") for pattern in given.only)]
     every = [mutant for file in chosen for mutant in mutants(file)]
+    for name in explained().keys() - {mutant.name for file in files() for mutant in mutants(file)}:
+        _say(f"explained, and no more to be broken: {name}")
     if given.sample:
         picked = random.Random(given.seed).sample(range(len(every)), min(given.sample, len(every)))
         every = [every[at] for at in picked]

@@ -77,10 +77,10 @@ def test_there_is_something_to_break_in_every_script_but_those_that_only_look() 
     assert set(harmless) <= {"jobd/store/lua/get.lua"}
 
 
-def test_what_is_explained_can_still_be_broken() -> None:
-    every = {mutant.name for file in files() for mutant in mutants(file)}
-    assert set(explained()) <= every
-    assert all(explained().values())
+def test_every_explanation_says_something_of_a_file_that_is_broken() -> None:
+    for name, why in explained().items():
+        assert name.partition(": ")[0] in files()
+        assert why
 
 
 def test_the_report_tells_what_nobody_noticed() -> None:
