@@ -208,15 +208,26 @@ def test_a_program_that_forgets_to_close_ends_all_the_same(redis_url: str) -> No
 
 
 INTERRUPTED = """
-import signal, sys, threading
+import os, signal, sys, threading
 import anyio, anyio.lowlevel
 from jobd.loop_thread import LoopThread
 
 ended = threading.Event()
+main = threading.main_thread().ident
+
+def place():  # where the main thread waits for the answer; None if it does not sleep there yet
+    frame = sys._current_frames()[main]
+    with open(f"/proc/self/task/{os.getpid()}/stat") as stat:
+        sleeps = stat.read().rpartition(")")[2].split()[0] == "S"
+    return frame.f_lasti if sleeps and frame.f_code.co_name == "wait" else None
 
 async def wait_for_ever():
-    main = threading.main_thread().ident
-    while sys._current_frames()[main].f_code.co_name != "wait":  # for the answer
+    # Python forgets a signal that comes just before a thread waits for a lock, until that is released
+    before, looks = None, 0
+    while looks < 100:
+        now = place()
+        looks = looks + 1 if now is not None and now == before else 0
+        before = now
         await anyio.lowlevel.checkpoint()
     signal.pthread_kill(main, signal.SIGINT)
     try:
