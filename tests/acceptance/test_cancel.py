@@ -29,7 +29,8 @@ async def test_a_waiting_a_delayed_and_a_running_job_are_cancelled_at_concurrenc
             assert (await waiting.cancel("not wanted")).status == State.CANCELLED
             assert (await delayed.cancel()).status == State.CANCELLED
             asked_at = time.monotonic()
-            assert (await running.cancel("too long")).cancel_requested or time.monotonic() - asked_at > 0.5
+            told = await running.cancel("too long")
+            assert told.cancel_requested or told.status is State.CANCELLED  # it may have been stopped already
             job = await client.wait(running.id, PATIENCE_S)
             assert time.monotonic() - asked_at < 1
             assert (job.status, job.reason) == (State.CANCELLED, "too long")
