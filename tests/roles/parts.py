@@ -27,6 +27,7 @@ class Parts:
         self.store = client.store
         self.shard = client.store.shards[0]
         self.reported: list[tuple[str, BaseException]] = []
+        self.engines: list[Engine] = []
         self.keeper = self.make_keeper()
 
     def make_keeper(self) -> LeaseKeeper:
@@ -40,7 +41,7 @@ class Parts:
         return Membership(self.store, 0, kind=kind, lines=lines, lease_ms=lease_ms, keeper=self.keeper)
 
     def engine(self, *, concurrency: int = 10, threads: int = 4, lines: Sequence[str] = ("*",), **more: Any) -> Engine:
-        return Engine(
+        engine = Engine(
             self.membership(lines=lines),
             self.client,
             self.catalog,
@@ -49,6 +50,8 @@ class Parts:
             threads=threads,
             **more,
         )
+        self.engines.append(engine)
+        return engine
 
     def crew(self, size: int = 1, *, url: str | None = None, **about: Any) -> Crew:
         order: dict[str, Any] = {

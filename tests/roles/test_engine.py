@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +16,6 @@ import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.domain.outcome import Ending
-from jobd.domain.queue_order import Order, QueueOrder
 from jobd.domain.state import State
 from jobd.roles.worker import stuck
 from jobd.roles.worker.engine import Engine
@@ -418,79 +415,3 @@ async def test_a_word_to_cancel_that_was_lost_with_its_connection_is_made_up_for
             asked, deleted, *_ = lost.execute()
         assert (asked, deleted) == ([b"asked"], 1)
         assert (await client.wait(handle.id, PATIENCE_S)).status == State.CANCELLED
-
-
-async def test_queues_get_their_share_by_weight(parts: Parts) -> None:
-    ran: list[str] = []
-    order = QueueOrder(Order.WEIGHTED, ["heavy=6", "light"], random.Random(1).random)
-
-    @jobd.job("weighed")
-    async def weighed(ctx: jobd.Context) -> None:
-        ran.append(ctx.job.queue)
-
-    client = Client(store=parts.store, catalog=Catalog([weighed]))
-    for queue in ("light", "heavy"):
-        handles = await client.enqueue_many(weighed, [{}] * 100, queue=queue)
-    async with working(parts, weighed, concurrency=1, lines=("heavy", "light"), next_order=order.next):
-        for handle in handles:
-            await handle.result(PATIENCE_S)
-    assert 45 < ran[:70].count("heavy") < 70
-
-
-async def lies_in_wait(parts: Parts, fetches: int = 1) -> None:
-    """Returns once a worker listens, and its so-many-th fetch stands behind that: unread on most servers, while others
-    have read it ahead, and then it is by far the most that came on the connection."""
-    waiting = re.compile(rb"qbuf=(\d+).* cmd=blpop(?:.* tot-net-in=(\d+))?")
-    with anyio.fail_after(PATIENCE_S):
-        while True:
-            for found in waiting.finditer(await parts.shard.link.command("CLIENT", "LIST")):
-                if int(found[1]) > 0 or int(found[2] or 0) > 400 * fetches:
-                    return
-            await asyncio.sleep(0.005)
-
-
-async def test_an_idle_worker_has_its_next_job_without_asking_for_it(parts: Parts) -> None:
-    @jobd.job("pass")
-    async def quick() -> None: ...
-
-    async with working(parts, quick) as client:
-        await lies_in_wait(parts)
-        await (await client.enqueue(quick)).result(PATIENCE_S)
-        await lies_in_wait(parts, fetches=2)
-        ran = [await (await client.enqueue(quick)).get() for _ in range(3)]
-        # the store hands it over in the same breath in which it is taken in
-        assert ran[0].status is not State.WAITING
-
-
-async def test_a_worker_that_becomes_quiet_while_it_lies_in_wait_is_not_woken_any_more(parts: Parts) -> None:
-    parts.catalog = Catalog([])
-    engine = parts.engine()
-    await engine.start()
-    await lies_in_wait(parts)
-    await engine.quiet()
-    await engine.drain()
-    assert await parts.shard.link.command("EXISTS", parts.shard.keys.idle("*")) == 0
-    await engine.stop()
-
-
-async def test_a_job_that_comes_just_as_its_worker_becomes_quiet_is_run_or_given_back(parts: Parts) -> None:
-    @jobd.job("pass")
-    async def quick() -> None: ...
-
-    parts.catalog = Catalog([quick])
-    parts.client = client = Client(store=parts.store, catalog=parts.catalog)
-    for steps in range(12):
-        engine = parts.engine()
-        await engine.start()
-        await lies_in_wait(parts)
-        enqueuing = asyncio.ensure_future(client.enqueue(quick))
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        await engine.quiet()
-        handle = await enqueuing
-        await engine.drain()
-        assert engine.busy == 0
-        job = await handle.get()
-        assert (job.status, job.attempt) in ((State.COMPLETED, 1), (State.WAITING, 0))
-        await engine.stop()
-        await client.cancel(job.id) if job.status is State.WAITING else None

@@ -255,7 +255,7 @@ class Engine(Actor):
             # the answer may have been that to the fetch in doubt, which knew nothing of what has changed since
             self._doubt = False
             self._look_again()
-        if self._outbox or (self._fetch_pays and self._slots.free and self._taking):
+        if self._outbox:
             self._due.set()
         self._settled.set()
         self._client.observers.settled(settlements, answers)
@@ -273,6 +273,8 @@ class Engine(Actor):
         if self._taking:
             self._slots.give(deliveries)
             self.ran += len(deliveries)
+            if self._fetch_pays and self._slots.free:
+                self._due.set()
         else:
             for delivery in deliveries:  # they were on their way when it became quiet
                 self._settle(delivery, _INTERRUPTED, None)
