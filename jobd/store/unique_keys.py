@@ -34,6 +34,12 @@ class UniqueKeys(ABC):
     async def free_unique(self, name: str, owner: str = "") -> tuple[bool, UniqueKey | None]:
         """Frees a unique key, if `owner` has it, where one is named. Returns whether it is free now, and who has had
         it, or has it still."""
+        if not owner:
+            # a repeat would take it from the next one: so from the one who has it now, who has it no more in any case
+            key = await self.unique_key(name)
+            if key is not None:
+                await self._run("free", name, key.owner)
+            return True, key
         raw: bytes = await self._run("free", name, owner)
         return not raw.startswith(b"!"), _read(name, raw.removeprefix(b"!")) if raw else None
 

@@ -26,6 +26,7 @@ from tests.store.hands import (
     BentLink,
     Clock,
     Hands,
+    LossyLink,
     cancelled,
     done,
     ended,
@@ -487,3 +488,23 @@ async def test_a_call_that_was_long_on_its_way_makes_nothing_that_a_later_one_wa
     (answer,) = await hands.put(job(job_id))
     # an id that jobd has made is asked for in one call alone, which knows what it was told
     assert answer == (True if job_id != "chosen" else Met("owner", replaced=False))
+
+
+async def test_freeing_a_key_that_is_repeated_leaves_it_to_whoever_has_taken_it_meanwhile(hands: Hands) -> None:
+    await hands.put(new_job("a", unique="k:s:wdba:0"))
+    hands.shard.link = lossy = LossyLink(hands.shard.link)
+    run = hands.shard._run
+
+    async def lose_the_reply(script: str, *arguments: Any, **how: Any) -> Any:
+        lossy.losing = int(script == "free")
+        return await run(script, *arguments, **how)
+
+    async def another_comes() -> None:
+        assert await hands.put(new_job("b", unique="k:s:wdba:0")) == [True]
+
+    lossy.before_repeat = another_comes
+    hands.shard._run = lose_the_reply  # type: ignore[method-assign]  # what is read before gets through
+    await hands.shard.free_unique("k")
+    key = await hands.shard.unique_key("k")
+    assert key is not None
+    assert key.owner == "b"
