@@ -154,3 +154,15 @@ async def test_all_lanes_of_a_group_come_when_its_limit_is_changed_before_any_ha
     await hands.shard.set_rule("q/default", {"group_concurrency": None})
     hands.clock.forward(1)
     assert ran + await everything(hands, "w2") == 250
+
+
+async def test_a_place_that_is_let_go_of_opens_the_gate_and_wakes_who_is_idle(hands: Hands) -> None:
+    await hands.join("w1")
+    await hands.join("w2")
+    await hands.put(new_job("a", lane_key="c=k:1"), new_job("b", lane_key="c=k:1"))
+    (first,) = await hands.fetch("w1", want=1)
+    assert await hands.fetch("w2") == []
+    await hands.words("w2")
+    await hands.settle(done(first))
+    assert await hands.words("w2") == ["wake"]
+    assert ids(await hands.fetch("w2")) == ["b"]
