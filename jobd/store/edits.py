@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
@@ -10,12 +9,11 @@ from typing import Any
 
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
+from jobd.store.caller import Caller
 from jobd.store.codec import LETTERS
 from jobd.store.facts import pack_facts
 from jobd.store.intake_words import grouped, word
-from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link
-from jobd.store.retention import Retention
+from jobd.store.link import Argument
 
 STAMP_BYTES = 9
 """of a spec, that the store puts in front: its version and when the job was made"""
@@ -44,12 +42,8 @@ class Move:
     new: NewJob
 
 
-class Edits(ABC):
+class Edits(Caller):
     """The part of a shard that edits jobs."""
-
-    link: Link
-    keys: Keys
-    retention: Retention
 
     async def specs(self, ids: Sequence[str]) -> list[bytes | None]:
         """What these jobs are, packed; None for those that are not there."""
@@ -79,9 +73,6 @@ class Edits(ABC):
             words += (move.id, _check(move.read), move.new.id, pack_facts(facts))
         _, arguments = grouped([(str(number), move.new) for number, move in enumerate(moves, 1)])
         return [word(reply) for reply in await self._run("move", *words, *arguments)]
-
-    @abstractmethod
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any: ...
 
 
 def _check(read: bytes) -> str:

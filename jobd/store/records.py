@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from jobd.domain.job import Job
 from jobd.errors import StoreRefused
+from jobd.store.caller import Caller
 from jobd.store.codec import unpack_job
-from jobd.store.link import PATIENCE_S, Argument
 
 
-class Records:
+class Records(Caller):
     """The part of a shard that reads jobs."""
 
     async def get(self, ids: Sequence[str]) -> list[Job | None]:
@@ -32,6 +31,3 @@ class Records:
         reply = await self._run("get", *ids)
         four = [tuple(reply[at : at + 4]) for at in range(0, len(reply), 4)]
         return [record if record[0] else None for record in four]
-
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
-        raise NotImplementedError

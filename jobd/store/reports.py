@@ -12,9 +12,9 @@ import orjson
 from jobd.domain.delivery import Delivery
 from jobd.domain.job import LogLine, moment
 from jobd.errors import OptionError
+from jobd.store.caller import Caller
 from jobd.store.facts import members
 from jobd.store.intake_words import word
-from jobd.store.link import PATIENCE_S, Argument
 
 LONGEST_TEXT = 4_096
 LONGEST_FIELDS = 4_096
@@ -23,7 +23,7 @@ LONGEST_LINE = 12 * LONGEST_TEXT + LONGEST_FIELDS + 256
 """bytes of a line with both, each letter of the text written as it takes most in JSON"""
 
 
-class Reports:
+class Reports(Caller):
     """The part of a shard that is told of running jobs."""
 
     async def say(self, delivery: Delivery, what: str, words: bytes | int) -> bool:
@@ -39,9 +39,6 @@ class Reports:
         or the state of a job that has no such attempt."""
         reply = await self._run("say", job_id, "", 0, what, words)
         return "said" if reply == 1 else word(reply)
-
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
-        raise NotImplementedError
 
 
 def log_words(level: str, text: str, packed: bytes) -> bytes:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link, pairs
+from jobd.store.caller import Caller
+from jobd.store.link import pairs
 
 
-class Rules(ABC):
+class Rules(Caller):
     """The part of a shard that knows rules."""
-
-    link: Link
-    keys: Keys
 
     async def set_rule(self, gate: str, changes: Mapping[str, Any] | None) -> None:
         """Changes at run time what limits or pauses the queue, type, key or group behind a gate (lua/lib/rules.lua).
@@ -37,6 +33,3 @@ class Rules(ABC):
             for name, rule in stored.items()
             if (said := {field: value for each in layers for field, value in rule.get(each, {}).items()})
         }
-
-    @abstractmethod
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any: ...

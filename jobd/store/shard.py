@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
@@ -18,8 +17,7 @@ from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
 from jobd.store.intake_words import full, grouped, met, word
-from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link, call
+from jobd.store.link import PATIENCE_S, Argument, call
 from jobd.store.once import AnsweredBefore, Once
 from jobd.store.records import Records
 from jobd.store.reports import Reports
@@ -34,8 +32,6 @@ from jobd.store.unique_keys import UniqueKeys
 BATCH_BYTES = 8 * 1024 * 1024
 """bytes of jobs in one script, unless one job alone has more; a line of 25 Mbit/s carries them in time"""
 ENQUEUE_DEADLINE_S = 60.0
-TIME_HOLDS_S = 60.0
-"""how long the store's time is reckoned by this host's monotonic clock before it is asked for again"""
 LINGER_MS = 10_000
 """how long an ended job is kept for those who wait for it, whatever its retention says"""
 DEADLINE_MARGIN_MS = 15_000
@@ -44,18 +40,6 @@ DEADLINE_MARGIN_MS = 15_000
 
 class Shard(Edits, Rules, UniqueKeys, Reports, Records):
     """One shard of the store."""
-
-    def __init__(
-        self, link: Link, prefix: str = "jobd", number: int = 0, *, retention: Retention | None = None
-    ) -> None:
-        self.link = link
-        self.number = number
-        self.keys = Keys(prefix, number)
-        self.retention = retention or Retention()
-        self.dictated_us: int | None = None
-        """the time in microseconds that a test dictates to the scripts"""
-        self._ahead_us: int | None = None
-        self._asked_us = 0
 
     async def opened(self, _wire: Wire) -> None:
         """Returns when it has been found fit for use. Raises StoreError if it is not."""
@@ -338,47 +322,9 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         reply: bytes = await self._run("watch", job_id, inbox)
         return reply.decode()
 
-    async def now_us(self) -> int:
-        """The store's time in microseconds since 1970, as this process knows it since it last asked."""
-        if self.dictated_us is not None:
-            return self.dictated_us
-        if self._ahead_us is None or _monotonic_us() - self._asked_us > TIME_HOLDS_S * 1e6:
-            seconds, micros = await self.link.command("TIME")
-            self._know_time(int(seconds) * 1_000_000 + int(micros))
-        return _monotonic_us() + (self._ahead_us or 0)
-
-    async def next_ms(self) -> int:
-        """The first millisecond behind the store's present one, asked now: what has happened was before it."""
-        if self.dictated_us is not None:
-            return self.dictated_us // 1_000 + 1
-        seconds, micros = await self.link.command("TIME")
-        return int(seconds) * 1_000 + int(micros) // 1_000 + 1
-
-    def _know_time(self, now_us: int) -> None:
-        self._asked_us = _monotonic_us()
-        self._ahead_us = now_us - self._asked_us
-
-    # ---------------------------------------------------------------------------------------------------------------
-
-    def _head(self) -> tuple[Argument, Argument]:
-        return ("" if self.dictated_us is None else self.dictated_us, self.keys.base)
-
-    def _keys(self, script: str) -> list[bytes]:
-        """The keys to declare. A server that may have given away some of them wants to know all before a script begins;
-        elsewhere one says where it goes, and each more costs the server 1 µs."""
-        names = load(script).keys
-        return self.keys.all_fixed(names if self.link.owner.slots_move else names[:1])
-
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
-        return await self.link.run(script, self._keys(script), [*self._head(), *arguments], patience_s=patience_s)
-
 
 def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
     """What a fetch has brought."""
     if batch[0] != b"ok":
         raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
     return [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
-
-
-def _monotonic_us() -> int:
-    return round(clock.monotonic() * 1e6)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 from jobd.domain.job import moment
 from jobd.domain.unique import Unique, UniqueKey
+from jobd.store.caller import Caller
 from jobd.store.codec import LETTERS
-from jobd.store.keys import Keys
-from jobd.store.link import PATIENCE_S, Argument, Link, pairs
+from jobd.store.link import pairs
 
 
-class UniqueKeys(ABC):
+class UniqueKeys(Caller):
     """The part of a shard that knows unique keys."""
-
-    link: Link
-    keys: Keys
 
     async def unique_key(self, name: str) -> UniqueKey | None:
         """Who has this unique key; None if nobody has."""
@@ -52,12 +47,6 @@ class UniqueKeys(ABC):
         now = moment(await self.now_us() / 1_000)
         keys = [_read(name, raw) for name, raw in records]
         return [key if key.until is None or key.until > now else None for key in keys]
-
-    @abstractmethod
-    async def now_us(self) -> int: ...
-
-    @abstractmethod
-    async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any: ...
 
 
 def pack_unique(unique: Unique, key: str) -> str:
