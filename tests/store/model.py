@@ -248,6 +248,8 @@ class Model(TimeLimits):
             else:
                 job.state = WAITING
                 self._line_up(job)
+                if job.order.due:  # its time has come meanwhile: before or behind others of its batch, as may be
+                    self.muddled.add(job_id)
         if not batch.committed or (not batch.ids and batch.deadline < self.now):
             del self.batches[name]
         else:
