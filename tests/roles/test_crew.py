@@ -122,6 +122,7 @@ async def test_a_service_may_take_as_long_to_open_as_a_loop_may_hang(
     await crew.stop()
 
 
+@pytest.mark.long
 async def test_a_service_that_does_not_open_is_named_with_its_plugin(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from jobd.domain.levels import Levels
 from jobd.http.server import HttpServer
 from jobd.roles.api import Api
@@ -22,6 +24,7 @@ async def test_an_engine_may_be_started_and_stopped_at_any_moment(parts: Parts) 
     await stress(parts.engine, rounds=8)
 
 
+@pytest.mark.long
 async def test_a_crew_may_be_started_and_stopped_at_any_moment(parts: Parts) -> None:
     await stress(parts.crew, rounds=3)
 

@@ -230,12 +230,10 @@ class Model(TimeLimits):
 
     def release(self, name: str) -> int:
         batch = self.batches.get(name)
-        if batch is None:
+        if batch is None or (batch.committed and not batch.ids and batch.deadline >= self.now):
             return 0
         if not batch.committed and batch.deadline >= self.now:
             return -1
-        if batch.committed and not batch.ids and batch.deadline >= self.now:
-            return 0
         for job_id in batch.ids:
             job = self.jobs.get(job_id)
             if job is None or job.state != BLOCKED or job.batch != name:
@@ -248,8 +246,7 @@ class Model(TimeLimits):
             else:
                 job.state = WAITING
                 self._line_up(job)
-                if job.order.due:  # its time has come meanwhile: before or behind others of its batch, as may be
-                    self.muddled.add(job_id)
+                self.muddled |= {job_id} if job.order.due else set()  # before or behind those that were due at once
         if not batch.committed or (not batch.ids and batch.deadline < self.now):
             del self.batches[name]
         else:
@@ -337,8 +334,8 @@ class Model(TimeLimits):
             ends = self.now + job.order.timeout_ms if job.order.timeout_ms else math.inf
             job.deadline = min(ends, max(self.deadline_of(job), self.now)) + MARGIN_MS
             job.cancel_asked = False
-        unknown = [job for job in self.jobs.values() if job.state == WAITING and job.order.type not in types]
-        self.muddled |= {job.order.id for job in unknown}
+        waiting = (job.order for job in self.jobs.values() if job.state == WAITING)
+        self.muddled |= {order.id for order in waiting if order.type not in types}
         self.members[name].sequence, self.members[name].batch = sequence, list(given)
         self.let_keys_go()
 
