@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,8 +45,8 @@ def moments(limits: Limits, since: int) -> tuple[float, ...]:
 class TimeLimits(Uniqueness):
     """The limits, and the end of those who wait in spite of them."""
 
-    def _retire(self, ending: Sequence[Job]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _retire(self, ending: Sequence[Job]) -> None: ...
 
     def limit_anew(self, job: Job) -> None:
         """Its limits count from now."""

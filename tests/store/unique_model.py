@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,7 @@ def wish_of(order: Order) -> Wish | None:
     return Wish(key, mode[0], mode.endswith("!"), states, int(ms))
 
 
-class Uniqueness:
+class Uniqueness(ABC):
     """The keys, and what jobs do with them."""
 
     now: int
@@ -66,11 +67,11 @@ class Uniqueness:
     gone: dict[tuple[int, str], tuple[int, tuple[str, str] | None]]
     """by minute and id: when it was removed or refused, and what it was answered then"""
 
-    def _line_up(self, job: Job, *, first: bool = False) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def _line_up(self, job: Job, *, first: bool = False) -> None: ...
 
-    def limit_anew(self, job: Job) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def limit_anew(self, job: Job) -> None: ...
 
     def remember(self, job_id: str, answer: tuple[str, str] | None = None) -> None:
         self.gone[self.now // 60_000 % 3, job_id] = (self.now, answer)

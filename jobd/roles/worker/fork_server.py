@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
@@ -128,8 +129,8 @@ def _bind_to(parent: int) -> None:
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        with suppress(OSError), open("/proc/self/oom_score_adj", "wb") as score:  # noqa: PTH123
-            score.write(_EAGER_VICTIM)
+        with suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_bytes(_EAGER_VICTIM)
     if os.getppid() != parent:
         os._exit(1)  # it has died in between
 
