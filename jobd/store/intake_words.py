@@ -60,8 +60,9 @@ def word(reply: bytes) -> str:
     return STATES[said].value if said in STATES else said
 
 
-def full(queue: bytes, size: int, there: int, group: bytes | None = None) -> QueueFull:
-    """The refusal of a queue that has no room, or of a group in it."""
+def full(queue: bytes, size: int | bytes, there: int | bytes, group: bytes | None = None) -> QueueFull:
+    """The refusal of a queue that has no room, or of a group in it; to a repeat its numbers come as text."""
+    there, size = int(there), int(size)
     what = f"queue {queue.decode()}" if group is None else f"group {decoded(group.decode())} of queue {queue.decode()}"
     return QueueFull(
         f"{what} is full: {there:,} jobs of {size:,} have not started; nothing was enqueued; try again when some have"

@@ -91,8 +91,8 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
             if reply[0] == b"answered" and once:
                 raise AnsweredBefore(once, reply[1].decode(), reply[2:])
             if reply[0] == b"unique":
-                job, owner = jobs[order[reply[1] - 1]], reply[2].decode()
-                raise UniqueConflict(f"job {owner} has the unique key of job {job.id}; nothing was enqueued", owner)
+                job_id, owner = reply[1].decode(), reply[2].decode()
+                raise UniqueConflict(f"job {owner} has the unique key of job {job_id}; nothing was enqueued", owner)
             if reply[0] == b"full":
                 raise full(*reply[1:])
             if reply[1] == b"1":

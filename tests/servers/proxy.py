@@ -45,6 +45,16 @@ class Proxy:
         for line in self._lines:
             line.deaf, line.mute = True, line.mute or requests
 
+    def hold(self) -> None:
+        """What is asked on the lines there are stays on its way until it is let go, whatever becomes of who asked."""
+        for line in self._lines:
+            line.passes.clear()
+
+    def let_go(self) -> None:
+        """What was held arrives now."""
+        for line in self._lines:
+            line.passes.set()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line(reader, writer)
         self._lines.add(line)
@@ -59,6 +69,8 @@ class Line:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.deaf = self.mute = False
+        self.passes = asyncio.Event()
+        self.passes.set()
         self._reader = reader
         self._writer = writer
         self._task = asyncio.current_task()
@@ -82,6 +94,7 @@ class Line:
 
     async def _pump_requests(self, sink: asyncio.StreamWriter) -> None:
         while data := await self._reader.read(65_536):
+            await self.passes.wait()
             if not self.mute:
                 sink.write(data)
                 await sink.drain()

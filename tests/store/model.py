@@ -162,8 +162,9 @@ class Model(TimeLimits):
         before = self.snapshot()
         try:
             return self._enqueue(orders, sent, since, batch)
-        except Refused:
+        except Refused as refused:
             self.go_back_to(before)
+            self.remember_refusal([order.id for order in orders], refused, every=since is not None)
             raise
 
     def _enqueue(self, orders: Sequence[Order], sent: int, since: int | None, batch: str) -> list[Answer]:
@@ -180,7 +181,7 @@ class Model(TimeLimits):
                 ours = job.state == BLOCKED and job.batch == batch if batch else since is not None
                 made.append(ours and (bool(batch) or (job.order.same == order.same and not job.limits_moved)))
             elif since is not None and self.gone_at(order.id)[0] >= since:
-                made.append(self.gone_at(order.id)[1] or False)
+                made.append(self.told_before(order.id))
             else:
                 answer = self._make(order, batch)
                 if answer is True:

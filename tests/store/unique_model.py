@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from jobd.domain.ids import is_made_id
+
 if TYPE_CHECKING:
     from tests.store.model import Job, Order
 
@@ -78,6 +80,19 @@ class Uniqueness(ABC):
 
     def gone_at(self, job_id: str) -> tuple[int, tuple[str, str] | None]:
         return max((self.gone.get((minute, job_id), (-1, None)) for minute in range(3)), key=lambda told: told[0])
+
+    def told_before(self, job_id: str) -> Answer:
+        """What was said of this one, which is not there. Raises Refused if it was that."""
+        fate = self.gone_at(job_id)[1]
+        if fate and fate[0] == "refused":
+            raise Refused(fate[1])
+        return fate or False
+
+    def remember_refusal(self, ids: Sequence[str], refused: Refused, *, every: bool) -> None:
+        """Of `every` one, or of those that callers chose, who may ask for them in another call."""
+        for job_id in ids:
+            if every or not is_made_id(job_id):
+                self.remember(job_id, ("refused", str(refused)))
 
     def snapshot(self) -> dict[str, Any]:
         return copy.deepcopy(self.__dict__)

@@ -6,7 +6,7 @@
 --       the name under which the answer is kept ('' if it is not; that of a batch is kept by commit.lua), digest of the
 --       request, place of each job in the answer (with ',' between), then as in intake.lua
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
---          {'unique', position, id} if one refuses all, {'full', queue, its size, how many are in it} if a queue
+--          {'unique', its id, id of the owner} if one refuses all, {'full', queue, its size, how many are in it} if a queue
 --          does, with the group behind if one of its groups does,
 --          {'expired', '1' if this is a repeat}, or what was answered under that name before, as in lib/answers.lua
 -- Moves: – → waiting, delayed, blocked; waiting → delayed; delayed → waiting; blocked → waiting, delayed
@@ -43,9 +43,11 @@ local list = stage and base .. 'stage:' .. stage
 if list then touch(list) end
 local state = stage and redis.call('HGET', stages_key, stage)
 take_in(11, nil, stage, since)
-if incoming.refused then return incoming.refused end
-local full = full_queue() or full_group()
-if full then return full end
+local refused = incoming.refused or full_queue() or full_group()
+if refused then
+  write_refusal(refused, since)
+  return refused
+end
 reopen_freed({})
 
 -- What became of each job and its id, in these places.

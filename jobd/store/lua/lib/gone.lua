@@ -1,13 +1,14 @@
 -- The ids of removed jobs are remembered for two or three minutes, so that a late repeat of their enqueue cannot make
 -- them again: in three hashes, of which the oldest runs out each minute. With them stand those that were not made, and
--- what became of them, so that a repeat is answered alike.
+-- what became of them or what refused them, so that a repeat is answered alike.
 local GONE_HASHES = 3
 
 local function gone_key(minute)
   return base .. 'gone:' .. (minute % GONE_HASHES)
 end
 
--- When was the job of this id removed (ms), 0 if not lately; and of one that was not made: '<what> <id of another>'.
+-- When was the job of this id removed (ms), 0 if not lately; and of one that was not made: '<what> <id of another>', or
+-- 'refused <words of that>'.
 local function gone_at(id)
   local latest, fate = 0, ''
   for minute = 0, GONE_HASHES - 1 do

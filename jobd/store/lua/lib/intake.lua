@@ -2,7 +2,7 @@
 -- each: parent (a number or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at
 -- most), and id and spec of each.
 -- Not made: `known` are positions, with what met their unique keys behind them; `fates` are for lib/gone.lua, `refused` is
--- what refuses all.
+-- what refuses all, in words.
 local incoming
 
 -- Does this blocked job stand in this batch already, by an earlier sending of it?
@@ -17,12 +17,18 @@ local function is_chosen(id)
   return #id ~= 26 or string.find(id, '[^0-9A-HJKMNP-TV-Z]') ~= nil
 end
 
+local function words_of(text)
+  local words = {}
+  for word in string.gmatch(text, '%S+') do words[#words + 1] = word end
+  return words
+end
+
 -- Reads: a job is not made, because of another one. A repeat of a call that has changed anything is to be answered alike
 -- when the other has ended; and so is a late copy of one that was answered.
 local function note_met(id, position, what, other, refuses)
   incoming.known[#incoming.known + 1] = string.format('%d %s %s', position, what, other)
   if refuses then
-    incoming.refused = incoming.refused or { 'unique', position, other }
+    incoming.refused = incoming.refused or { 'unique', id, other }
   else
     if #incoming.fates == 0 then touch(gone_key(math.floor(now / 60000))) end
     incoming.fates[#incoming.fates + 1] = id
@@ -64,7 +70,11 @@ local function take_in(at, parents, stage, since)
           elseif by_us then
             by_us = since and string.sub(here, taken_before) == spec
           end
-          if not by_us then incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate end
+          if string.sub(fate, 1, 8) == 'refused ' then
+            incoming.refused = incoming.refused or words_of(string.sub(fate, 9))
+          elseif not by_us then
+            incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate
+          end
         elseif usual == 'w' and string.byte(spec) == 0 then
           -- the most frequent case: nothing but its queue and its priority says where it stands
           usual_place = usual_place or place_of(queue, priority, '')
@@ -122,4 +132,21 @@ end
 local function write_fates(since)
   local lasts = since or #incoming.specs > 0 or #amended > 0 or incoming.is_asked_often
   if #incoming.fates > 0 and lasts then write_gone(incoming.fates) end
+end
+
+-- Writes: that all were refused, if an earlier copy of the call, or another call for the same id, may still be on its way.
+-- It would come in when there is room again, or the key is free, although its caller was told that it never will.
+local function write_refusal(words, since)
+  local fate = string.format('%.0f refused %s', now, table.concat(words, ' '))
+  local fates = {}
+  for id in pairs(incoming.seen) do
+    if since or is_chosen(id) then
+      fates[#fates + 1] = id
+      fates[#fates + 1] = fate
+    end
+  end
+  if #fates > 0 then
+    touch(gone_key(math.floor(now / 60000)))
+    write_gone(fates)
+  end
 end
