@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Sequence
 
-from tests.chaos.ground import Cluster
+from tests.chaos.ground import Cluster, Replicated
 from tests.chaos.history import Scribe
 from tests.chaos.nemesis import Blow
 from tests.chaos.players import Player, RolePlayer, send
@@ -126,6 +126,7 @@ class Blows:
                 await asyncio.sleep(blow.lasts_s)
                 server.stop()  # with fsync always a server that cannot write has ended by itself
             case "failover":
+                assert isinstance(ground, Replicated)
                 await asyncio.to_thread(ground.fail_over)
             case "move-slot":
                 assert isinstance(ground, Cluster)

@@ -23,7 +23,6 @@ class Ground(ABC):
 
     options: Mapping[str, str] = {}
     """what producers say of each job, so that no accepted one is lost"""
-    fails_over = False
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -54,9 +53,15 @@ class Ground(ABC):
     def mend(self, former: TcpServer) -> None:
         """Blocks until all is well, after a server was hit."""
 
+
+class Replicated(Ground):
+    """One where a replica takes over: what it had not been told is forgotten then."""
+
+    options: Mapping[str, str] = {"durability": "replica"}
+
+    @abstractmethod
     def fail_over(self) -> None:
         """Blocks until the replica has taken over, as for maintenance."""
-        raise NotImplementedError("there is no replica")
 
 
 class OneServer(Ground):
@@ -87,11 +92,8 @@ class OneServer(Ground):
             former.start()
 
 
-class Sentinels(Ground):
+class Sentinels(Replicated):
     """A master, its replica, and three Sentinels that watch them."""
-
-    options: Mapping[str, str] = {"durability": "replica"}
-    fails_over = True
 
     def __init__(self, binary: Path, *settings: str) -> None:
         super().__init__()
@@ -121,11 +123,8 @@ class Sentinels(Ground):
         self._fleet.mend()
 
 
-class Cluster(Ground):
+class Cluster(Replicated):
     """Three masters, each with a replica."""
-
-    options: Mapping[str, str] = {"durability": "replica"}
-    fails_over = True
 
     def __init__(self, binary: Path, *settings: str) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from jobd.errors import JobNotFound, ResultTimeout
 from jobd.intake import Request
 from tests.chaos.blows import Blows
 from tests.chaos.checker import Judge, Verdict, check
-from tests.chaos.ground import GROUNDS
+from tests.chaos.ground import GROUNDS, Cluster, Replicated
 from tests.chaos.history import Scribe, read
 from tests.chaos.nemesis import draw_up
 from tests.chaos.players import ProducerPlayer
@@ -90,8 +90,10 @@ class Storm:
     def _targets(self, stage: Stage, roles: Collection[str]) -> list[str]:
         """Whom faults for these roles may hit."""
         found = [name for name in stage.names(roles) if name.partition("-")[0] in self.roles or not self.roles]
-        topology = self.setting.topology
-        if ("replicated" in roles and stage.ground.fails_over) or ("cluster" in roles and topology == "cluster"):
+        ground = stage.ground
+        if ("replicated" in roles and isinstance(ground, Replicated)) or (
+            "cluster" in roles and isinstance(ground, Cluster)
+        ):
             found.append("server")
         return found
 
@@ -115,7 +117,7 @@ class Storm:
 
     @property
     def _forgets(self) -> bool:
-        return GROUNDS[self.setting.topology].fails_over
+        return issubclass(GROUNDS[self.setting.topology], Replicated)
 
     async def _end(self, stage: Stage) -> None:
         """Producers end; then all that was accepted has run, or nothing has happened for long."""
