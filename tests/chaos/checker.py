@@ -96,9 +96,16 @@ class Judge:
         """May a new master have refused what the former one had begun, as it had not been told of it? Then it began
         before the new one took over, and the answer came after."""
         last = max(run.start for run in self.history.runs[wish.key])
-        return self.forgets and any(
-            fault.target == "server" and fault.start <= wish.told and last <= fault.end for fault in self.history.faults
-        )
+        return any(fault.start <= wish.told and last <= fault.end for fault in self._failovers)
+
+    def stood(self, run: Run) -> bool:
+        """Did nobody but the master that is there in the end hand it over? While one takes over from another, that one
+        may still take itself for the master, and hand out jobs too; in the end nobody knows of that."""
+        return not any(fault.start <= run.start <= fault.end for fault in self._failovers)
+
+    @property
+    def _failovers(self) -> list[Fault]:
+        return [fault for fault in self.history.faults if fault.target == "server"] if self.forgets else []
 
     def wishes(self, *answers: str) -> Iterator[Wish]:
         return (wish for wish in self.history.wishes.values() if wish.answer in answers)
@@ -183,9 +190,10 @@ def _zombies(judge: Judge) -> Iterator[str]:
     for key, runs in judge.history.runs.items():
         result = judge.history.results.get(key, {})
         if result.get("status") == "completed":
-            newest = max(run.fence for run in runs)
-            if result.get("result") != newest:
-                yield f"{key} was completed by the delivery {result.get('result')}, and {newest} had been made after it"
+            its = result.get("result") or 0
+            newest = max((run.fence for run in runs if run.fence == its or judge.stood(run)), default=its)
+            if newest > its or its not in {run.fence for run in runs}:
+                yield f"{key} was completed by the delivery {its}, and {newest} had been made after it"
 
 
 def _unsettled(judge: Judge) -> Iterator[str]:

@@ -293,6 +293,19 @@ def test_a_new_master_may_refuse_what_the_former_one_had_begun_without_telling_i
     assert check(judge, least=0).violations["refused-but-ran"]
 
 
+@pytest.mark.parametrize(("failover", "good"), [((5, 8), True), ((1, 5), False), ((6.5, 8), False)])
+def test_a_delivery_that_a_former_master_made_while_the_new_one_took_over_is_forgotten(
+    failover: tuple[float, float], good: bool
+) -> None:
+    tale = Tale()
+    zombie(tale)
+    tale.fault("stop-server", "server", *failover)
+    judge = Judge(tale.history, LEASE_S, 0.0, [], forgets=True)
+    assert (not check(judge, least=0).violations["zombie-accepted"]) is good
+    judge.forgets = False
+    assert check(judge, least=0).violations["zombie-accepted"]
+
+
 def test_a_run_in_which_hardly_anything_happened_proves_nothing() -> None:
     tale = Tale()
     tale.done("a")
