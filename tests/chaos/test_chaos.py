@@ -19,7 +19,7 @@ def chaos(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=ROOT)
 
 
-@pytest.mark.parametrize("topology", ["one"])
+@pytest.mark.parametrize("topology", ["one", "sentinel"])
 def test_half_a_minute_of_faults_breaks_no_promise(topology: str, tmp_path: Path, server_binary: Path) -> None:
     page = tmp_path / "page.md"
     words = "--sabotage", "none", "--topology", topology, "--page", str(page), "--server-bin", str(server_binary)
