@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
 
 from jobd.control.filters import JobFilter
-from jobd.control.limits import LimitControl
+from jobd.control.queue_options import QueueOptionControl
 from jobd.control.queues import QueueControl
 from jobd.control.reports import ReportControl
 from jobd.control.unique import UniqueControl
@@ -40,7 +40,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyControl, WorkerControl):
+class Client(QueueControl, QueueOptionControl, UniqueControl, ReportControl, WhyControl, WorkerControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyContro
         """tells plugins of the endings that this client and those who share it make"""
         self._without = settings.without if settings else ()
         self.levels = settings.levels if settings else Levels()
-        """what holds where neither a job nor its type says anything"""
+        """what holds where neither a job nor its type says anything, as far as it is known here"""
         self._intake: Intake | None = None
         self._endings = Endings(store)
         self._takers = Takers(store)
@@ -197,8 +197,10 @@ class Client(QueueControl, LimitControl, UniqueControl, ReportControl, WhyContro
 
     async def enqueue_dated(self, planned: Planned) -> tuple[JobHandle[Any], float | None]:
         """Sends one job that `intake.plan` has checked. With its handle, when it was taken in, in milliseconds since
-        1970; None if that is not known."""
+        1970; None if that is not known, or the job has not become what was planned."""
         made, created_ms = await self.store.enqueue_dated(planned.new_job)
+        if self.levels.edition(planned.new_job.queue) != planned.new_job.edition:
+            created_ms = None  # it was made anew on its way, by other options of its queue
         return self._handle(planned, *answer_to(planned.new_job, made)), created_ms
 
     async def enqueue_once(self, planned: Sequence[Planned], once: Once) -> tuple[list[JobHandle[Any]], bool]:

@@ -3,13 +3,14 @@ the id made. Nothing is sent here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jobd import clock
 from jobd.catalog import Catalog, unknown_type
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import ChangedQueues, NewJob
 from jobd.domain.ids import looks_made, new_id
 from jobd.domain.jobtype import JobType
 from jobd.domain.lane_key import fields_in, filled, lane_key
@@ -18,6 +19,7 @@ from jobd.domain.names import check_chosen_id, check_type_name, same_name
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.payload import encode_json
 from jobd.domain.plain_json import from_json
+from jobd.domain.queue_options import BACKOFF
 from jobd.domain.time_limits import TIMED
 from jobd.domain.unique import Unique
 from jobd.errors import InvalidRequest, OptionError, PayloadError
@@ -66,6 +68,20 @@ class Changed:
     spec: bytes
 
 
+class _Head(NamedTuple):
+    """What options have become, for all jobs that say the same."""
+
+    options: Options
+    """all of them"""
+    packed: bytes
+    """b'' if each of the jobs has one of its own, as what makes a job unique comes from its payload"""
+    edition: str
+    """of the options of their queue"""
+    replicated: bool
+    again: Callable[[NewJob, ChangedQueues], NewJob] | None
+    """makes their jobs anew; None if each has a form of its own"""
+
+
 @dataclass(slots=True)
 class _Kind:
     """What is known of a type: here, or through workers that have its plugin."""
@@ -73,8 +89,10 @@ class _Kind:
     name: str
     options: Options
     job_type: JobType[Any, Any] | None
-    heads: dict[Options, tuple[Options, bytes]] = field(default_factory=dict)
-    """for options that will come again: the resolved ones and their packed form"""
+    heads: dict[Options, _Head] = field(default_factory=dict)
+    """for options that will come again"""
+    learnt: int = 0
+    """what was known of the options of queues when the heads were made"""
     keyed_by_fields: bool = False
     """are its keys made of fields of the payload?"""
 
@@ -104,27 +122,39 @@ class Intake:
         return planned
 
     def _plan(self, kind: _Kind, request: Request) -> Planned:
-        payload = _encoded(kind, request.payload)
-        options, head = self._head(kind, request.options, payload)
-        queue = options.queue or ""
-        if request.id is None:
-            job_id = self.new_job_id(queue)
-        elif looks_made(check_chosen_id(request.id)):
+        if request.id is not None and looks_made(check_chosen_id(request.id)):
             raise OptionError(f"id {request.id!r}: ids of this shape are made by jobd; choose one that looks different")
-        else:
-            job_id = request.id
-        unique = options.unique or None
-        if unique is None:
-            new_job = NewJob(
-                job_id, queue, options.priority or 0, _due(options), head + payload, replicated=_replicated(options)
-            )
-            return Planned(new_job, kind.name, kind.job_type, head)
-        head = _packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
-        due = _debounced(unique, request.options) or _due(options)
+        return self._planned(kind, request.options, _encoded(kind, request.payload), request.id)
+
+    def _planned(self, kind: _Kind, own: Options, payload: bytes, job_id: str | None) -> Planned:
+        options, head, edition, replicated, again = self._head(kind, own, payload)
+        queue = options.queue or ""
+        if job_id is None:
+            job_id = self.new_job_id(queue)
+        unique, due, gives_data = options.unique or None, _due(options), False
+        if unique is not None:
+            head = self._packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
+            due, gives_data = _debounced(unique, own) or due, unique.gives_data
+            again = partial(self._again, kind, own, len(head))
         new_job = NewJob(
-            job_id, queue, options.priority or 0, due, head + payload, True, unique.gives_data, _replicated(options)
+            job_id,
+            queue,
+            options.priority or 0,
+            due,
+            head + payload,
+            unique is not None,
+            gives_data,
+            replicated,
+            edition,
+            again,
         )
         return Planned(new_job, kind.name, kind.job_type, head, unique)
+
+    def _again(self, kind: _Kind, own: Options, payload_at: int, job: NewJob, changes: ChangedQueues) -> NewJob:
+        """The job that is made of the same request, now that these queues have other options."""
+        for queue, (edition, options) in changes.items():
+            self._levels.learn(queue, edition, from_record(options))
+        return self._planned(kind, own, job.spec[payload_at:], job.id).new_job
 
     async def unique_key(self, request: Request) -> tuple[int, str]:
         """The shard and the name of the unique key that a job would have. Raises as `plan` does, and OptionError if it
@@ -148,25 +178,37 @@ class Intake:
         unique.check_fields(kind.name, kind.job_type.shape.fields)
         return unique.key_of(kind.name, options.queue or "", kind.job_type.values(payload))
 
-    def _head(self, kind: _Kind, own: Options, payload: bytes) -> tuple[Options, bytes]:
+    def _head(self, kind: _Kind, own: Options, payload: bytes) -> _Head:
         if kind.keyed_by_fields:
             own = own.over(filled(kind.options, from_json(payload) or {}))
-        if own.recur:
-            known = kind.heads.get(own)
-            if known is None:
-                resolved = self._resolved(kind, own)
-                if len(kind.heads) > 1_000:
-                    kind.heads.clear()
-                # what makes a job unique stands in its head, and comes from its payload
-                known = kind.heads[own] = (resolved, b"" if resolved.unique else _packed(kind, resolved))
-            return known
-        resolved = self._resolved(kind, own)
-        return resolved, b"" if resolved.unique else _packed(kind, resolved)
+        if not own.recur:
+            return self._made_head(kind, own)
+        if kind.learnt != self._levels.changes or len(kind.heads) > 1_000:
+            kind.heads.clear()
+            kind.learnt = self._levels.changes
+        known = kind.heads.get(own)
+        if known is None:
+            known = kind.heads[own] = self._made_head(kind, own)
+        return known
+
+    def _made_head(self, kind: _Kind, own: Options) -> _Head:
+        options = self._resolved(kind, own)
+        edition, replicated = self._levels.edition(options.queue or ""), options.durability == "replica"
+        if options.unique:
+            return _Head(options, b"", edition, replicated, None)
+        packed = self._packed(kind, options)
+        return _Head(options, packed, edition, replicated, partial(self._again, kind, own, len(packed)))
 
     def _resolved(self, kind: _Kind, own: Options) -> Options:
         # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own
         backoff = own.backoff if kind.job_type is not None else own.backoff or kind.options.backoff
         return replace(self._levels.resolve(own, kind.options), backoff=backoff)
+
+    def _packed(self, kind: _Kind, options: Options, unique: str = "") -> bytes:
+        of_queue = self._levels.shared(options.queue or "").backoff
+        beside = {BACKOFF: of_queue.to_json()} if of_queue is not None and options.backoff is None else {}
+        key, front = lane_key(options, kind.name), bool(options.front)
+        return pack_head(kind.name, options, lane_key=key, unique=unique, front=front, beside=beside)
 
     async def change(self, spec: Spec, changes: Options, data: object = UNCHANGED, *, origin: str = "") -> Changed:
         """What a job becomes by these options and this payload, checked as `plan` does. Keys that its type makes of
@@ -229,11 +271,6 @@ class Intake:
         raise unknown_type(name, [*names, *(known for known, _ in self._told.values())])
 
 
-def _packed(kind: _Kind, options: Options, unique: str = "") -> bytes:
-    key, front = lane_key(options, kind.name), bool(options.front)
-    return pack_head(kind.name, options, lane_key=key, unique=unique, front=front)
-
-
 def told_facts(job_type: JobType[Any, Any]) -> dict[str, Any]:
     """What workers make known of a type to those who do not have its plugin."""
     return {**job_type.options.to_record(), "description": job_type.description.partition("\n")[0]}
@@ -260,10 +297,6 @@ def _debounced(unique: Unique, own: Options) -> str:
     if own.delay_ms or own.run_at_ms is not None:
         raise OptionError("unique: a debounced job is delayed by its period; give no delay and no run_at with it")
     return f"+{unique.period_ms}"
-
-
-def _replicated(options: Options) -> bool:
-    return options.durability == "replica"
 
 
 def _due(options: Options) -> str:

@@ -30,6 +30,7 @@ from jobd.domain.duration import milliseconds
 from jobd.domain.levels import Levels
 from jobd.domain.limits import Scope, gate_of
 from jobd.domain.names import check_queue_name
+from jobd.domain.queue_options import option_fields
 from jobd.domain.queue_order import Order, QueueOrder, weighted
 from jobd.domain.size import size_in_bytes
 from jobd.environment import Environment, Given
@@ -212,10 +213,15 @@ class Settings(Section):
 
     @property
     def rules(self) -> dict[str, dict[str, Any]] | None:
-        """The limits of queues, by their gates; None if nothing is said of queues."""
+        """What is said of queues, for the store: their limits and the options of their jobs, by gates; None if nothing
+        is said of queues."""
         if not self.queues:
             return None
-        return {gate_of(Scope.QUEUE, name): rule for name, queue in self.queues.items() if (rule := queue.rule())}
+        rules = {
+            gate_of(Scope.QUEUE, name): {**queue.rule(), **option_fields(queue.options().to_record())}
+            for name, queue in self.queues.items()
+        }
+        return {gate: rule for gate, rule in rules.items() if rule}
 
     @property
     def levels(self) -> Levels:

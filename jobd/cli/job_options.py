@@ -1,4 +1,4 @@
-"""The options of a job as flags of a command."""
+"""Options of jobs as flags of a command."""
 
 from __future__ import annotations
 
@@ -28,27 +28,32 @@ class Value(click.ParamType[Any]):
             self.fail(str(error).removeprefix(f"{self.name}: "), param, ctx)
 
 
-_FLAGS = {row.keyword: row for row in ROWS.values() if Level.JOB in row.levels}
+def options_at(level: Level) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds a flag for each option that this level has; the command gets them together as `options`."""
+    rows = {row.keyword: row for row in ROWS.values() if level in row.levels}
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def command(*args: Any, **given: Any) -> None:
+            values: dict[str, Any] = {}
+            for keyword, row in rows.items():
+                value = given.pop(keyword)
+                if row.kind.many and value:
+                    value = row.parse(dict(value) if row.kind.many == "fields" else value)
+                if value not in (None, ()):
+                    values[keyword] = value
+            function(*args, options=put_together(values), **given)
+
+        with_flags: Callable[..., None] = command
+        for row in reversed(list(rows.values())):
+            with_flags = _flag(row)(with_flags)
+        return with_flags
+
+    return decorate
 
 
-def job_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds a flag for each option of a job; the command gets them together as `options`."""
-
-    @wraps(function)
-    def command(*args: Any, **given: Any) -> None:
-        values: dict[str, Any] = {}
-        for keyword, row in _FLAGS.items():
-            value = given.pop(keyword)
-            if row.kind.many and value:
-                value = row.parse(dict(value) if row.kind.many == "fields" else value)
-            if value not in (None, ()):
-                values[keyword] = value
-        function(*args, options=put_together(values), **given)
-
-    with_flags: Callable[..., None] = command
-    for row in reversed(list(_FLAGS.values())):
-        with_flags = _flag(row)(with_flags)
-    return with_flags
+job_options = options_at(Level.JOB)
+"""adds a flag for each option of a job"""
 
 
 def _flag(row: Row) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -20,7 +20,11 @@ _ENTRIES: Mapping[str, Entry] = {
     "run": Entry("jobd.cli.run", "run", "Run jobs: all of jobd, or some roles of it."),
     "enqueue": Entry("jobd.cli.enqueue", "enqueue", "Enqueue a job."),
     "jobs": Entry("jobd.cli.jobs", "jobs", "List, show, change, cancel and retry jobs."),
-    "queues": Entry("jobd.cli.queues", "queues", "See how many jobs each queue has; pause and clean queues."),
+    "queues": Entry(
+        "jobd.cli.queues",
+        "queues",
+        "See how many jobs each queue has, and what it says of them; pause and clean queues.",
+    ),
     "unique": Entry("jobd.cli.unique", "unique", "See which jobs have unique keys; free one."),
     "limits": Entry("jobd.cli.limits", "limits", "See and change what limits queues, groups, types and keys."),
     "workers": Entry("jobd.cli.workers", "workers", "See the worker processes, and tell them what to do."),

@@ -9,6 +9,7 @@ import click
 from jobd.cli.noun_group import NounGroup
 from jobd.cli.options import QueueName, Until, asks_store, prints
 from jobd.cli.place import Place
+from jobd.cli.queue_options import QUEUE_OPTIONS
 from jobd.cli.queue_verbs import QUEUE_VERBS
 from jobd.cli.screen import STATUS_COLOURS, Screen
 from jobd.cli.table import Cell, Column
@@ -38,7 +39,7 @@ Examples:
   jobd queues list -o json""",
 )
 def queues() -> None:
-    """See how many jobs each queue has; pause and clean queues.
+    """See how many jobs each queue has, and what it says of them; pause and clean queues.
 
     Without a command it lists them.
     """
@@ -192,5 +193,5 @@ def _colour(state: State, count: int) -> str | None:
     return STATUS_COLOURS[state] if count else "dim"
 
 
-for _name, _command in QUEUE_VERBS.items():
+for _name, _command in {**QUEUE_OPTIONS, **QUEUE_VERBS}.items():
     queues.add_command(_command, _name)

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from jobd.client import Client
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
-    from jobd.domain.keywords import JobOptions
+    from jobd.domain.keywords import JobOptions, OptionsOfQueue
     from jobd.domain.limits import Limits
     from jobd.domain.operation import Operation, Preview
     from jobd.domain.queue import Pause, Queue
+    from jobd.domain.queue_options import QueueOptions
     from jobd.domain.reason import Reason
     from jobd.domain.unique import KeyPage, UniqueKey
     from jobd.loop_thread import Runner
@@ -235,6 +236,25 @@ class SyncLimitControl:
         """See Client.set_limits."""
         named = {"queue": queue, "group": group, "type": type, "key": key, "rate_key": rate_key}
         return self._run(partial(self._client.set_limits, **named, **limits))
+
+
+class SyncQueueOptionControl:
+    """The twin of QueueOptionControl."""
+
+    _client: Client
+    _run: Runner
+
+    def queue_options(self, queue: str) -> QueueOptions:
+        """See Client.queue_options."""
+        return self._run(self._client.queue_options, queue)
+
+    def set_queue_options(self, queue: str, **options: Unpack[OptionsOfQueue]) -> QueueOptions:
+        """See Client.set_queue_options."""
+        return self._run(partial(self._client.set_queue_options, queue, **options))
+
+    def reset_queue_options(self, queue: str) -> QueueOptions:
+        """See Client.reset_queue_options."""
+        return self._run(self._client.reset_queue_options, queue)
 
 
 class SyncWorkerControl:

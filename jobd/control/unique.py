@@ -31,6 +31,10 @@ class UniqueControl(ABC):
     def intake(self) -> Intake:
         """What checks requests before they are sent."""
 
+    @abstractmethod
+    async def learn_options(self) -> None:
+        """Asks the store what queues say of their jobs."""
+
     async def unique_owner(
         self, job_type: JobType[Any, Any] | str, payload: object = None, **options: Unpack[JobOptions]
     ) -> UniqueKey | None:
@@ -45,6 +49,7 @@ class UniqueControl(ABC):
         """The same for options that have been read."""
         from jobd.intake import Request
 
+        await self.learn_options()
         shard, name = await self.intake.unique_key(Request(job_type, payload, options))
         return await self.store.shards[shard].unique_key(name)
 

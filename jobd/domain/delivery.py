@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -95,6 +95,10 @@ class Lost:
     holder_was_solo: bool
 
 
+ChangedQueues = Mapping[str, tuple[str, Mapping[str, Any]]]
+"""queues, each with the edition of the options that it has now, and these as in a record"""
+
+
 class NewJob(NamedTuple):
     """A job on its way into the store, packed. A tuple, as a frozen dataclass costs thrice as much to make."""
 
@@ -110,6 +114,10 @@ class NewJob(NamedTuple):
     """it may give its data to another job instead of being made"""
     replicated: bool = False
     """it is accepted only when a replica has it too"""
+    edition: str = "-"
+    """of the options of its queue, by which it was made; '' if it had none, '-' if they do not matter"""
+    again: Callable[[NewJob, ChangedQueues], NewJob] | None = None
+    """makes it anew, by the options that queues have now"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,7 @@ Durability = Literal["server", "replica"]
 """who has a job when it is accepted"""
 
 
-class _Options(TypedDict, total=False):
-    queue: str | None
+class _OfQueue(TypedDict, total=False):
     priority: Priority | None
     delay: Duration | None
     max_attempts: int | None
@@ -40,6 +39,13 @@ class _Options(TypedDict, total=False):
     deadline: Duration | datetime | None
     unique: Unique | bool | str | Iterable[str] | Mapping[str, Any] | None
     tags: Iterable[str] | None
+    durability: Durability | None
+    isolation: Isolated | None
+    front: bool | None
+
+
+class _Options(_OfQueue, total=False):
+    queue: str | None
     metadata: Mapping[str, Any] | None
     group: str | None
     ordering_key: str | None
@@ -50,9 +56,12 @@ class _Options(TypedDict, total=False):
     rate_weight: int | None
     keep_completed: Kept | None
     keep_failed: Kept | None
-    durability: Durability | None
-    isolation: Isolated | None
-    front: bool | None
+
+
+class OptionsOfQueue(_OfQueue, total=False):
+    """The options that a queue says of its jobs."""
+
+    backoff: Pauses | None
 
 
 class TypeOptions(_Options, total=False):

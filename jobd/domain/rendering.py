@@ -12,6 +12,7 @@ from jobd.domain.limits import Limits
 from jobd.domain.operation import Operation
 from jobd.domain.options import NONE, ROWS, Options
 from jobd.domain.queue import Pause, Queue
+from jobd.domain.queue_options import QueueOptions, named
 from jobd.domain.reason import Reason
 from jobd.domain.state import State
 from jobd.domain.unique import UniqueKey
@@ -155,6 +156,11 @@ def limits_to_json(limits: Limits) -> dict[str, Any]:
         "limits": limits.holds,
         "set": sorted(limits.set),
     }
+
+
+def queue_options_to_json(said: QueueOptions) -> dict[str, Any]:
+    """What a queue says of its jobs."""
+    return {"queue": said.queue, "options": said.holds.to_json(), "set": named(said.set)}
 
 
 def operation_to_json(operation: Operation) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import Any, Final
 from jobd.client import Client
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
-from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together
+from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together, row_at
 from jobd.domain.plain_json import named
+from jobd.domain.queue_options import changes_of
 from jobd.errors import FieldFault, InvalidRequest, OptionError, PayloadError, UnknownJobType
 from jobd.http.json_text import escaped
 from jobd.http.refusals import UnknownType
@@ -96,13 +97,26 @@ def read_changes(body: Mapping[str, Any], *beside: str) -> Options:
     return put_together(options)
 
 
-def _read_options(body: Mapping[str, Any], beside: Sequence[str]) -> tuple[dict[str, Any], list[FieldFault]]:
+def read_queue_changes(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body wants a queue to say of its jobs (domain/queue_options.py); null takes an option back. Raises
+    InvalidRequest with the pointer of each wrong field."""
+    options, faults = _read_options(body, (), Level.QUEUE)
+    if faults:
+        raise _wrong(faults)
+    back = {_WIRE[Level.QUEUE][name].field for name, value in body.items() if value is None}
+    return changes_of(put_together(options), back)
+
+
+def _read_options(
+    body: Mapping[str, Any], beside: Sequence[str], level: Level = Level.JOB
+) -> tuple[dict[str, Any], list[FieldFault]]:
     """The options that a body says, by keyword, and what is wrong with it."""
+    wire = _WIRE[level]
     options: dict[str, Any] = {}
     said: list[str] = []
     faults: list[FieldFault] = []
     for name, value in body.items():
-        if row := _WIRE.get(name):
+        if row := wire.get(name):
             if value is not None:
                 said.append(row.keyword)
                 try:
@@ -110,11 +124,23 @@ def _read_options(body: Mapping[str, Any], beside: Sequence[str]) -> tuple[dict[
                 except OptionError as error:
                     faults.append(_fault(f"/{name}", "invalid", _without_label(error, row.keyword)))
         elif name not in beside:
-            faults.append(unknown_field(name, (*beside, *_WIRE)))
+            faults.append(_not_there(name, level) or unknown_field(name, (*beside, *wire)))
     for row, other in clashes(said):
         clash = clash_of(row.wire, other.wire, same=row.field == other.field)
         faults.append(_fault(f"/{other.wire}", "excluded", clash))
     return options, faults
+
+
+def _not_there(name: str, level: Level) -> FieldFault | None:
+    """The fault of an option that others have than these; None if there is no such option at all."""
+    row = next((row for row in ROWS.values() if row.wire == name and level not in row.levels), None)
+    if row is None:
+        return None
+    try:
+        row_at(row.keyword, level)
+    except OptionError as error:
+        return _fault(f"/{name}", "unknown_field", _without_label(error, row.keyword))
+    return None
 
 
 def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
@@ -125,8 +151,10 @@ def unknown_field(name: str, known: Sequence[str]) -> FieldFault:
     return _fault(f"/{escaped(name)}", "unknown_field", f"there is no such field{hint}")
 
 
-_WIRE: Final[Mapping[str, Row]] = {row.wire: row for row in ROWS.values() if Level.JOB in row.levels}
-"""the fields of options"""
+_WIRE: Final[Mapping[Level, Mapping[str, Row]]] = {
+    level: {row.wire: row for row in ROWS.values() if level in row.levels} for level in (Level.JOB, Level.QUEUE)
+}
+"""the fields of options, by who says them"""
 _MEANT: Final = {
     "payload": "data",
     "args": "data",
@@ -139,7 +167,7 @@ _MEANT: Final = {
     "eta": "run_at",
     "scheduled_at": "run_at",
     "attempts": "max_attempts",
-} | {row.keyword: wire for wire, row in _WIRE.items() if row.keyword != wire}
+} | {row.keyword: wire for wire, row in _WIRE[Level.JOB].items() if row.keyword != wire}
 """words of other systems, and of our own elsewhere"""
 
 

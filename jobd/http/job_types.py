@@ -21,6 +21,7 @@ from jobd.http.wire import type_body
 async def list_types(request: web.Request) -> web.Response:
     """All job types, by name."""
     service = request.app[SERVICE]
+    await service.client.learn_options()
     installed = [_installed(service, job_type) for job_type in service.client.catalog.types.values()]
     rows = [*installed, *(await _told(service)).values()]
     return answer(listed(sorted(rows, key=lambda row: str(row["type"]))))
@@ -30,6 +31,7 @@ async def show_type(request: web.Request) -> web.Response:
     """One job type, with the JSON Schema of its payload where the plugin is installed."""
     service = request.app[SERVICE]
     name = request.match_info["type"]
+    await service.client.learn_options()
     try:
         job_type = service.client.catalog.type_named(name)
     except UnknownJobType as unknown:

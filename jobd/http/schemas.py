@@ -64,9 +64,11 @@ def page_of(schema: Schema) -> Schema:
     return told(data=list_of(schema), page=told(limit=NUMBER, next_cursor=or_null(TEXT)))
 
 
-_OPTIONS: Final = {
-    row.wire: {**row.kind.schema, "description": row.about} for row in ROWS.values() if Level.JOB in row.levels
-}
+def _options_at(level: Level) -> dict[str, Schema]:
+    return {row.wire: {**row.kind.schema, "description": row.about} for row in ROWS.values() if level in row.levels}
+
+
+_OPTIONS: Final = _options_at(Level.JOB)
 _CHANGES: Final = {name: schema for name, schema in _OPTIONS.items() if name != "queue"}
 _SAID: Final = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 _UNTIL: Final = {"type": "string", "examples": ["2h", "2026-01-31T08:00:00Z"]}
@@ -83,6 +85,7 @@ BODIES: Final[Mapping[str, Schema]] = {
     "Copy": asked(data=ANY, id=_CHOSEN_ID, **_OPTIONS),
     "NewProgress": asked(("done",), done={"type": "number"}, total={"type": "number"}, message=_SAID),
     "NewLine": asked(("text",), text=_SAID, level=_SAID, fields=OBJECT),
+    "SetQueueOptions": asked(**_options_at(Level.QUEUE)),
     "Anything": OBJECT,
     "PauseQueue": asked(group=_SAID, reason=_SAID, by=_SAID, until=_UNTIL),
     "ResumeQueue": asked(group=_SAID),
@@ -214,6 +217,7 @@ ANSWERS: Final[Mapping[str, Schema]] = {
     "Why": told(id=TEXT, reasons=list_of(told(cause=words(Cause), message=TEXT, until=_TIMES))),
     "Queue": _QUEUE,
     "Queues": page_of(_QUEUE),
+    "QueueOptions": told(queue=TEXT, options=OBJECT, set=list_of(TEXT)),
     "Stats": _STATS,
     "AllStats": page_of(_STATS),
     "QueueHealth": _QUEUE_HEALTH,

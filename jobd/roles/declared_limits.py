@@ -11,7 +11,8 @@ from jobd.store.store import Store
 
 
 class DeclaredLimits(Actor):
-    """Ready when the store has the limits of queues that the configuration of this process declares."""
+    """Ready when the store has what the configuration of this process declares of queues: their limits, and the
+    options of their jobs."""
 
     def __init__(self, store: Store, rules: Mapping[str, Mapping[str, Any]] | None) -> None:
         """`rules` are all that the configuration declares, by gate; None if it says nothing of queues, so that a worker

@@ -10,6 +10,7 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.failure import Failure
 from jobd.domain.levels import Levels
 from jobd.domain.outcome import Outcome
+from jobd.domain.queue_options import backoff_beside
 from jobd.domain.ruling import ruled
 from jobd.domain.settle import Verdict, settle
 from jobd.store.codec import own_options
@@ -45,10 +46,13 @@ class Verdicts:
         return ruled(failed, Failure(delivery, error), job_type.error_rules, own_backoff=own)
 
     def _backoff(self, delivery: Delivery) -> Backoff:
-        """The job's own, else that of its type, of its queue, of all."""
+        """The job's own, else that of its type, of its queue, of all. That of its queue it has brought along, unless
+        only the configuration of this process says one."""
         own = own_options(delivery.options).backoff if delivery.options else None
         if own is not None:
             return own
         job_type = self._catalog.find(delivery.type)
         of_type = job_type.options.backoff if job_type is not None else None
+        if of_type is None and delivery.options:
+            of_type = backoff_beside(delivery.options)
         return of_type or self._levels.below(delivery.queue).backoff or DEFAULT_BACKOFF

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from jobd.domain.delivery import Met, NewJob
+import orjson
+
+from jobd.domain.delivery import ChangedQueues, Met, NewJob
 from jobd.domain.lane_key import decoded
+from jobd.domain.queue_options import options_in
 from jobd.errors import QueueFull
 from jobd.store.codec import STATES
 from jobd.store.link import Argument
+from jobd.store.rules import in_layers
 
 BATCH = 500
 """jobs in one script: about 5 ms of the server's time at most, whatever is asked for them"""
@@ -20,15 +24,15 @@ asked for them; to send them in parts, and keep those apart until all have come,
 
 def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:
     """The arguments of lua/lib/intake.lua, and for each position in them the index of the job."""
-    groups: dict[tuple[str, str, int, str], list[int]] = {}
+    groups: dict[tuple[str, str, int, str, str], list[int]] = {}
     listed = list(jobs)
     for index, (parent, job) in enumerate(listed):
-        groups.setdefault((parent, job.queue, job.priority, job.due), []).append(index)
+        groups.setdefault((parent, job.queue, job.priority, job.due, job.edition), []).append(index)
     if len(groups) > 1 and any(job.unique for _, job in listed):
         return _in_turn(listed)
     arguments: list[Argument] = [sum(-(-len(indices) // BATCH) for indices in groups.values())]
     order: list[int] = []
-    for (parent, queue, priority, due), indices in groups.items():
+    for (parent, queue, priority, due, _), indices in groups.items():
         for at in range(0, len(indices), BATCH):
             some = indices[at : at + BATCH]
             arguments += (parent, queue, priority, due, len(some))
@@ -36,7 +40,7 @@ def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argumen
                 job = listed[index][1]
                 arguments += (job.id, job.spec)
         order += indices
-    return order, arguments
+    return order, arguments + _editions((queue, edition) for _, queue, _, _, edition in groups)
 
 
 def _in_turn(listed: Sequence[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:
@@ -44,7 +48,34 @@ def _in_turn(listed: Sequence[tuple[str, NewJob]]) -> tuple[list[int], list[Argu
     arguments: list[Argument] = [len(listed)]
     for parent, job in listed:
         arguments += (parent, job.queue, job.priority, job.due, 1, job.id, job.spec)
-    return list(range(len(listed))), arguments
+    return list(range(len(listed))), arguments + _editions((job.queue, job.edition) for _, job in listed)
+
+
+def _editions(said: Iterable[tuple[str, str]]) -> list[Argument]:
+    """By which edition of its options the jobs of each queue were made, where it had any."""
+    editions: dict[str, str] = {}
+    for queue, edition in said:
+        if edition != "-":
+            # of two, one at least is old
+            editions[queue] = edition if editions.get(queue, edition) == edition else "several"
+        elif queue not in editions:
+            editions[queue] = edition
+    return [word for queue, edition in editions.items() if edition for word in (queue, edition)]
+
+
+def changed(reply: Sequence[bytes]) -> ChangedQueues:
+    """The queues of which a script says that their options have changed."""
+    found = {}
+    for queue, raw in zip(reply[1::2], reply[2::2], strict=True):
+        rule = orjson.loads(raw) if raw else {}
+        found[queue.decode()] = (rule.get("edition", ""), options_in(in_layers(rule)))
+    return found
+
+
+def made_anew(job: NewJob, changes: ChangedQueues) -> NewJob:
+    """A job made by these options of queues, whatever they are when it comes. Raises OptionError if it cannot have
+    them."""
+    return (job.again(job, changes) if job.again is not None else job)._replace(edition="-")
 
 
 def met(known: int | bytes) -> tuple[int, Literal[False] | Met]:

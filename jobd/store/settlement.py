@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import ChangedQueues, NewJob
 from jobd.domain.settle import Verdict
+from jobd.errors import InvalidRequest
 from jobd.store.codec import LETTERS
-from jobd.store.intake_words import BATCH
+from jobd.store.intake_words import BATCH, made_anew
 
 
 @dataclass(slots=True)
@@ -38,6 +39,20 @@ def portions(settlements: Sequence[Settlement]) -> list[Sequence[Settlement]]:
             several.append(settlements[start:at])
             start, weight = at, 1 + len(item.children)
     return [*several, settlements[start:]]
+
+
+def children_anew(settlements: Sequence[Settlement], changes: ChangedQueues) -> None:
+    """Makes what handlers have enqueued anew, by options of queues that have changed since. Where that cannot be, it
+    stays as it was when it was enqueued: nobody is left who could be told."""
+    for item in settlements:
+        item.children = [_child_anew(child, changes) for child in item.children]
+
+
+def _child_anew(child: NewJob, changes: ChangedQueues) -> NewJob:
+    try:
+        return made_anew(child, changes)
+    except InvalidRequest:
+        return child._replace(edition="-")
 
 
 def in_order(reply: list[int], order: list[int]) -> list[int]:

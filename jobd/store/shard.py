@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal, cast
 
-from jobd.domain.delivery import Delivery, Lost, Met, NewJob
+from jobd.domain.delivery import ChangedQueues, Delivery, Lost, Met, NewJob
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
@@ -16,7 +16,7 @@ from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import BATCH as BATCH
-from jobd.store.intake_words import full, grouped, met, word
+from jobd.store.intake_words import changed, full, grouped, made_anew, met, word
 from jobd.store.link import PATIENCE_S, Argument, call
 from jobd.store.once import AnsweredBefore, Once
 from jobd.store.records import Records
@@ -25,7 +25,7 @@ from jobd.store.retention import Retention as Retention
 from jobd.store.rules import Rules
 from jobd.store.scripts import load
 from jobd.store.settlement import Settlement as Settlement
-from jobd.store.settlement import in_order, portions, verdict_words
+from jobd.store.settlement import children_anew, in_order, portions, verdict_words
 from jobd.store.topology.wire import Wire
 from jobd.store.unique_keys import UniqueKeys
 
@@ -61,7 +61,7 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
             answers = await self.enqueue(list(first.values()), once=once, patience_s=patience_s)
             made = dict(zip(first, answers, strict=True))
             return [made.pop(job.id, False) for job in jobs]
-        return await self._enqueue(jobs, "", once, patience_s, replicated=any(job.replicated for job in jobs))
+        return await self._enqueue(jobs, "", once, patience_s)
 
     async def stage(
         self, batch: str, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
@@ -71,17 +71,37 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         return await self._enqueue(jobs, batch, once, patience_s)
 
     async def _enqueue(
-        self, jobs: Sequence[NewJob], batch: str, once: Once | None, patience_s: float, *, replicated: bool = False
+        self, jobs: Sequence[NewJob], batch: str, once: Once | None, patience_s: float
     ) -> list[bool | Met]:
+        begun_us = await self.now_us()
+        made = await self._send(jobs, batch, once, patience_s, begun_us)
+        if isinstance(made, list):
+            return made
+        # others have changed the options of these queues; those that hold now have held during this call, whatever
+        # comes next
+        anew = [made_anew(job, made) for job in jobs]
+        return cast("list[bool | Met]", await self._send(anew, batch, once, patience_s, begun_us, again="1"))
+
+    async def _send(
+        self,
+        jobs: Sequence[NewJob],
+        batch: str,
+        once: Once | None,
+        patience_s: float,
+        sent_us: int,
+        *,
+        again: Literal["", "1"] = "",
+    ) -> list[bool | Met] | ChangedQueues:
+        """`again`: something was sent for this call before."""
+        replicated = not batch and any(job.replicated for job in jobs)
         order, groups = grouped([("", job) for job in jobs])
         kept = (once.name, once.digest, ",".join(map(str, order))) if once else ("", "", "")
         for _ in range(2):
-            sent_us = await self.now_us()
             deadline_us = sent_us + round(ENQUEUE_DEADLINE_S * 1e6)
             head = [*self._head(), deadline_us, sent_us]
             tail = [batch, deadline_us // 1_000, *kept, *groups]
             run = partial(self.link.run_replicated, self.keys.barrier) if replicated else self.link.run_repeating
-            reply = await run("enqueue", self._keys("enqueue"), [*head, "", *tail], [*head, "1", *tail], patience_s)
+            reply = await run("enqueue", self._keys("enqueue"), [*head, again, *tail], [*head, "1", *tail], patience_s)
             if reply[0] == b"ok":
                 made: list[bool | Met] = [True] * len(jobs)
                 for known in reply[1:]:
@@ -95,10 +115,13 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
                 raise UniqueConflict(f"job {owner} has the unique key of job {job_id}; nothing was enqueued", owner)
             if reply[0] == b"full":
                 raise full(*reply[1:])
+            if reply[0] == b"changed":
+                return changed(reply)
             if reply[1] == b"1":
                 break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
             # it was the first: the server's clock may have jumped; ask for its time, and begin anew
             self._ahead_us = None
+            sent_us = await self.now_us()
         raise EnqueueExpired(
             f"the enqueue arrived more than {ENQUEUE_DEADLINE_S:g} s after it was first sent; it stored nothing now"
         )
@@ -183,7 +206,7 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
             reply, batch = await self.link.run_pair(
                 [("settle", self._keys("settle"), arguments), fetch], patience_s=patience_s
             )
-            answers += in_order(reply, places)
+            answers += await self._answers(member, settlements, reply, places, patience_s)
         else:
             batch = await self.link.run(*fetch, patience_s=patience_s)
         return answers, _deliveries(member, batch)
@@ -210,8 +233,19 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         for portion in portions(settlements):
             arguments, order = self._settle(holder, portion)
             reply = await self.link.run("settle", self._keys("settle"), arguments, patience_s=patience_s)
-            answers += in_order(reply, order)
+            answers += await self._answers(holder, portion, reply, order, patience_s)
         return answers
+
+    async def _answers(
+        self, holder: str, settlements: Sequence[Settlement], reply: list[Any], order: list[int], patience_s: float
+    ) -> list[int]:
+        """What a settle was answered. If nothing was done, as options of queues have changed since handlers enqueued
+        into them, what they enqueued is made anew."""
+        if reply[:1] == [b"changed"]:
+            children_anew(settlements, changed(reply))
+            arguments, order = self._settle(holder, settlements)
+            reply = await self.link.run("settle", self._keys("settle"), arguments, patience_s=patience_s)
+        return in_order(reply, order)
 
     def _settle(self, holder: str, settlements: Sequence[Settlement]) -> tuple[list[Argument], list[int]]:
         """The arguments of the script, and for each of its answers the index of the settlement."""

@@ -120,6 +120,11 @@ async def ask_for_many(ask: Callable[..., Awaitable[None]], api: Api, given: dic
     await ask("POST", f"/api/v1/operations/{begun}/cancel", None, "/api/v1/operations/{operation}/cancel")
 
 
+async def ask_queue_options(ask: Callable[..., Awaitable[None]]) -> None:
+    for method in ("PATCH", "DELETE"):
+        await ask(method, "/api/v1/queues/anything/options", {"priority": 9}, "/api/v1/queues/{queue}/options")
+
+
 async def ask_workers(ask: Callable[..., Awaitable[None]], worker: str) -> None:
     for verb in ("quiet", "stop", "restart"):
         await ask("POST", f"/api/v1/workers/{worker}/{verb}", None, f"/api/v1/workers/{{worker}}/{verb}")
@@ -189,6 +194,7 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
             word = words.get(route.path.rpartition("/")[2], "batched")
             await ask("GET", filled(route.path.replace("{queue}", "default"), word), None, route.path)
 
+    await ask_queue_options(ask)
     await ask_workers(ask, hand.name)
     await ask_edits(ask)
     await ask_for_many(ask, api, given)

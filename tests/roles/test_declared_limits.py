@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from jobd.client import Client
+from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
+from jobd.domain.options import Options
 from jobd.roles.declared_limits import DeclaredLimits
 from jobd.settings import load_settings
 from jobd.store.store import Store
@@ -41,3 +44,14 @@ async def test_what_is_declared_no_more_is_taken_back_but_not_by_a_process_witho
     assert await shard.rules() == {"q/a": {"concurrency": 4}}
     await declare(parts.store, tmp_path, '[queues.b]\nrate = "1/1s/5"')
     assert await shard.rules() == {"q/b": {"rate": {"n": 1, "ms": 1_000, "burst": 5}}}
+
+
+async def test_options_of_the_jobs_of_a_queue_are_declared_too(parts: Parts, tmp_path: Path) -> None:
+    await declare(parts.store, tmp_path, '[queues.a]\nretries = 6\nbackoff = "3s"')
+    async with Client(store=Store.at(parts.store.url)) as client:
+        assert (await client.queue_options("a")).holds.max_attempts == 7
+        await client.set_queue_options("a", retries=1)
+        await declare(parts.store, tmp_path, "[queues.a]\nretries = 8\npriority = 2")
+        says = await client.queue_options("a")
+        assert (says.holds.max_attempts, says.holds.priority, says.set) == (2, 2, Options(max_attempts=2))
+        assert says.holds.backoff == DEFAULT_BACKOFF

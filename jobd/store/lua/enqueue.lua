@@ -8,7 +8,9 @@
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
 --          {'unique', its id, id of the owner} if one refuses all, {'full', queue, its size, how many are in it} if a queue
 --          does, with the group behind if one of its groups does,
---          {'expired', '1' if this is a repeat}, or what was answered under that name before, as in lib/answers.lua
+--          {'expired', '1' if this is a repeat}, {'changed', queue, its rule, …} if the options of these queues are
+--          others than those by which their jobs were made, or what was answered under that name before, as in
+--          lib/answers.lua
 -- Moves: – → waiting, delayed, blocked; waiting → delayed; delayed → waiting; blocked → waiting, delayed
 -- include: head spec run count wake delay rules groups unique gates place unstarted limits gone claim intake answers
 
@@ -43,6 +45,10 @@ local list = stage and base .. 'stage:' .. stage
 if list then touch(list) end
 local state = stage and redis.call('HGET', stages_key, stage)
 take_in(11, nil, stage, since)
+-- an earlier sending may have made all of them, by what held then
+local is_new = ARGV[5] ~= '1' or #incoming.specs + #incoming.fates + #amended > 0 or incoming.refused
+local changed = is_new and changed_queues(11)
+if changed then return changed end
 local refused = incoming.refused or full_queue() or full_group()
 if refused then
   write_refusal(refused, since)

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Changes what limits or pauses a queue, type, key or group; what waits before its gate is looked at anew.
+-- Changes what limits or pauses a queue, type, key or group, and the options of a queue's jobs; what waits before its
+-- gate is looked at anew.
 -- KEYS: jobs ready ready_solo leases delayed rules pauses gated_gates opens
 -- ARGV: gate, layer ('declared' or 'set'), '1' if nothing else of this layer is kept, changes (JSON, null takes back)
 -- Returns: 'ok'
@@ -13,6 +14,13 @@ for field, value in pairs(changes) do
   if value == cjson.null then fields[field] = nil else fields[field] = value end
 end
 stored[layer] = next(fields) and fields or nil
+stored.edition = nil
+local options = {}
+for field, value in pairs(merged(stored) or {}) do
+  if string.sub(field, 1, 7) == 'option.' then options[#options + 1] = field .. '=' .. value end
+end
+table.sort(options)
+if #options > 0 then stored.edition = string.sub(redis.sha1hex(table.concat(options, ' ')), 1, 12) end
 -- a rule that begins or ends is one that the indexes have to know of
 local were_pauses = is_any_paused()
 any_rules, rules[name] = true, merged(stored)

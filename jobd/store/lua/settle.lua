@@ -7,7 +7,8 @@
 --       A verdict is the new state (w d f x) and marks: u the attempt is not spent, s suspect from now on, k crashed
 --       alone, l its rate holds until it is due: that of its rate key, or of its queue; without any it is delayed. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
 -- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
---          (somebody else has the job). A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
+--          (somebody else has the job); or {'changed', queue, its rule, …} and nothing done, if what was enqueued was
+--          made by other options than these queues have now. A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
 --        blocked → waiting, delayed
 -- include: head spec run count wake delay rules groups unique gates place unstarted limits gone claim intake remove shelf ended
@@ -129,6 +130,8 @@ outnumber()
 let_keys_go()
 for queue, number in pairs(left) do count('a', queue, -number) end
 take_in(children_at, completed)
+local changed = changed_queues(children_at)
+if changed then return changed end
 reopen_freed(left)
 touch(held_set)
 

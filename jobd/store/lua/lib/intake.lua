@@ -1,6 +1,7 @@
 -- Taking jobs in, for enqueue and for what a handler enqueued. Arguments from `at` on: the number of groups, then for
 -- each: parent (a number or empty), queue, priority, due ('' now, '+ms' from now, 'ms' at), number of jobs (500 at
--- most), and id and spec of each.
+-- most), and id and spec of each. Then pairs of a queue and the edition of its rule (lib/rules.lua) by which its jobs
+-- were made, '-' if that does not matter; a queue that is not named had none.
 -- Not made: `known` are positions, with what met their unique keys behind them; `fates` are for lib/gone.lua, `refused` is
 -- what refuses all, in words.
 local incoming
@@ -119,6 +120,30 @@ local function take_in(at, parents, stage, since)
     end
     at = at + 2 * n
   end
+  incoming.behind = at
+end
+
+-- Reads: the queues whose options have changed since these jobs were made by them, each with its rule; nil if none.
+local function changed_queues(at)
+  local groups = tonumber(ARGV[at])
+  if any_rules == nil and groups > 0 then look_for_rules() end
+  if groups == 0 or (not any_rules and incoming.behind > #ARGV) then return nil end
+  local known, changed = {}, { 'changed' }
+  for i = incoming.behind, #ARGV, 2 do known[ARGV[i]] = ARGV[i + 1] end
+  at = at + 1
+  for _ = 1, groups do
+    local queue = ARGV[at + 1]
+    if known[queue] ~= '-' then
+      local rule = queue_rule(queue)
+      if (rule and rule.edition or '') ~= (known[queue] or '') then
+        changed[#changed + 1] = queue
+        changed[#changed + 1] = redis.call('HGET', rules_key, 'q/' .. plain(queue)) or ''
+      end
+      known[queue] = '-'
+    end
+    at = at + 5 + 2 * tonumber(ARGV[at + 4])
+  end
+  return #changed > 1 and changed or nil
 end
 
 local function write_intake()

@@ -1,6 +1,7 @@
 -- Rules: what limits or pauses a queue ('q/<queue>'), a type ('t/<type>'), a key ('c/…', 'r/…') or a group
 -- ('g/<queue>/<group>'), as JSON: 'declared' by the configuration, and 'set' at run time, which wins. Where there are none
--- at all, and nothing is paused until a time, they cost one command a script.
+-- at all, and nothing is paused until a time, they cost one command a script. The rule of a queue also has the options
+-- of its jobs, as 'option.<name>', for those who enqueue them: their `edition` is another whenever these are.
 local any_rules, any_pauses, rules = nil, nil, {}
 
 -- Reads whether there are any of both.
@@ -26,7 +27,9 @@ local function merged(stored)
   for _, layer in ipairs({ 'declared', 'set' }) do
     for field, value in pairs(stored[layer] or {}) do rule[field] = value end
   end
-  return next(rule) and rule or false
+  if not next(rule) then return false end
+  rule.edition = stored.edition
+  return rule
 end
 
 local function rule_of(name)
