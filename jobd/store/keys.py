@@ -21,7 +21,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | rates | hash | gate with a bucket → when that is full again (us) | one field a rate key in use |
 | pauses | hash | gate → until when nobody passes (ms) | until then |
 | gated_gates | set | gates that anything waits before | while it does |
-| opens | zset | gate → when it opens by itself (ms) | until then |
+| opens | zset | gate → when it opens by itself (ms); more/<gate> → when to look at more lanes before it | until then |
 | expiring | zset | id → when to look whether its time to wait has passed (ms) | a day longer than it at most |
 | uniques | hash | unique key → owner, since, until (ms), the job that follows (lua/lib/unique.lua) | while owned |
 | followers | zset | id of a job that waits for the end of its unique key's owner → since when (ms) | that long |

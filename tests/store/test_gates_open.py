@@ -58,6 +58,51 @@ async def test_a_place_that_a_queue_cannot_use_is_for_other_queues_of_its_key(ha
     assert await fetched(hands, worker) == ["goes"]
 
 
+@pytest.mark.parametrize("limit", ["c=key:1", "r=key:1/60000", "r=key:1/60000/1"])
+async def test_a_place_that_hundreds_of_lanes_which_nobody_serves_cannot_use_is_for_the_one_behind_them(
+    hands: Hands, limit: str
+) -> None:
+    (running,) = await hands.active(new_job("first", queue="one", lane_key=limit))
+    for half in range(2):
+        await hands.put(*[new_job(queue="one", lane_key=f"g={half}-{number};{limit}") for number in range(150)])
+    await drained(hands, "w1")
+    await hands.put(new_job("goes", queue="two", lane_key=limit))
+    assert await fetched(hands) == []
+    await hands.settle(done(running))
+    hands.clock.forward(60_000 if limit.startswith("r") else 0)
+    worker = await hands.join("w2", "two")
+    steps = 0
+    while (found := await fetched(hands, worker)) == []:
+        hands.clock.forward(250)
+        await hands.shard.promote()
+        steps += 1
+        assert steps < 10
+    assert found == ["goes"]
+
+
+async def test_who_waits_before_a_gate_that_others_have_closed_again_is_left_alone(hands: Hands) -> None:
+    limit = "c=key:1"
+    (running,) = await hands.active(new_job(lane_key=limit))
+    for half in range(2):
+        await hands.put(*[new_job(lane_key=f"g={half}-{number};{limit}") for number in range(150)])
+    await drained(hands, "w1")
+    command, keys = hands.shard.link.command, hands.shard.keys
+    assert await command("ZCARD", keys.gated("c/key")) == 300
+    assert len((await hands.turn("w1", [done(running)], want=1))[1]) == 1
+    assert await command("ZRANGE", keys.fixed("opens"), 0, -1) == [b"more/c/key"]
+    hands.clock.forward(250)
+    await hands.shard.promote()
+    assert await command("ZCARD", keys.gated("c/key")) == 299
+    assert await command("ZCARD", keys.fixed("opens")) == 0
+
+
+async def drained(hands: Hands, member: str) -> None:
+    """A worker has looked at all that waits, and nothing of it may run."""
+    assert await hands.fetch(member, want=500) == []
+    while await hands.words(member) == ["wake"]:
+        assert await hands.fetch(member, want=500) == []
+
+
 async def test_a_place_that_a_type_cannot_use_is_for_other_types_of_its_key(hands: Hands) -> None:
     await hands.put(new_job("odd", type="odd", priority=3, lane_key="c=key:1"))
     assert await fetched(hands) == []  # nobody here knows it: it stands aside

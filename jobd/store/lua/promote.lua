@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Makes waiting what is due, 500 at most, and opens gates whose time has come; what is left is for the next call.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds rates pauses gated_gates opens uniques periods followers
 -- ARGV: the scheduler that asks ('' if none); it is idle, and woken for the next one due, when nothing is due any more
 -- Returns: {how many were promoted, when the next one is due (ms; -1 if none is), the time (ms)}
 -- Moves: delayed → waiting; blocked → waiting, delayed
@@ -32,6 +32,24 @@ if #due > 0 then
   end
 end
 let_keys_go()
+
+-- Is there room at a gate, for the first lane that waits before it?
+local function has_room(name)
+  local line, lane = string.match(redis.call('ZRANGE', gated_key(name), 0, 0)[1] or '', '^(%S+) (.+)$')
+  if not lane then return false end
+  local key = string.match(lane, '^[^:]*:(.*)$')
+  if string.sub(lane, 1, 1) == '*' then
+    local first = redis.call('LINDEX', lane_key(line, lane), 0)
+    local spec = first and redis.call('HGET', jobs_key, first)
+    if not spec then return true end
+    key = spec_keys(spec)
+  end
+  for _, here in ipairs((gates_of(queue_of(line), key))) do
+    if here.name == name then return room_at(here) > 0 end
+  end
+  return true
+end
+
 local openings = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
 local over, past, seen_groups = {}, {}, {}
 for _, name in ipairs(openings) do
@@ -45,6 +63,12 @@ for _, name in ipairs(openings) do
       seen_groups[#seen_groups + 1] = { list = name, group = group, since = since + 1 }
     end
     if #groups < 20 then past[#past + 1] = name end
+  elseif string.sub(name, 1, 5) == 'more/' then
+    local gate_name = string.sub(name, 6)
+    local waiting = redis.call('ZCARD', gated_key(gate_name))
+    local is_free = waiting > 0 and has_room(gate_name)
+    if is_free then reopen(gate_name, LOOKED) end
+    if is_free and waiting > LOOKED then open_at(name, now + MOMENT) else past[#past + 1] = name end
   else
     local more = reopen(name, 100)
     -- a gate that is none any more lets all of them through

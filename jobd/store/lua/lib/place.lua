@@ -87,8 +87,14 @@ end
 
 -- Reads: lets lanes that wait before a gate be served again, those that have waited longest first: `most` of each line
 -- and type, as those of another one may have no worker that would take them. The place that is free is not lost to lanes
--- whose line waits before the gate of its queue. True if more of them have to be looked at.
-local LOOKED = 100
+-- whose line waits before the gate of its queue. True if more of them have to be looked at. Those who come first may be
+-- of lines that nobody serves: if more wait, and the place is still free in a moment, promote.lua looks further.
+local LOOKED, MOMENT = 100, 250
+
+local function look_further(name)
+  local word = 'more/' .. name
+  if not redis.call('ZSCORE', opens_key, word) then open_at(word, now + MOMENT) end
+end
 
 local function reopen(name, most)
   if opened[name] or most < 1 then return false end
@@ -103,7 +109,9 @@ local function reopen(name, most)
       any = true
     end
   end
-  return #waiting == LOOKED and not any
+  if #waiting < LOOKED then return false end
+  if any then look_further(name) end
+  return not any
 end
 
 -- Writes: a lane, or a line, waits before a gate.
