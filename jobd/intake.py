@@ -89,6 +89,8 @@ class _Kind:
     name: str
     options: Options
     job_type: JobType[Any, Any] | None
+    plain: _Head | None = None
+    """for a job that says nothing of its own; to look that up among the heads takes as long as all else here"""
     heads: dict[Options, _Head] = field(default_factory=dict)
     """for options that will come again"""
     learnt: int = 0
@@ -179,13 +181,17 @@ class Intake:
         return unique.key_of(kind.name, options.queue or "", kind.job_type.values(payload))
 
     def _head(self, kind: _Kind, own: Options, payload: bytes) -> _Head:
+        if kind.learnt != self._levels.changes or len(kind.heads) > 1_000:
+            kind.heads.clear()
+            kind.plain, kind.learnt = None, self._levels.changes
+        if own is NONE and not kind.keyed_by_fields:
+            if kind.plain is None:
+                kind.plain = self._made_head(kind, own)
+            return kind.plain
         if kind.keyed_by_fields:
             own = own.over(filled(kind.options, from_json(payload) or {}))
         if not own.recur:
             return self._made_head(kind, own)
-        if kind.learnt != self._levels.changes or len(kind.heads) > 1_000:
-            kind.heads.clear()
-            kind.learnt = self._levels.changes
         known = kind.heads.get(own)
         if known is None:
             known = kind.heads[own] = self._made_head(kind, own)

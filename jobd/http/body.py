@@ -56,7 +56,10 @@ async def _read(request: web.Request) -> bytes:
     if (request.content_length or 0) > most:
         raise too_large(most)
     if request.content.is_eof():  # the usual case: it came with the headers
-        return await request.read()
+        raw = request.content.read_nowait()
+        if len(raw) > most:
+            raise too_large(most)
+        return raw
     try:
         async with asyncio.timeout(BODY_PATIENCE_S):
             return await request.read()

@@ -6,10 +6,13 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+import orjson
+
 from jobd.client import Client
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
 from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together, row_at
+from jobd.domain.payload import Written
 from jobd.domain.plain_json import named
 from jobd.domain.queue_options import changes_of
 from jobd.errors import FieldFault, InvalidRequest, OptionError, PayloadError, UnknownJobType
@@ -83,7 +86,9 @@ def read_request(body: Mapping[str, Any]) -> Request:
         faults.append(fault)
     if faults or not isinstance(type_name, str):
         raise _wrong(faults)
-    return Request(type_name, body.get("data"), put_together(options), job_id)
+    data = body.get("data")
+    payload = None if data is None else Written(orjson.dumps(data))
+    return Request(type_name, payload, put_together(options), job_id)
 
 
 def read_changes(body: Mapping[str, Any], *beside: str) -> Options:
@@ -125,9 +130,10 @@ def _read_options(
                     faults.append(_fault(f"/{name}", "invalid", _without_label(error, row.keyword)))
         elif name not in beside:
             faults.append(_not_there(name, level) or unknown_field(name, (*beside, *wire)))
-    for row, other in clashes(said):
-        clash = clash_of(row.wire, other.wire, same=row.field == other.field)
-        faults.append(_fault(f"/{other.wire}", "excluded", clash))
+    if len(said) > 1:
+        for row, other in clashes(said):
+            clash = clash_of(row.wire, other.wire, same=row.field == other.field)
+            faults.append(_fault(f"/{other.wire}", "excluded", clash))
     return options, faults
 
 

@@ -15,6 +15,7 @@ from jobd.errors import RoleError
 from jobd.http.aliases import ALIASES, CANONICAL
 from jobd.http.auth import Guard
 from jobd.http.connection import Connection
+from jobd.http.fixed_paths import FixedPaths
 from jobd.http.openapi import DESCRIPTION, describe
 from jobd.http.problems import answering
 from jobd.http.routes import ROUTES, Permission, add_routes
@@ -84,19 +85,22 @@ class HttpServer:
         routes = ROUTES + ALIASES
         open_handlers = frozenset(route.handler for route in routes if route.needs is Permission.NONE)
         most_bytes = self._settings.http.max_body
+        middleware = answering(self._guard, open_handlers, self._leaving)
         app = web.Application(
-            middlewares=[answering(self._guard, open_handlers, self._leaving)],
+            middlewares=[middleware],
             client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
         )
         app[SERVICE] = Service(self._client, most_bytes, self._leaving, self._closing)
         description = describe(ROUTES, ALIASES, CANONICAL, version=version("jobd"))
         app[DESCRIPTION] = orjson.dumps(description)
         add_routes(app, routes)
+        self._fixed_paths = FixedPaths(app, middleware)
         return app
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:
         loop = asyncio.get_running_loop()
         server = cast("web.Server", runner.server)  # there is one after the setup
+        server.request_handler = self._fixed_paths.before(server.request_handler)
 
         def connection() -> Connection:
             return Connection(

@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from jobd.domain.job import Job, moment
 from jobd.domain.options import Options
-from jobd.domain.plain_json import from_json
 from jobd.domain.rendering import job_to_json, progress_to_json, time_to_json, worker_to_json
 from jobd.handle import JobHandle
 from jobd.intake import Planned
@@ -47,9 +48,15 @@ def new_job_body(planned: Planned, created_ms: float) -> dict[str, Any]:
     """A job that was just made, and waits, as it reads back: put together without asking the store for it."""
     new = planned.new_job
     body = _waiting_body(planned.head).copy()
-    body["id"], body["data"] = new.id, from_json(new.spec[len(planned.head) :])
-    body["created_at"] = body["run_at"] = time_to_json(moment(created_ms))
+    body["id"], body["data"] = new.id, orjson.Fragment(new.spec[len(planned.head) :])
+    body["created_at"] = body["run_at"] = _when(created_ms)
     return body
+
+
+@lru_cache(maxsize=8)
+def _when(ms: float) -> str | None:
+    """A moment in words, which is the same for all jobs that were taken in together."""
+    return time_to_json(moment(ms))
 
 
 @lru_cache(maxsize=256)
