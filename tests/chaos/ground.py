@@ -117,9 +117,7 @@ class Sentinels(Replicated):
         self._fleet.mend()
 
     def fail_over(self) -> None:
-        former = self._fleet.master
         self._fleet.fail_over()
-        self._fleet.wait_failover(former)
         self._fleet.mend()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from redis.exceptions import ResponseError
 
 from tests.real_server import RealServer
 from tests.servers.tcp_server import TcpServer, free_port
@@ -94,9 +96,19 @@ class SentinelFleet:
         wait(lambda: _role(self.master) == "master")
 
     def fail_over(self) -> None:
-        """Has the Sentinels make the replica the master, as for maintenance; returns when it has begun."""
-        with self.sentinels[0].client() as sentinel:
-            sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
+        """Has the Sentinels make the replica the master, as for maintenance; returns when all of them name it."""
+        former = self.master
+
+        def asked() -> bool:
+            # the one that is asked gives up what does not get on, as with a replica that was cut off a moment ago
+            if self._named(self.sentinels[0]) != former.port:
+                return True
+            with self.sentinels[0].client() as sentinel, suppress(ResponseError):  # it is at it already, or cannot yet
+                sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
+            return False
+
+        wait(asked)
+        self.wait_failover(former)
 
     def mend(self) -> None:
         """All run, are in agreement, and the replica has all that the master has."""
