@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from jobd.domain.job import moment
 from jobd.domain.lane_key import read_lane_key
+from jobd.domain.outcome import Outcome
 from jobd.domain.plain_json import from_json
 from jobd.domain.time_limits import TimeLimits
 
@@ -45,6 +46,12 @@ class Delivery:
     def last_attempt(self) -> bool:
         """Is no attempt left after this one?"""
         return self.attempt >= self.max_attempts
+
+    @property
+    def missed(self) -> Outcome | None:
+        """What becomes of it if it was handed over too late, whatever has become of its worker since; None if it was
+        in time."""
+        return self.limits.missed(self.started_ms) if self.limits is not None else None
 
     @property
     def data(self) -> Any:

@@ -155,6 +155,8 @@ def outcome_of(lost: Lost, *, silence_is_death: bool) -> Outcome:
     deaths in a row, each with this job and no other in hand. `silence_is_death` is False where silence proves nothing,
     for the monitor was cut off itself.
     """
+    if missed := lost.delivery.missed:
+        return missed  # its worker would have said so too, and it has not begun by being handed over
     if lost.overdue:
         if lost.delivery.limits is None:
             late = f"it ran for more than {lost.delivery.timeout_ms / 1_000:g} s"

@@ -25,6 +25,8 @@ class _JumpingSelector(SelectSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        if timeout == 0:
+            return []  # there is enough to do; whatever has happened can be looked at when that is done
         happened = super().select(0)
         if not happened:
             if timeout is None:

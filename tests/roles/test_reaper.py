@@ -58,7 +58,8 @@ class Death:
 
 def lost(**how: Any) -> Lost:
     """A job of a holder for suspects that fell silent with nothing else in hand, unless said otherwise."""
-    told = ("a", "noop", "default", b"", b"", 5, 4, 5_000, 0.0, 1, 1, 0, True, 7, 0.0, "m", how.pop("limits", None))
+    told: tuple[Any, ...] = ("a", "noop", "default", b"", b"", 5, 4, 5_000, 0.0, 1, 1, 0, True, 7)
+    told += how.pop("started", 0.0), "m", how.pop("limits", None)
     usual: dict[str, Any] = {"former_holder": "w", "overdue": False, "neighbours": 1, "cause": ""}
     return Lost(delivery=Delivery(*told), **{**usual, "holder_was_solo": True, **how})
 
@@ -83,6 +84,13 @@ LIMITS = TimeLimits(expires_ms=0, queue_ends_ms=0, deadline_ms=9, heartbeat_ms=0
             False,
             "one of its limits of time was over and its worker did not end it",
         ),
+        (
+            {"started": 9.0, "limits": LIMITS, "cause": "killed"},
+            True,
+            Ending.EXPIRED,
+            False,
+            "its deadline had passed before it could run",
+        ),
     ],
 )
 def test_what_happened_to_a_job_follows_from_how_it_was_found(
@@ -90,7 +98,7 @@ def test_what_happened_to_a_job_follows_from_how_it_was_found(
 ) -> None:
     outcome = outcome_of(lost(**how), silence_is_death=silence_is_death)
     assert (outcome.ending, outcome.alone, outcome.reason) == (ending, alone, reason)
-    assert (outcome.error is not None) == (ending is Ending.TIMED_OUT)
+    assert (outcome.error is not None) == (ending in (Ending.TIMED_OUT, Ending.EXPIRED))
 
 
 @pytest.fixture

@@ -4,12 +4,17 @@ schedulers use them, on the oracle."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
-from jobd.domain.delivery import Delivery, Lost, NewJob
-from jobd.errors import EnqueueExpired
+from jobd.domain.delivery import Delivery, Lost, Met, NewJob
+from jobd.store.gathering import Gathering
+from jobd.store.inbox import Inbox
 from jobd.store.link import PATIENCE_S
+from jobd.store.once import Once
 from jobd.store.settlement import Settlement
+from jobd.store.shard import BATCH, Shard
+from jobd.store.store import Store
 from tests.simulation.inbox import SimInbox
 from tests.simulation.oracle import Oracle
 from tests.simulation.weather import Wire
@@ -24,17 +29,28 @@ class SimShard:
         self._oracle = oracle
         self._wire = wire
 
-    async def enqueue(self, jobs: Sequence[NewJob], *, patience_s: float = PATIENCE_S) -> list[bool]:
-        sent, times = self._oracle.now_ms(), [0]
+    async def enqueue(
+        self, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
+    ) -> list[bool | Met]:
+        return await self.stage("", jobs, patience_s=patience_s)
 
-        def act() -> list[bool] | None:
-            times[0] += 1
-            return self._oracle.enqueue(jobs, sent, repeat=times[0] > 1)
+    async def stage(
+        self, batch: str, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
+    ) -> list[bool | Met]:
+        enqueue = partial(self._oracle.enqueue, jobs, self._oracle.now_ms(), batch=batch)
+        return await self._wire.ask(partial(enqueue, repeat=False), patience_s, partial(enqueue, repeat=True))
 
-        answers = await self._wire.ask(act, patience_s)
-        if answers is None:
-            raise EnqueueExpired("it came too late")
-        return answers
+    async def commit(
+        self,
+        batch: str,
+        size: int,
+        *,
+        once: Once | None = None,
+        answers: Sequence[tuple[str, str]] = (),
+        replicated: bool = False,
+        patience_s: float = PATIENCE_S,
+    ) -> bool:
+        return await self._wire.ask(lambda: self._oracle.commit(batch, size), patience_s)
 
     async def join(self, member: str, *, lease_ms: int, lines: Sequence[str], about: bytes) -> None:
         await self._wire.ask(lambda: self._oracle.join(member, lease_ms, tuple(lines)), PATIENCE_S)
@@ -89,38 +105,34 @@ class SimShard:
         return await self._wire.ask(lambda: self._oracle.cancel(job_id), PATIENCE_S)
 
     async def staged(self) -> list[str]:
-        return []
+        return await self._wire.ask(lambda: list(self._oracle.begin().batches), PATIENCE_S)
 
     async def release(self, batch: str) -> int:
-        return 0
+        return await self._wire.ask(lambda: self._oracle.release(batch), PATIENCE_S)
 
     async def expire(self) -> int:
-        return 0
+        return await self._wire.ask(self._oracle.expire, PATIENCE_S)
 
     async def now_us(self) -> int:
         return self._oracle.now_ms() * 1_000
 
 
-class SimStore:
-    """The one shard, as a store."""
-
-    url = "simulated"
+class SimStore(Store):
+    """The one shard, as a store: what a store does with its shards it does itself."""
 
     def __init__(self, oracle: Oracle, wire: Wire) -> None:
+        self.sim = SimShard(oracle, wire)
+        shard = cast("Shard", self.sim)
+        self.shards = (shard,)
+        self._enqueues = {shard: Gathering(shard.enqueue, most=BATCH)}
+        self.url = "simulated"
         self._oracle = oracle
         self._wire = wire
-        self.shards = (SimShard(oracle, wire),)
 
-    def inbox(self, member: str, shard: SimShard) -> SimInbox:
+    def inbox(self, member: str, shard: Shard) -> Inbox:
         before = self._oracle.inboxes.get(member)
         inbox = self._oracle.inboxes[member] = SimInbox(before.words if before else [], self._wire)
-        return inbox
-
-    async def enqueue(self, jobs: Sequence[NewJob]) -> list[bool]:
-        return await self.shards[0].enqueue(jobs)
-
-    def shard_for(self, queue: str) -> int:
-        return 0
+        return cast("Inbox", inbox)
 
     async def tell_types(self, types: Mapping[str, Any]) -> None:
         """They are known."""

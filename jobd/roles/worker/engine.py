@@ -190,10 +190,10 @@ class Engine(Actor):
             self._settled.set()
             return  # fetched under a lease that has run out since
         if self._interrupted:
-            self._settle(delivery, _INTERRUPTED, None)
+            self._settle(delivery, delivery.missed or _INTERRUPTED, None)
         elif self._early and (delivery.id, delivery.fence) in self._early:
             self._settle(delivery, _CANCELLED, None)
-        elif delivery.limits is not None and (missed := delivery.limits.missed(delivery.started_ms)):
+        elif missed := delivery.missed:
             self._settle(delivery, missed, None)
         else:
             try:
@@ -277,7 +277,7 @@ class Engine(Actor):
                 self._due.set()
         else:
             for delivery in deliveries:  # they were on their way when it became quiet
-                self._settle(delivery, _INTERRUPTED, None)
+                self._settle(delivery, delivery.missed or _INTERRUPTED, None)
 
     # --- waits for work ----------------------------------------------------------------------------------------------
 
