@@ -12,6 +12,9 @@ from jobd.domain.state import State
 from jobd.store.shard import Settlement
 from jobd.store.store import Store
 
+LEASE_MS = 60_000
+"""how long it lives, unless a test renews it"""
+
 
 class Hand:
     """One worker, by hand."""
@@ -24,7 +27,7 @@ class Hand:
 
     async def join(self) -> None:
         about = orjson.dumps({"kind": "worker", "host": "here", "slots": 8})
-        await self.shard.join(self.name, lease_ms=60_000, lines=["*"], about=about)
+        await self.shard.join(self.name, lease_ms=LEASE_MS, lines=["*"], about=about)
 
     async def take(self, types: str = ",anything,send-letter,add_up,") -> Delivery:
         """The next job, now active."""
