@@ -211,3 +211,72 @@ async def test_a_place_that_is_let_go_of_opens_the_gate_and_wakes_who_is_idle(ha
     await hands.settle(done(first))
     assert await hands.words("w2") == ["wake"]
     assert ids(await hands.fetch("w2")) == ["b"]
+
+
+# --- who counts for several ------------------------------------------------------------------------------------------
+
+RATE = "r=key:10/1000"
+
+
+async def second(hands: Hands, member: str = "w1") -> list[str]:
+    """What starts within a second, in which a scheduler and a worker look ten times."""
+    started = []
+    await hands.shard.renew([member], 10_000, patience_s=5)
+    for _ in range(10):
+        hands.clock.forward(100)
+        await hands.shard.promote()
+        batch = await hands.fetch(member)
+        await hands.settle(*map(done, batch), holder=member)
+        started += ids(batch)
+    return started
+
+
+@pytest.mark.parametrize("rate", ["10/1000", "1/100/10"])
+@pytest.mark.parametrize("queue", ["default", "another"])
+@pytest.mark.parametrize("lanes", [1, 150])
+async def test_a_heavy_job_is_not_passed_by_light_ones_of_its_key_for_ever(
+    hands: Hands, rate: str, queue: str, lanes: int
+) -> None:
+    await hands.put(*[new_job(queue=queue, lane_key=f"g={n % lanes};r=key:{rate}") for n in range(300)])
+    await second(hands)
+    await hands.put(new_job("heavy", lane_key=f"r=key:{rate}", weight=8))
+    seconds = 1
+    while "heavy" not in await second(hands):
+        seconds += 1
+        assert seconds <= 4 + lanes // 10
+
+
+async def test_of_several_heavy_jobs_each_comes_in_its_turn(hands: Hands) -> None:
+    for number in range(6):
+        await hands.put(*[new_job(f"{lane}{number}", lane_key=f"g={lane};{RATE}", weight=7) for lane in "abz"])
+    started = [job_id[0] for _ in range(20) for job_id in await second(hands)]
+    assert sorted(started) == sorted("abz" * 6)
+    assert all(set(started[at : at + 6]) == set("abz") for at in range(0, 12, 3))
+
+
+async def test_what_is_more_urgent_passes_a_heavy_job(hands: Hands) -> None:
+    await hands.put(*[new_job(lane_key=RATE, priority=5) for _ in range(5)])
+    await hands.put(new_job("heavy", lane_key=f"g=heavy;{RATE}", weight=8, priority=7))
+    assert len(await second(hands)) == 5
+    await hands.put(new_job("urgent", lane_key=RATE, priority=1), new_job("not", lane_key=RATE, priority=8))
+    hands.clock.forward(-500)
+    await hands.shard.promote()
+    assert await fetched(hands) == ["urgent"]
+
+
+@pytest.mark.parametrize("fate", ["cancelled", "paused", "of a type that nobody knows"])
+async def test_room_is_not_kept_for_a_heavy_job_that_cannot_come(hands: Hands, fate: str) -> None:
+    slow = "r=key:10/60000"
+    await hands.put(*[new_job(lane_key=slow) for _ in range(5)])
+    type_name = "odd" if fate.startswith("of") else "noop"
+    await hands.put(new_job("heavy", queue="other", lane_key=slow, weight=8, type=type_name))
+    await hands.fetch("w1", types=BOTH)
+    assert await fetched(hands, types=BOTH) == []
+    if fate == "cancelled":
+        await hands.shard.cancel(["heavy"], {})
+    elif fate == "paused":
+        await hands.shard.set_rule("q/other", {"paused": {"reason": "why"}})
+    await hands.put(*[new_job(f"light{number}", lane_key=slow) for number in range(5)])
+    assert await fetched(hands) == []
+    started = [job_id for _ in range(12) for job_id in await second(hands)]
+    assert started == [f"light{number}" for number in range(5)]

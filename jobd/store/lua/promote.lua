@@ -50,9 +50,9 @@ local function has_room(name)
   return true
 end
 
-local openings = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
+local due_gates = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
 local over, past, seen_groups = {}, {}, {}
-for _, name in ipairs(openings) do
+for _, name in ipairs(due_gates) do
   if string.sub(name, 1, 7) == 'groups/' then
     -- a rule of their queue has changed: it is new to those that have waited since before
     local since = redis.call('ZSCORE', opens_key, name)
@@ -70,7 +70,9 @@ for _, name in ipairs(openings) do
     if is_free then reopen(gate_name, LOOKED) end
     if is_free and waiting > LOOKED then open_at(name, now + MOMENT) else past[#past + 1] = name end
   else
-    local more = reopen(name, 100)
+    -- the one for whom the room of a rate is kept comes first
+    local kept = redis.call('HGET', rates_key, name .. '!')
+    local more = reopen(name, 100, kept and string.match(kept, '^%d+ %d+ %d+ (.+)$'))
     -- a gate that is none any more lets all of them through
     if not more and not (is_open(name) and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
     if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
@@ -79,7 +81,7 @@ end
 for _, here in ipairs(opened_order) do choose_another(here.line) end
 local scheduler = ARGV[3]
 local lease = scheduler ~= '' and redis.call('ZSCORE', leases_key, scheduler)
-local idle = #due < 500 and #openings < 100 and lease and tonumber(lease) >= now
+local idle = #due < 500 and #due_gates < 100 and lease and tonumber(lease) >= now
 if idle then touch(idle_key('@scheduler')) end
 
 if #due > 0 then redis.call('ZREMRANGEBYRANK', delayed_key, 0, #due - 1) end

@@ -8,7 +8,8 @@
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
 -- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
 local SPARE = 60000  -- a window is kept longer than it counts: the clock may step back
-local gates, gate_order, freed, freed_order = {}, {}, {}, {}
+local gates, freed = {}, {}
+local gate_order, freed_order = {}, {}
 
 local function gated_key(name)
   return base .. 'gated:' .. name
@@ -51,6 +52,21 @@ local function cost_at(here, weight)
   return math.min(weight, here.rate.burst or here.rate.n)
 end
 
+-- Reads for which lane the room of a rate is kept: a job that counts for several waits until there is room for all of that,
+-- and what is not more urgent does not take it away meanwhile. That ends by itself if the job does not come.
+local function kept_at(here)
+  local words = redis.call('HGET', rates_key, here.name .. '!')
+  if not words then return nil end
+  here.was_kept = true
+  local till, urgency, cost, word = string.match(words, '^(%d+) (%d+) (%d+) (.+)$')
+  if tonumber(till) <= now then return nil end
+  return { till = tonumber(till), urgency = tonumber(urgency), cost = tonumber(cost), word = word }
+end
+
+local function is_kept_from(here, visit)
+  return here.kept and here.kept.word ~= visit.word and visit.urgency >= here.kept.urgency
+end
+
 -- Reads when the next one of this cost may start (ms), once those have that start now.
 local function opens_at(here, cost)
   local rate = here.rate
@@ -91,7 +107,7 @@ local function places_at(here)
     read_held({ here })
     room = here.limit - here.held
   end
-  if here.rate then here.free = free_at(here) end
+  if here.rate then here.free, here.kept = free_at(here), kept_at(here) end
   local paused_until = is_any_paused() and tonumber(redis.call('HGET', pauses_key, here.name) or 0) or 0
   if paused_until > now then room, here.paused_until = 0, paused_until end
   if here.paused and not here.paused.until_ms then room = 0 end
@@ -179,11 +195,12 @@ end
 
 -- How many jobs of a lane may pass all these, and the first gate that is closed; `first` is the job at its head, and
 -- `weight` what that counts against rates.
-local function room_of(gates_here, first, weight)
+local function room_of(gates_here, first, weight, visit)
   local room, closed = math.huge, nil
   for _, here in ipairs(gates_here) do
     local its = room_at(here, weight)
     if here.is_order and here.owner then its = here.owner == first and its or 0 end
+    if is_kept_from(here, visit) then its = 0 end
     if its < room then room = its end
     if its == 0 and not closed then closed = here end
   end
@@ -195,9 +212,9 @@ local function with_unique(holds, unique)
   return (holds == '' and 'u/' or holds .. ' u/') .. unique
 end
 
--- A job of this weight passes, in a delivery of this number. Returns what it takes up, to be given back when it leaves:
+-- A job of this weight passes from the lane that `word` names, in a delivery of this number. Returns what it takes up, to be given back when it leaves:
 -- '' if nothing.
-local function pass(gates_here, id, number, weight)
+local function pass(gates_here, id, number, weight, word)
   if #gates_here == 0 then return '' end
   local words = {}
   for _, here in ipairs(gates_here) do
@@ -206,6 +223,7 @@ local function pass(gates_here, id, number, weight)
     if here.rate then
       local cost = cost_at(here, weight)
       here.spent = here.spent + cost
+      if here.kept and here.kept.word == word and cost >= here.kept.cost then here.kept = nil end
       here.starts[#here.starts + 1] = id .. ' ' .. number
       for i = 2, cost do here.starts[#here.starts + 1] = id .. ' ' .. number .. ' ' .. i end
     end
@@ -324,6 +342,13 @@ end
 local function write_passed()
   local set = {}
   for _, here in ipairs(gate_order) do
+    local keeps = here.keeps
+    if keeps then
+      redis.call('HSET', rates_key, here.name .. '!', string.format('%.0f %d %d %s', keeps.till, keeps.urgency,
+        keeps.cost, keeps.word))
+    elseif here.was_kept and not here.kept then
+      redis.call('HDEL', rates_key, here.name .. '!')
+    end
     if here.taken > 0 then
       if here.is_order then
         set[#set + 1] = here.name

@@ -2,7 +2,8 @@
 -- jobs of an ordering key stand in one lane whatever else they have, '*:o=key', where the first one counts. The lanes
 -- of a line (a queue, or '!' and a queue for suspects) that may be served are indexed, and so are the lines that have any.
 -- An id that stays in a lane after its job has left it is skipped by fetch: the record decides.
-local places, place_order, opened, opened_order = {}, {}, {}, {}
+local place_order = {}
+local places, opened, opened_order = {}, {}, {}
 local STRICT = 1e13
 
 local function lanes_key(line)
@@ -76,7 +77,9 @@ local function let_in(name, word, line, lane)
   if lane == '' then
     redis.call('ZRANGE', lanes_key(line), 0, 0)
   else
-    here.rank = rank(lane_priority(line, lane))
+    -- it has waited there as well
+    local since = tonumber(redis.call('ZSCORE', gated_key(name), word) or now)
+    here.rank = lane_priority(line, lane) * STRICT + math.min(since, now)
     redis.call('ZSCORE', lanes_key(line), lane)
     touch(shut_key(line))
     if is_gated(line) then return false end
@@ -87,19 +90,15 @@ end
 
 -- Reads: lets lanes that wait before a gate be served again, those that have waited longest first: `most` of each line
 -- and type, as those of another one may have no worker that would take them. The place that is free is not lost to lanes
--- whose line waits before the gate of its queue. True if more of them have to be looked at. Those who come first may be
+-- whose line waits before the gate of its queue; `first` is one that comes before them. True if more of them have to be looked at. Those who come first may be
 -- of lines that nobody serves: if more wait, and the place is still free in a moment, promote.lua looks further.
 local LOOKED, MOMENT = 100, 250
 
-local function look_further(name)
-  local word = 'more/' .. name
-  if not redis.call('ZSCORE', opens_key, word) then open_at(word, now + MOMENT) end
-end
-
-local function reopen(name, most)
+local function reopen(name, most, first)
   if opened[name] or most < 1 then return false end
   touch_gate(name)
   local waiting, let, any = redis.call('ZRANGE', gated_key(name), 0, LOOKED - 1), {}, false
+  if first and redis.call('ZSCORE', gated_key(name), first) then let_in(name, first, string.match(first, '^(%S+) (.*)$')) end
   for _, word in ipairs(waiting) do
     opened[name] = true
     local line, lane = string.match(word, '^(%S+) (.*)$')
@@ -110,13 +109,13 @@ local function reopen(name, most)
     end
   end
   if #waiting < LOOKED then return false end
-  if any then look_further(name) end
+  if any and not redis.call('ZSCORE', opens_key, 'more/' .. name) then open_at('more/' .. name, now + MOMENT) end
   return not any
 end
 
--- Writes: a lane, or a line, waits before a gate.
-local function write_gated(name, line, lane)
-  redis.call('ZADD', gated_key(name), 'NX', now, line .. ' ' .. lane)
+-- Writes: a lane, or a line, waits before a gate; `since` is when it was last served, if that was before now.
+local function write_gated(name, line, lane, since)
+  redis.call('ZADD', gated_key(name), 'NX', since or now, line .. ' ' .. lane)
   redis.call('SADD', gated_gates_key, name)
   if lane ~= '' then redis.call('ZADD', shut_key(line), 0, lane) end
   local groups = groups_of(name)

@@ -1,6 +1,7 @@
 -- Serving a line: its lanes of one priority share what a worker asks for, by their weights, as far as their gates let
 -- jobs through. The fetch says how many are `wanted`, and which types its worker `knows`, and finds in `taken` what it is to deliver.
 local MOST_LOOKS, MOST_BYTES, CHUNK = 1000, 4194304, 100
+local LATE = 10000  -- room is kept for so long (ms), or until the job for which it is has been looked at again
 local wanted, knows
 local looks, bytes, left_over = 0, 0, nil
 local taken
@@ -42,8 +43,9 @@ local function find_head(visit)
     local id = redis.call('LINDEX', visit.list, visit.used)
     local spec, run = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
     if stands(visit, spec, run and read_run(run)) then
-      local key = (spec_keys(spec))
-      visit.first, visit.weight_of_first = id, spec_weight(spec)
+      local key, _, urgency = (spec_keys(spec)), spec_place(spec)
+      visit.first, visit.weight_of_first, visit.urgency = id, spec_weight(spec), urgency
+      visit.its_type = spec_type(spec)
       find_gates(visit, visit.type and key .. ';t=' .. visit.type or key)
       return
     end
@@ -57,9 +59,9 @@ local function visit_of(line, lane)
   local list = lane_key(line, lane)
   priority = tonumber(priority)
   local visit = {
-    line = line, lane = lane, list = list, priority = priority, key = key, used = 0, kinds = {},
+    line = line, lane = lane, word = line .. ' ' .. lane, list = list, priority = priority, key = key, used = 0, kinds = {},
     home = string.gsub(key, ';?t=[^;]*$', ''), type = lane_type(key), length = redis.call('LLEN', list),
-    is_ordered = not priority, gates = {}, weight = 1,
+    is_ordered = not priority, urgency = priority or 1, gates = {}, weight = 1,
   }
   if visit.is_ordered then
     find_head(visit)
@@ -76,7 +78,7 @@ local function share(visit, per_weight)
   local most = math.min(per_weight * visit.weight, visit.length - visit.used, CHUNK)
   if #visit.gates == 0 then return most end
   if visit.is_ordered then most = 1 end
-  local room, closed = room_of(visit.gates, visit.first, visit.weight_of_first)
+  local room, closed = room_of(visit.gates, visit.first, visit.weight_of_first, visit)
   if room == 0 then visit.closed = closed end
   return math.min(most, room)
 end
@@ -118,7 +120,7 @@ local function look(visit, id, spec, run, weight)
     return
   end
   count_group(head.queue, key, -1)
-  local holds = pass(visit.gates, id, run and run.deliveries or 0, weight)
+  local holds = pass(visit.gates, id, run and run.deliveries or 0, weight, visit.word)
   if unique ~= '' then
     holds = with_unique(holds, unique)
     leave_key(unique, id, 'a')
@@ -174,8 +176,9 @@ local function serve(line, lanes)
         elseif not visit.halted then
           local run = raw and read_run(raw) or nil
           local weight = weight_at(visit, spec, run)
-          if #visit.gates > 0 and room_of(visit.gates, id, weight) == 0 then
+          if #visit.gates > 0 and room_of(visit.gates, id, weight, visit) == 0 then
             visit.halted, visit.weight_of_first = true, weight
+            if weight > 1 then visit.its_type = spec_type(spec) end
           else
             visit.weight_of_first = nil
             look(visit, id, spec, run, weight)
@@ -197,6 +200,36 @@ local function serve(line, lanes)
   end
 end
 
+-- Room at a rate is kept for a lane whose first job counts for several and would go if there were enough: for the most
+-- urgent one, and among equals the one that has waited longest.
+local function keep_room(here, visit, cost)
+  if cost < 2 or here.room == 0 or not goes_on(visit, visit.its_type) then return end
+  for _, other in ipairs(visit.gates) do
+    if other ~= here and room_of({ other }, visit.first, visit.weight_of_first, visit) == 0 then return end
+  end
+  local before = here.keeps or here.kept
+  if before and before.word ~= visit.word then
+    if before.urgency < visit.urgency then return end
+    if before.urgency == visit.urgency and (not before.served or visit.used > 0) then return end
+  end
+  here.keeps = {
+    till = math.min(opens_at(here, cost), now + LATE) + MOMENT, urgency = visit.urgency, cost = cost,
+    served = visit.used > 0, word = visit.word,
+  }
+end
+
+-- Reads what the first job of a lane counts that was not looked at, as room was kept for another one.
+local function find_weight(visit)
+  for _, here in ipairs(visit.gates) do
+    if here.was_kept and not visit.weight_of_first then
+      local id = redis.call('LINDEX', visit.list, visit.used)
+      local spec, run = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
+      visit.weight_of_first = weight_at(visit, spec, run and read_run(run))
+      visit.its_type = spec and spec_type(spec)
+    end
+  end
+end
+
 -- Reads what is open and closed in the end: a lane before a closed gate waits there, and where there is room, others
 -- that wait may come.
 local function end_visits()
@@ -204,10 +237,15 @@ local function end_visits()
     if visit.used < visit.length then
       if visit.is_ordered then find_head(visit) end
       if #visit.gates > 0 then
-        local _, closed = room_of(visit.gates, visit.first, visit.weight_of_first)
+        find_weight(visit)
+        local _, closed = room_of(visit.gates, visit.first, visit.weight_of_first, visit)
         visit.closed = closed
         if closed and closed.rate then
-          closed.missing = math.min(closed.missing or math.huge, cost_at(closed, visit.weight_of_first or 1))
+          local cost = cost_at(closed, visit.weight_of_first or 1)
+          keep_room(closed, visit, cost)
+          -- who is stopped by what is kept for another one waits as long as that
+          if is_kept_from(closed, visit) then cost = math.max(cost, closed.kept.cost) end
+          closed.missing = math.min(closed.missing or math.huge, cost)
         end
       end
       if visit.used >= visit.length then
@@ -224,7 +262,7 @@ local function end_visits()
   local roomy, names = {}, {}
   for _, here in ipairs(gate_order) do
     -- where one waits that counts for several, those behind it do not pass, or it would wait for ever
-    local room = not here.is_order and here.room and not here.missing and room_at(here) or 0
+    local room = not here.is_order and here.room and not (here.missing or here.kept) and room_at(here) or 0
     if room > 0 and room < math.huge then
       roomy[#roomy + 1], names[#names + 1] = here, here.name
     end
@@ -239,8 +277,11 @@ local function end_visits()
   for _, here in ipairs(gate_order) do
     if here.paused_until then
       open_at(here.name, here.paused_until)
-    elseif here.rate and here.room and here.free - here.spent < (here.missing or 1) then
-      open_at(here.name, opens_at(here, here.missing or 1))
+    elseif here.rate and here.room then
+      local kept, opens = here.keeps or here.kept, math.huge
+      if here.free - here.spent < (here.missing or 1) then opens = opens_at(here, here.missing or 1) end
+      if kept then opens = math.min(opens, kept.till - (kept.till - MOMENT > now and MOMENT or 0)) end
+      if opens < math.huge then open_at(here.name, opens) end
     end
   end
 end
@@ -264,7 +305,8 @@ local function write_visits()
       if places[visit.list] then places[visit.list].fill = true end
     elseif visit.closed then
       here.gone[#here.gone + 1] = visit.lane
-      write_gated(visit.closed.name, visit.line, visit.lane)
+      local its_rank = visit.used == 0 and redis.call('ZSCORE', lanes_key(visit.line), visit.lane)
+      write_gated(visit.closed.name, visit.line, visit.lane, its_rank and its_rank % STRICT or nil)
     elseif visit.used > 0 then
       here.ranked[#here.ranked + 1] = visit.rank or rank(visit.priority or 1)
       here.ranked[#here.ranked + 1] = visit.lane

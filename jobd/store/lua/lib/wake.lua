@@ -1,7 +1,8 @@
 -- Waking: the script that makes work ready wakes one idle member (worker, scheduler, monitor) by a word in its inbox.
 -- A member that serves every queue is idle under '*'; a line of suspects is served under '!…' and '!*'.
 -- The field 'idle' of a worker is '1' as long as it stands in the idle sets of its lines.
-local woken, busy = {}, nil
+local woken = {}
+local busy = nil
 local LONGEST_INBOX = 1000
 
 local function idle_key(line)
