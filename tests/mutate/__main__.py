@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from tests.mutate.ledger import Ledger, keys
 from tests.mutate.mutant import Mutant
 from tests.mutate.report import Report, explained
-from tests.mutate.scope import SUITES, files, mutants
-from tests.mutate.trial import Copy, Test
+from tests.mutate.scope import APART, SUITES, files, mutants
+from tests.mutate.trial import Copy, Watcher
 
 _FIRST = 25
 """tests that are asked first"""
@@ -28,58 +29,87 @@ def main() -> None:
     every = [mutant for file in chosen for mutant in mutants(file)]
     for name in explained().keys() - {mutant.name for file in files() for mutant in mutants(file)}:
         _say(f"explained, and no more to be broken: {name}")
+    named = list(zip(keys(every), every, strict=True))
     if given.sample:
-        picked = random.Random(given.seed).sample(range(len(every)), min(given.sample, len(every)))
-        every = [every[at] for at in picked]
+        picked = random.Random(given.seed).sample(range(len(named)), min(given.sample, len(named)))
+        named = [named[at] for at in picked]
+    ledger, suites = Ledger(given.keep), given.tests or SUITES
     with tempfile.TemporaryDirectory(prefix="jobd-mutate-") as folder:
         copy = Copy(Path(folder))
-        _say(f"{len(every)} breaks in {len(chosen)} files; first, which test comes by which line …")
-        report = _tried(copy, every, copy.tests(chosen, given.tests or SUITES), given.most_tests)
+        tests = ledger.tests(suites)
+        if tests is None:
+            _say("first, which test comes by which line …")
+            tests = copy.tests(files(), suites)
+            ledger.note_tests(suites, tests)
+        _say(f"{len(named)} breaks in {len(chosen)} files, {len(tests)} tests")
+        report = Trials(copy, tests, ledger, given.most_tests, again=given.again).of(named)
     print(report.text())
     if given.page:
         given.page.write_text(report.text())
     sys.exit(1 if report.unexplained else 0)
 
 
-def _tried(copy: Copy, every: Sequence[Mutant], tests: Sequence[Test], most: int) -> Report:
-    if failing := copy.failing([test.name for test in tests[:200]]):
-        raise SystemExit(f"{failing} fails although nothing is broken: nothing can be said")
-    report = Report(explained())
-    begun = time.monotonic()
-    witnesses: Counter[str] = Counter()
-    for number, mutant in enumerate(every, 1):
-        asked = sorted(_mixed(_asked(mutant, tests)), key=lambda name: -witnesses[name])[:most]
+class Trials:
+    """Breaks, one after the other, and who notices."""
+
+    def __init__(self, copy: Copy, tests: Sequence[Watcher], ledger: Ledger, most: int, *, again: bool) -> None:
+        """`again`: what was not noticed before is tried once more, as there may be new tests."""
+        if failing := copy.failing(tests[:200]):
+            raise SystemExit(f"{failing} fails although nothing is broken: nothing can be said")
+        self._copy = copy
+        self._tests = tests
+        self._ledger = ledger
+        self._most = most
+        self._again = again
+        self._witnesses: Counter[str] = Counter()
+
+    def of(self, named: Sequence[tuple[str, Mutant]]) -> Report:
+        """All of them, but for those that the ledger knows."""
+        report, begun, new = Report(explained()), time.monotonic(), 0
+        for key, mutant in named:
+            known = self._ledger.known(key)
+            if known is None or (self._again and not known[0] and mutant.name not in explained()):
+                known, new = self._try(mutant), new + 1
+                self._ledger.note(key, noticed=known[0], asked=known[1])
+                if new % 50 == 0:
+                    _say(f"{new} more in {time.monotonic() - begun:.0f} s")
+            noticed, asked = known
+            report.add(mutant, survived=not noticed, asked=asked)
+        return report
+
+    def _try(self, mutant: Mutant) -> tuple[bool, int]:
+        asked = sorted(_mixed(_asked(mutant, self._tests)), key=lambda test: -self._witnesses[test.name])[: self._most]
         # who has noticed other breaks is asked first, alone
         portions = [portion for portion in (asked[:_FIRST], asked[_FIRST:]) if portion]
-        witness = next((found for portion in portions if (found := copy.noticed(mutant, portion))), None)
-        report.add(mutant, survived=witness is None, asked=len(asked))
+        witness = next((found for portion in portions if (found := self._copy.noticed(mutant, portion))), None)
         if witness is None:
             _say(f"NOT NOTICED by {len(asked)} tests: {mutant.file}:{mutant.line}: {mutant.name.partition(': ')[2]}")
         else:
-            witnesses[witness] += 1
-        if number % 50 == 0:
-            _say(f"{number} of {len(every)} in {time.monotonic() - begun:.0f} s, {report.survivors} not noticed")
-    return report
+            self._witnesses[witness] += 1
+        return witness is not None, len(asked)
 
 
-def _asked(mutant: Mutant, tests: Sequence[Test]) -> list[str]:
-    """The tests that come by the place, or by the nearest one above it that can be seen from outside."""
+def _asked(mutant: Mutant, tests: Sequence[Watcher]) -> list[Watcher]:
+    """The tests that come by the place, or by the nearest one above it that can be seen from outside; or those that are
+    said to."""
+    if said := APART.get(mutant.file):
+        return [test for test in tests if test.name.startswith(said)]
     for line in range(mutant.line, max(0, mutant.line - 40), -1):
-        found = [test.name for test in tests if f"{mutant.file}:{line}" in test.lines]
+        found = [test for test in tests if f"{mutant.file}:{line}" in test.lines]
         if found:
             return found
     return []
 
 
-def _mixed(names: Sequence[str]) -> list[str]:
-    """The same names, so that each file of tests has its turn: many quick tests of one kind see one kind of break."""
+def _mixed(tests: Sequence[Watcher]) -> list[Watcher]:
+    """The same tests, so that each file of them has its turn: many quick ones of one kind see one kind of break."""
     turns: Counter[str] = Counter()
     placed = []
-    for at, name in enumerate(names):
-        file = name.partition("::")[0]
+    for at, test in enumerate(tests):
+        file = test.name.partition("::")[0]
         turns[file] += 1
-        placed.append((turns[file], at, name))
-    return [name for _, _, name in sorted(placed)]
+        placed.append((turns[file], at, test))
+    return [test for _, _, test in sorted(placed, key=lambda place: place[:2])]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,7 +121,8 @@ def _parser() -> argparse.ArgumentParser:
         "For each, runs the tests that come by that line. What no test notices, and tests/mutate/explained.toml\n"
         "does not explain, is listed, and the exit code is 1.",
         epilog="examples:\n"
-        "  scripts/mutate                              all of it, in two hours\n"
+        "  scripts/mutate --keep DIR                   all of it, in some hours; again: what is left of it\n"
+        "  scripts/mutate --keep DIR --again           what was not noticed, once more\n"
         "  scripts/mutate --only settle.lua            one file\n"
         "  scripts/mutate --sample 100 --seed 7        a hundred breaks, drawn from a seed\n",
     )
@@ -100,6 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the sample (1)")
     parser.add_argument("--most-tests", type=int, default=500, metavar="N", help="that are asked about a break (500)")
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="the tests to ask (all that concern the store)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="DIR", help="keep results there, and do not try again what they say"
+    )
+    parser.add_argument("--again", action="store_true", help="but for what was not noticed and is not explained")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the report there too, as Markdown")
     return parser
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.mutate import lua, python
 from tests.mutate.mutant import Mutant
@@ -12,6 +12,7 @@ SUITES = (
     "tests/domain",
     "tests/store",
     "tests/roles",
+    "tests/simulation",
     "tests/test_unique.py",
     "tests/test_pause.py",
     "tests/test_retention.py",
@@ -37,10 +38,26 @@ CORE = (
 """the Python that decides what becomes of a job"""
 
 
+_CREW = ("tests/roles/test_crew.py", "tests/roles/test_relief.py")
+APART: Mapping[str, tuple[str, ...]] = {
+    "jobd/roles/worker/memory.py": ("tests/roles/test_relief.py",),
+    "jobd/roles/worker/control.py": _CREW,
+    "jobd/roles/worker/succession.py": ("tests/roles/test_succession.py",),
+    "jobd/roles/worker/crew.py": _CREW,
+    "jobd/roles/worker/child_process.py": _CREW,
+    "jobd/roles/worker/child.py": (*_CREW, "tests/acceptance/test_relief.py"),
+    "jobd/roles/worker/fork_server.py": ("tests/roles/test_isolation.py",),
+    "jobd/roles/worker/isolated_attempt.py": ("tests/roles/test_isolation.py",),
+    "jobd/roles/worker/isolated_calls.py": ("tests/roles/test_isolation.py",),
+    "jobd/roles/worker/nursery.py": ("tests/roles/test_isolation.py",),
+}
+"""what works in processes of its own, where nobody sees which test comes by: these are asked all"""
+
+
 def files() -> list[str]:
     """The files that are broken: all scripts, and the core."""
     scripts = [*sorted((ROOT / "jobd/store/lua").glob("*.lua")), *sorted((ROOT / "jobd/store/lua/lib").glob("*.lua"))]
-    return [*(script.relative_to(ROOT).as_posix() for script in scripts), *CORE]
+    return [*(script.relative_to(ROOT).as_posix() for script in scripts), *CORE, *APART]
 
 
 def mutants(file: str) -> Iterator[Mutant]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.mutate import lua, python
+from tests.mutate.ledger import Ledger, keys
 from tests.mutate.mutant import Mutant
 from tests.mutate.report import Report, explained
 from tests.mutate.scope import files, mutants
-from tests.mutate.trial import Copy
+from tests.mutate.trial import Copy, Watcher
 
 LUA = """local function held(i)
   if not raw or fence < 3 then return nil end -- if this then that
@@ -94,6 +95,20 @@ def test_the_report_tells_what_nobody_noticed() -> None:
     assert "f:2 (3 tests): `c` => `d`" in report.text()
 
 
+def test_what_was_tried_is_not_tried_again_as_long_as_its_file_is_the_same(tmp_path: Path) -> None:
+    same = [Mutant("jobd/clock.py", line, line, line, "a", "b") for line in (1, 2)]
+    first, second = keys(same)
+    assert first != second
+    Ledger(tmp_path).note(first, noticed=True, asked=3)
+    found = [Watcher("tests/a.py::b", 0.5, frozenset(["jobd/clock.py:1"]))]
+    Ledger(tmp_path).note_tests(["tests"], found)
+
+    again = Ledger(tmp_path)
+    assert (again.known(first), again.known(second)) == ((True, 3), None)
+    assert (again.tests(["tests"]), again.tests(["tests/store"])) == (found, None)
+    assert Ledger(None).known(first) is None
+
+
 @pytest.mark.long
 def test_a_broken_fence_is_noticed_and_a_harmless_change_is_not(tmp_path: Path) -> None:
     copy = Copy(tmp_path)
@@ -102,7 +117,7 @@ def test_a_broken_fence_is_noticed_and_a_harmless_change_is_not(tmp_path: Path) 
         for mutant in mutants("jobd/store/lua/settle.lua")
         if (mutant.old, mutant.new) == ("delivery.fence ~= fence", "false")
     ]
-    tests = ["tests/store/test_settle.py"]
+    tests = [Watcher("tests/store/test_settle.py", 60, frozenset())]
 
     assert copy.failing(tests) is None
     noticed = copy.noticed(fence, tests)

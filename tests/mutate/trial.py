@@ -24,13 +24,13 @@ ROOT = Path(__file__).parents[2]
 _COPIED = ("jobd", "tests", "plugins", "config", "pyproject.toml", "scripts", "README.md", "docs")
 _HEAVY = ("pytest_asyncio", "hypothesis.stateful", "redis.asyncio", "pydantic", "anyio", "uvloop", "orjson")
 """what is imported once, before each trial begins as a copy of this process"""
-PATIENCE_S = 90.0
-"""a trial that takes longer hangs, which somebody would notice"""
+PATIENCE_S, SLOWER = 15.0, 5.0
+"""a trial that takes longer than this, and so many times what its tests took, hangs, which somebody would notice"""
 _ARGUMENTS = ("-q", "-p", "no:cacheprovider", "-m", "not long", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Watcher:
     """A test, and what it comes by."""
 
     name: str
@@ -68,7 +68,7 @@ class Copy:
             ),
         }
 
-    def tests(self, files: Sequence[str], suites: Sequence[str]) -> list[Test]:
+    def tests(self, files: Sequence[str], suites: Sequence[str]) -> list[Watcher]:
         """The tests of these suites, with the lines of these files that each comes by; the quickest first."""
         scripts = [file for file in files if file.endswith(".lua")]
         for file in scripts:
@@ -89,12 +89,12 @@ class Copy:
         if not output.exists():
             raise RuntimeError(f"the tests did not begin:\n{done.stdout[-3_000:]}")
         found = [
-            Test(name, facts["seconds"], frozenset(line.removeprefix(f"{self.folder}/") for line in facts["lines"]))
+            Watcher(name, facts["seconds"], frozenset(line.removeprefix(f"{self.folder}/") for line in facts["lines"]))
             for name, facts in json.loads(output.read_text()).items()
         ]
         return sorted(found, key=lambda test: test.seconds)
 
-    def noticed(self, mutant: Mutant, tests: Sequence[str]) -> str | None:
+    def noticed(self, mutant: Mutant, tests: Sequence[Watcher]) -> str | None:
         """The first of these tests that notices, or "?" if none could say so itself; None if nobody does."""
         text = (ROOT / mutant.file).read_text()
         self._write(mutant.file, mutant.applied(text))
@@ -103,11 +103,12 @@ class Copy:
         finally:
             self._write(mutant.file, text)
 
-    def failing(self, tests: Sequence[str]) -> str | None:
+    def failing(self, tests: Sequence[Watcher]) -> str | None:
         """The first of these tests that fails on the copy as it is."""
         failed = self.folder / "failed"
         failed.unlink(missing_ok=True)
-        if self._run(tests, failed) == 0:
+        patience_s = PATIENCE_S + SLOWER * sum(test.seconds for test in tests)
+        if self._run([test.name for test in tests], failed, patience_s) == 0:
             return None
         return failed.read_text() if failed.exists() else "?"
 
@@ -117,7 +118,7 @@ class Copy:
         (self.folder / file).write_text(text)
         os.utime(self.folder / file, (self._stamp, self._stamp))
 
-    def _run(self, tests: Sequence[str], failed: Path) -> int:
+    def _run(self, tests: Sequence[str], failed: Path, patience_s: float) -> int:
         for module in _HEAVY:
             import_module(module)
         child = os.fork()
@@ -128,7 +129,7 @@ class Copy:
                 traceback.print_exc()
                 status = 3
             os._exit(status)
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + patience_s
         while time.monotonic() < end:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:

@@ -46,7 +46,9 @@ async def test_a_child_that_dies_is_reported_and_replaced(parts: Parts) -> None:
 
     async def replaced() -> bool:
         now = {member.id for member in await workers(parts)}
-        return len(now) == 2 and before[0].id not in now
+        # who has joined may have to be heard of yet: only then does it leave in order when the crew ends
+        heard_of = {child["member"] for child in crew.status()}
+        return len(now) == 2 and before[0].id not in now and heard_of == now
 
     await until(replaced)
     assert before[1].id in {member.id for member in await workers(parts)}
