@@ -131,11 +131,17 @@ def _ready(house: House) -> None:
 
 
 def check_door(settings: Settings) -> None:
-    """Raises SettingsError if the API may not be served at this address without a token."""
-    from jobd.http.auth import Guard
+    """Complains of a token that may be guessed. Raises SettingsError if the API may not be served at this address
+    without one."""
+    from jobd.http.auth import SHORTEST_TOKEN, Guard
 
     token = settings.http.token
-    Guard(settings.host, token.get_secret_value() if token is not None else None)
+    if Guard(settings.host, token.get_secret_value() if token is not None else None).is_guessable:
+        log.get("api").warning(
+            f"http.token is shorter than {SHORTEST_TOKEN} characters, and whoever reaches this address may find it by "
+            "trying; set JOBD_TOKEN to what `openssl rand -hex 32` says",
+            host=settings.host,
+        )
 
 
 async def _quieten(engine: Engine, membership: Membership) -> None:

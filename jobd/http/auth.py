@@ -18,6 +18,8 @@ from aiohttp import web
 from jobd.errors import SettingsError
 from jobd.http.refusals import Forbidden, Unauthenticated
 
+SHORTEST_TOKEN: Final = 16
+"""characters; what is shorter may be found by trying"""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -34,6 +36,8 @@ class Guard:
                 "(http.token) to a long random one, or listen on 127.0.0.1"
             )
         self._digest = _digest(token) if token is not None else None
+        self.is_guessable = token is not None and len(token) < SHORTEST_TOKEN and not is_loopback(host)
+        """may strangers find the token by trying?"""
 
     def check(self, request: web.Request) -> None:
         """Raises Unauthenticated or Forbidden if this request may not pass."""

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from jobd.app import check_door
 from jobd.client import Client
 from jobd.errors import SettingsError
 from jobd.http.aliases import ALIASES
@@ -51,6 +53,19 @@ async def test_a_server_that_would_be_open_to_all_is_not_made(client: Client) ->
 def test_a_token_that_no_header_can_carry_is_refused_at_the_start(token: str) -> None:
     with pytest.raises(SettingsError, match="token"):
         Guard("127.0.0.1", token)
+
+
+@pytest.mark.threat("S5")
+@pytest.mark.parametrize(
+    ("host", "token", "said"),
+    [("0.0.0.0", "a" * 15, True), ("0.0.0.0", "a" * 16, False), ("127.0.0.1", "a", False), ("127.0.0.1", None, False)],
+)
+def test_a_token_that_strangers_may_find_by_trying_is_complained_of(host: str, token: str | None, said: bool) -> None:
+    settings = Settings(host=host, http=HttpSettings(token=None if token is None else SecretStr(token)))
+    with capture_logs() as lines:
+        check_door(settings)
+    assert ["openssl rand -hex 32" in line["event"] for line in lines] == [True] * said
+    assert token is None or len(token) < 9 or all(token not in str(line) for line in lines)
 
 
 @pytest.mark.parametrize(

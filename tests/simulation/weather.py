@@ -27,6 +27,8 @@ class Weather:
         self._slow = dice.choice([0.0005, 0.002, 0.2])
         self.lost_words = dice.choice([0, 0, 0.1, 0.5])
         self._late = dice.choice([0, 0.1, 0.5])
+        self.on_their_way = 0
+        """requests that are still to come, though nobody waits for them any more"""
 
     async def travel(self) -> None:
         """One way over the wire."""
@@ -76,7 +78,8 @@ class Wire:
             if self.is_cut or self.weather.loses_request():
                 lateness_s = None if self.dead else self.weather.lateness_s()
                 if lateness_s is not None:
-                    loop.call_later(lateness_s, _arrive, act)
+                    self.weather.on_their_way += 1
+                    loop.call_later(lateness_s, self._arrive, act)
             else:
                 error: Exception | None = None
                 try:
@@ -96,8 +99,8 @@ class Wire:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
-
-def _arrive(act: Callable[[], object]) -> None:
-    """It takes effect, and nobody hears the answer."""
-    with suppress(Exception):
-        act()
+    def _arrive(self, act: Callable[[], object]) -> None:
+        """It takes effect, and nobody hears the answer."""
+        self.weather.on_their_way -= 1
+        with suppress(Exception):
+            act()

@@ -114,7 +114,7 @@ class World:
                 await self._start(kind)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                while not all(job.state in ENDED for job in self._jobs()):
+                while self.weather.on_their_way or not all(job.state in ENDED for job in self._jobs()):
                     await asyncio.sleep(1)
         except TimeoutError:
             left = {job.order.id: (job.state, job.holder) for job in self._jobs() if job.state not in ENDED}
