@@ -39,7 +39,7 @@ class Inbox:
             async with asyncio.timeout(LISTEN_S + _PATIENCE_S):
                 wire = self._reading = await self._owner.wire()
                 self._begun.set()
-                reply = await wire.execute("BLPOP", self._key, LISTEN_S)
+                reply = await wire.execute("BLPOP", self._key, LISTEN_S, may_be_late=True)
         except RedisError as error:
             if not passing(error):
                 raise translated(error, "the store") from error
@@ -71,7 +71,7 @@ class Inbox:
         if wire is None:
             return None
         try:
-            (reply,) = await wire.ask(command)
+            (reply,) = await wire.ask(command, may_be_late=True)
         except (RedisError, OSError) as error:
             raise StoreUnavailable(f"the connection ended: {error}") from error
         if isinstance(reply, Exception):

@@ -26,6 +26,8 @@ def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argumen
     """The arguments of lua/lib/intake.lua, and for each position in them the index of the job."""
     groups: dict[tuple[str, str, int, str, str], list[int]] = {}
     listed = list(jobs)
+    if len(listed) == 1:
+        return _in_turn(listed)
     for index, (parent, job) in enumerate(listed):
         groups.setdefault((parent, job.queue, job.priority, job.due, job.edition), []).append(index)
     if len(groups) > 1 and any(job.unique for _, job in listed):
@@ -48,7 +50,7 @@ def _in_turn(listed: Sequence[tuple[str, NewJob]]) -> tuple[list[int], list[Argu
     arguments: list[Argument] = [len(listed)]
     for parent, job in listed:
         arguments += (parent, job.queue, job.priority, job.due, 1, job.id, job.spec)
-    return list(range(len(listed))), arguments + _editions((job.queue, job.edition) for _, job in listed)
+    return list(range(len(listed))), arguments + _editions([(job.queue, job.edition) for _, job in listed])
 
 
 def _editions(said: Iterable[tuple[str, str]]) -> list[Argument]:

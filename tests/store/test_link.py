@@ -240,7 +240,8 @@ async def relay(server: RealServer, socket: Path) -> AsyncIterator[list[asyncio.
 async def test_a_connection_whose_other_end_has_gone_silently_is_replaced(
     server_of_ones_own: RealServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobd.store.link.COMMAND_TIMEOUT_S", 0.2)
+    for place in ("link", "topology.pipe"):
+        monkeypatch.setattr(f"jobd.store.{place}.COMMAND_TIMEOUT_S", 0.2)
     monkeypatch.setattr("jobd.store.topology.pipe.SILENT_S", 0.1)
     async with relay(server_of_ones_own, tmp_path / "s") as cuts, work_on(f"unix://{tmp_path}/s") as (_, hands):
         assert await hands.put(new_job()) == [True]

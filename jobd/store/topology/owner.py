@@ -72,6 +72,11 @@ class Owner:
         """Another one for the same slot, with a connection of its own."""
         return Owner(self._topology, self._key, beside=self)
 
+    @property
+    def at_hand(self) -> Wire | None:
+        """The wire to the owner, if that is known and connected."""
+        return self._wire if self._wire is not None and not self._in_doubt and self._wire.connected else None
+
     async def wire(self) -> Wire:
         """A wire to the owner. Raises RedisError or OSError when it cannot be found at the moment."""
         while self._wire is None or self._in_doubt:

@@ -29,13 +29,19 @@ _MORE = object()
 class _Trip:
     """Commands that were sent together, and their replies as they come."""
 
-    __slots__ = ("count", "future", "replies", "sent_at")
+    __slots__ = ("count", "future", "may_be_late", "replies", "sent_at")
 
-    def __init__(self, count: int, future: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, count: int, future: asyncio.Future[list[Any]], may_be_late: bool) -> None:
         self.count = count
         self.future = future
+        self.may_be_late = may_be_late
         self.replies: list[Any] = []
         self.sent_at = clock.monotonic()
+
+    @property
+    def counts(self) -> bool:
+        """Does somebody wait for it, and not for ever?"""
+        return not self.may_be_late and not self.future.done()
 
 
 class Pipe(asyncio.Protocol):
@@ -55,6 +61,8 @@ class Pipe(asyncio.Protocol):
         self._outgoing: list[bytes] = []
         self._loop = asyncio.get_running_loop()
         self._lost: Exception | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        """set for the first of those who wait, and not anew for each: that would cost as much as to send"""
         self._transport.set_protocol(self)
 
     @classmethod
@@ -84,13 +92,16 @@ class Pipe(asyncio.Protocol):
         """Has the server been asked something long ago, and not answered?"""
         return bool(self._under_way) and clock.monotonic() - self._under_way[0].sent_at >= SILENT_S
 
-    async def ask(self, commands: bytes, count: int = 1) -> list[Any]:
+    async def ask(self, commands: bytes, count: int = 1, *, may_be_late: bool = False) -> list[Any]:
         """The replies to so many packed commands, in order; those that are errors are among them, not raised. Raises
-        ConnectionError of redis-py if the connection ends before the last has come."""
+        ConnectionError of redis-py if the connection ends before the last has come, and TimeoutError if that takes too
+        long for commands that do not wait for something themselves."""
         if not self.usable:
             raise RedisConnectionError("the connection is closed")
-        trip = _Trip(count, self._loop.create_future())
+        trip = _Trip(count, self._loop.create_future(), may_be_late)
         self._under_way.append(trip)
+        if self._alarm is None and not may_be_late:
+            self._alarm = self._loop.call_later(COMMAND_TIMEOUT_S, self._look)
         if len(self._under_way) == 1:
             self._transport.write(commands)  # alone, it need not wait for the next round of the loop
         else:
@@ -104,6 +115,16 @@ class Pipe(asyncio.Protocol):
         outgoing, self._outgoing = self._outgoing, []
         if self.usable:
             self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+
+    def _look(self) -> None:
+        """Tells those who have waited long enough."""
+        now = clock.monotonic()
+        for trip in self._under_way:
+            if trip.counts and now >= trip.sent_at + COMMAND_TIMEOUT_S:
+                trip.future.set_exception(TimeoutError("no answer came"))
+        waiting = [trip.sent_at for trip in self._under_way if trip.counts]
+        left = min(waiting) + COMMAND_TIMEOUT_S - now if waiting else None
+        self._alarm = None if left is None else self._loop.call_later(left, self._look)
 
     def abort(self) -> None:
         """Ends the connection; whoever waits for a reply gets a ConnectionError."""
@@ -139,6 +160,8 @@ class Pipe(asyncio.Protocol):
     def _end(self, error: Exception) -> None:
         if self._lost is None:
             self._lost = error
+        if self._alarm is not None:
+            self._alarm.cancel()
         while self._under_way:
             future = self._under_way.popleft().future
             if not future.done():

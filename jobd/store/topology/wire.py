@@ -22,23 +22,28 @@ class Wire:
         """what those wait for who want the connection that is being made"""
         self._closed = False
 
-    async def execute(self, *words: Argument) -> Any:
+    @property
+    def connected(self) -> bool:
+        """Can it be asked at once?"""
+        return self._pipe is not None and self._pipe.usable
+
+    async def execute(self, *words: Argument, may_be_late: bool = False) -> Any:
         """The reply to one command. Raises RedisError, OSError."""
-        (reply,) = await self.ask(packed(*words))
+        (reply,) = await self.ask(packed(*words), may_be_late=may_be_late)
         if isinstance(reply, Exception):
             raise reply
         return reply
 
-    async def ask(self, commands: bytes, count: int = 1) -> list[Any]:
+    async def ask(self, commands: bytes, count: int = 1, *, may_be_late: bool = False) -> list[Any]:
         """The replies to so many packed commands, in order; errors of the server are among them, not raised. Raises
-        RedisError, OSError when they do not come."""
+        RedisError, OSError when they do not come, in time unless they `may_be_late`."""
         pipe = self._pipe
         if pipe is None or not pipe.usable:
             if self._closed:
                 raise RedisConnectionError("the connection was closed")
             # one attempt for all who wait, none of whom may end it for the others
             pipe = await asyncio.shield(self._opening or self._open())
-        return await pipe.ask(commands, count)
+        return await pipe.ask(commands, count, may_be_late=may_be_late)
 
     def doubt(self) -> None:
         """Gives the connection up if it may be as dead as another one that failed. One on which answers are awaited,
