@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 from contextlib import suppress
@@ -18,6 +19,7 @@ from jobd.catalog import Catalog
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.roles.worker import isolated_calls
+from jobd.roles.worker.fork_server import _bind_to
 from jobd.roles.worker.nursery import ASK, KILL, Nursery, ask
 from jobd.roles.worker.runner import Runner
 from jobd.roles.worker.running import Running
@@ -260,19 +262,48 @@ async def test_it_sees_only_the_listed_environment_and_no_line_but_its_own(
         monkeypatch.setenv(name, "canary")
     async with working(parts, nursery=lambda: Nursery(environment=["APP_*"])) as client:
         seen = await (await client.enqueue("look-around", {}, **ALONE)).result(PATIENCE_S)
-        lines_of_others = {line for pid in (os.getpid(), *_nurseries()) for line in _sockets(pid)}
+        lines_of_others = {line for pid in (os.getpid(), *_nurseries()) for line in _lines(pid)}
     assert {name for name, value in seen["environment"].items() if value == "canary"} == {"APP_COLOUR", "APP_SIZE"}
     assert seen["environment"]["PATH"] == os.environ["PATH"]
     assert lines_of_others
     assert lines_of_others.isdisjoint(seen["descriptors"])
 
 
-def _sockets(pid: int) -> list[str]:
+def _lines(pid: int) -> list[str]:
+    """What a process holds that may lead to others, beside what it was started with."""
     links = []
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):  # the one with which the folder is read
-            links.append(str(link.readlink()))
-    return [link for link in links if link.startswith("socket:")]
+            if int(link.name) > 2:
+                links.append(str(link.readlink()))
+    return [link for link in links if link.startswith(("socket:", "pipe:"))]
+
+
+@pytest.mark.threat("S38", "S39")
+async def test_its_process_cannot_lift_its_limits_nor_win_rights_and_goes_first_when_memory_is_short(
+    parts: Parts,
+) -> None:
+    async with working(parts) as client:
+        bound = "process memory=100MB cpu=1500ms"
+        seen = await (await client.enqueue("look-around", {}, isolation=bound)).result(PATIENCE_S)
+        free = await (await client.enqueue("look-around", {}, isolation="process")).result(PATIENCE_S)
+    memory, most = seen["limits"]["AS"]
+    assert memory == most != resource.RLIM_INFINITY
+    assert most >= 100_000_000
+    assert seen["limits"]["CPU"][0] == 2  # the system counts seconds
+    assert free["limits"]["CPU"] == list(resource.getrlimit(resource.RLIMIT_CPU))
+    assert free["limits"]["AS"] == list(resource.getrlimit(resource.RLIMIT_AS))
+    for each in (seen, free):
+        assert each["limits"]["CORE"] == [0, 0]
+        assert (each["goes_first"], each["no_new_rights"]) == (1_000, True)
+
+
+def test_who_finds_its_parent_gone_ends_before_it_runs_anything() -> None:
+    pid = os.fork()
+    if pid == 0:
+        _bind_to(os.getpid())  # which is not its parent
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 
 
 async def test_a_job_of_a_batch_is_a_batch_of_one(parts: Parts) -> None:

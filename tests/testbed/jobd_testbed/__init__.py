@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import ctypes
 import os
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -289,7 +290,16 @@ def look_around() -> dict[str, Any]:
     for link in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # the one with which the folder was read
             descriptors.append(str(link.readlink()))
-    return {"environment": dict(os.environ), "descriptors": descriptors, "pid": os.getpid(), "parent": os.getppid()}
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    return {
+        "environment": dict(os.environ),
+        "descriptors": descriptors,
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "limits": {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in ("AS", "CPU", "CORE")},
+        "goes_first": int(Path("/proc/self/oom_score_adj").read_text()),
+        "no_new_rights": status["NoNewPrivs"] == "1",
+    }
 
 
 @jobd.job("read-itself")
