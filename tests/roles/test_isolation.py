@@ -225,11 +225,14 @@ async def test_nobody_outlives_the_worker(parts: Parts, tmp_path: Path) -> None:
     data = {"journal": str(journal), "key": "k", "seconds": 600}
     for how in WAYS:
         await parts.client.enqueue("deaf", data, isolation=how)
-    await until(lambda: _noted(journal, 2))
+    await parts.client.enqueue("wait-for-child", {**data, "key": "child"}, isolation="process")
+    await until(lambda: _noted(journal, 3))
     (nursery,) = _children(member.about["pid"])
-    (attempt,) = _children(nursery)
+    attempts = _children(nursery)
+    assert len(attempts) == 2
     os.kill(member.about["pid"], signal.SIGKILL)
-    for pid in (nursery, attempt):
+    (grandchild,) = [note.fence for note in read(journal) if note.key == "child"]
+    for pid in (nursery, *attempts, grandchild):
         await until(lambda pid=pid: _gone(pid))  # type: ignore[misc]  # mypy wants no default
     await crew.stop()
 

@@ -283,6 +283,15 @@ async def leave_behind(entry: Entry) -> int:
     return process.pid
 
 
+@jobd.job("wait-for-child")
+async def wait_for_child(entry: Entry) -> None:
+    """Starts a process, and waits for its end."""
+    process = await asyncio.create_subprocess_exec("sleep", str(entry.seconds))
+    with Journal(entry.journal) as journal:
+        journal.write("start", entry.key, 1, process.pid)
+    await process.wait()
+
+
 @jobd.job("look-around")
 def look_around() -> dict[str, Any]:
     """What a handler can see of its process."""
@@ -358,6 +367,7 @@ def jobd_job_types() -> list[jobd.JobType[Any, Any]]:
         spin,
         tidy_up,
         leave_behind,
+        wait_for_child,
         look_around,
         length_together,
         read_itself,
