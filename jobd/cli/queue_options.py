@@ -53,7 +53,7 @@ def set_(place: Place, screen: Screen, queue: str, options: Options) -> None:
     """Say options for the jobs of a queue, at once and for all processes.
 
     They hold for jobs that are enqueued from now on, where neither these nor their types say anything, and win over the
-    configuration, until they are taken back.
+    configuration, until they are taken back. What limits the queue itself is set with `jobd limits set`.
     """
     changes = changes_of(options, set())
     if not changes:

@@ -121,6 +121,13 @@ def _limited(job: Job, situation: Situation, gate: Gate, what: str) -> Iterator[
     if rate is not None and gate.opens_ms is not None:
         told = Rate(rate["n"], rate["ms"], rate.get("burst"))
         message = f"{what} may start {told.count} jobs in {spoken(told.per_ms)}, and has"
+        weight = min(job.options.rate_weight or 1, told.burst or told.count)
+        if gate.kept_for is not None and gate.kept_for != situation.place:
+            message = f"{what} keeps its room for a job that counts for several and whose turn it is"
+        elif weight > 1:
+            message = (
+                f"{what} may start {told.count} jobs in {spoken(told.per_ms)}, and has no room for {weight} of them"
+            )
         yield Reason(cause=Cause.RATE, message=message, until=moment(gate.opens_ms))
 
 

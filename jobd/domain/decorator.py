@@ -10,7 +10,9 @@ from jobd.domain.duration import Duration
 from jobd.domain.error_rules import BackoffFunction, ErrorRules
 from jobd.domain.jobtype import JobType, PlainJobType
 from jobd.domain.keywords import TypeOptions
+from jobd.domain.lane_key import check_weight
 from jobd.domain.options import Level, Options, read_options
+from jobd.errors import OptionError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -138,10 +140,21 @@ def job(
     OptionError, naming the option, if one of them is not allowed.
     """
     lot = read_batch(batch, batch_wait, batch_mixed)
-    services = tuple(options.pop("services", ()))
+    services = _services(options.pop("services", ()))
     on_error, backoff = options.pop("on_error", None), options.get("backoff")
     function = cast("BackoffFunction", options.pop("backoff")) if callable(backoff) else None
     read, rules = read_options(options, Level.TYPE), ErrorRules(on_error, function)
+    check_weight(read)
     if lot is None:
         return JobDecorator(name, read, rules, services)
     return BatchDecorator(name, read, rules, services, lot)
+
+
+def _services(wanted: object) -> tuple[type | str, ...]:
+    if isinstance(wanted, str) or not isinstance(wanted, Iterable):
+        raise OptionError(f"services: give a list of types or names, not {wanted!r}")
+    services = tuple(wanted)
+    for service in services:
+        if not isinstance(service, type | str):
+            raise OptionError(f"services: {service!r} is neither a type nor a name")
+    return services

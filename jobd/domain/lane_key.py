@@ -37,15 +37,21 @@ def lane_key(options: Options, job_type: str) -> str:
     if options.concurrency is not None or options.concurrency_key is not None:
         parts.append(f"c={_owner(options.concurrency_key, job_type)}:{options.concurrency or 1}")
     if options.rate is not None:
+        check_weight(options)
+        parts.append(f"r={_owner(options.rate_key, job_type)}:{options.rate.short}")
+    elif options.rate_key is not None:
+        raise OptionError("rate_key: this says whose rate it is, and no rate is given; add rate, such as 100/1m")
+    return ";".join(parts)
+
+
+def check_weight(options: Options) -> None:
+    """Raises OptionError if a job counts for more than its rate ever lets through."""
+    if options.rate is not None:
         at_once, weight = options.rate.burst or options.rate.count, options.rate_weight or 1
         if weight > at_once:
             raise OptionError(
                 f"rate_weight: it is {weight}, and its rate lets {at_once} through at a time: {options.rate}"
             )
-        parts.append(f"r={_owner(options.rate_key, job_type)}:{options.rate.short}")
-    elif options.rate_key is not None:
-        raise OptionError("rate_key: this says whose rate it is, and no rate is given; add rate, such as 100/1m")
-    return ";".join(parts)
 
 
 def read_lane_key(key: str) -> dict[str, Any]:

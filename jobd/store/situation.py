@@ -27,6 +27,8 @@ class Gate:
     opens_ms: float | None
     """when it opens by itself, if it waits for a time"""
     paused_until_ms: float | None
+    kept_for: str | None
+    """the lane, with its line, for which the room of its rate is kept"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Situation:
     """jobs of its queue that run"""
     ahead: int
     """jobs that come first: those before it in its lane, and those of more urgent lanes"""
+    place: str
+    """the lane in which it stands, with its line; '' if it was not found"""
     suspect: bool
     now_ms: float
 
@@ -51,6 +55,7 @@ async def situation_of(shard: Shard, job: Job) -> Situation:
     held = await ask("HMGET", keys.fixed("holds"), *names)
     pauses = await ask("HMGET", keys.fixed("pauses"), *names)
     opens = await ask("ZMSCORE", keys.fixed("opens"), *names)
+    kept = await ask("HMGET", keys.fixed("rates"), *[f"{name}!" for name in names])
     gates = {
         name: Gate(
             name,
@@ -58,12 +63,20 @@ async def situation_of(shard: Shard, job: Job) -> Situation:
             holder.decode() if holder is not None else None,
             at if at is not None and at > now_ms else None,
             float(until) if until is not None and float(until) > now_ms else None,
+            _kept_for(keeps.decode(), now_ms) if keeps is not None else None,
         )
-        for name, holder, until, at in zip(names, held, pauses, opens, strict=True)
+        for name, holder, until, at, keeps in zip(names, held, pauses, opens, kept, strict=True)
     }
     active = await ask("HGET", keys.fixed("counts"), f"a:{job.queue}")
-    line, ahead = await _ahead(shard, job)
-    return Situation(gates, int(active or 0), ahead, line.startswith("!"), now_ms)
+    line, lane, ahead = await _ahead(shard, job)
+    place = f"{line} {lane}" if lane else ""
+    return Situation(gates, int(active or 0), ahead, place, line.startswith("!"), now_ms)
+
+
+def _kept_for(words: str, now_ms: float) -> str | None:
+    """The lane for which the room of a rate is kept now (lua/lib/gates.lua)."""
+    until, _, _, lane = words.split(" ", 3)
+    return lane if float(until) > now_ms else None
 
 
 def gates_of(job: Job) -> list[str]:
@@ -78,8 +91,8 @@ def gates_of(job: Job) -> list[str]:
     return names + [f"{part[0]}/{part[2:].partition(':')[0]}" for part in limits]
 
 
-async def _ahead(shard: Shard, job: Job) -> tuple[str, int]:
-    """The line in which it stands, and how many come first there."""
+async def _ahead(shard: Shard, job: Job) -> tuple[str, str, int]:
+    """The line and the lane in which it stands, and how many come first there."""
     turn = job.options.ordering_key
     home = f"{job.priority}:{lane_key(job.options, job.type)}" if turn is None else f"*:o={encoded(turn)}"
     aside = f"{home}{'t=' if home.endswith(':') else ';t='}{job.type}"
@@ -87,8 +100,8 @@ async def _ahead(shard: Shard, job: Job) -> tuple[str, int]:
         for lane in (home, aside):
             place = await shard.link.command("LPOS", shard.keys.lane(line, lane), job.id, "MAXLEN", MOST_LOOKED)
             if place is not None:
-                return line, int(place) + await _in_more_urgent_lanes(shard, line, job.priority)
-    return job.queue, 0
+                return line, lane, int(place) + await _in_more_urgent_lanes(shard, line, job.priority)
+    return job.queue, "", 0
 
 
 async def _in_more_urgent_lanes(shard: Shard, line: str, priority: int) -> int:

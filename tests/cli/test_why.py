@@ -98,6 +98,23 @@ def test_a_limit_says_whose_it_is_and_how_far_it_is_used(
     assert (reason.until is not None) == (reason.cause is Cause.RATE)
 
 
+def test_who_waits_for_a_job_that_counts_for_several_is_told_so(
+    client: SyncClient, enqueue: Enqueue, hand: HandWorker
+) -> None:
+    rate = {"rate": "5/1h", "rate_key": "api"}
+    for name in ("one", "two"):
+        enqueue(name, **rate)
+    enqueue("heavy", **rate, group="other", rate_weight=4)
+    while hand.take_all("paint"):
+        pass
+    enqueue("light", **rate)
+    assert hand.take_all("paint") == []
+    heavy, light = only(client, "heavy"), only(client, "light")
+    assert heavy.message == "rate key api may start 5 jobs in 1h, and has no room for 4 of them"
+    assert light.message == "rate key api keeps its room for a job that counts for several and whose turn it is"
+    assert {heavy.cause, light.cause} == {Cause.RATE}
+
+
 def test_who_is_ahead_is_counted_and_the_first_is_told_that_nothing_keeps_it(
     client: SyncClient, enqueue: Enqueue, hand: HandWorker
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,20 @@ def test_what_is_no_function_is_refused() -> None:
     handler: Any = 5
     with pytest.raises(OptionError, match=r"^job type 'five': 5 is not a function"):
         JobType("five", handler, NONE)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rate": "5/1s", "rate_weight": 9}, "rate_weight: it is 9, and its rate lets 5 through at a time: 5/1s"),
+        ({"services": [5]}, "services: 5 is neither a type nor a name"),
+        ({"services": "mailer"}, "services: give a list of types or names, not 'mailer'"),
+        ({"services": 5}, "services: give a list of types or names, not 5"),
+    ],
+)
+def test_what_no_job_of_a_type_could_have_is_refused_where_it_is_declared(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=f"^{re.escape(said)}$"):
+        jobd.job("odd", **options)
 
 
 def test_a_signature_is_read_on_first_use_and_not_before() -> None:

@@ -497,3 +497,18 @@ async def test_a_free_place_is_not_lost_to_a_queue_that_nobody_serves(hands: Han
     assert await hands.fetch("w2") == []
     await hands.settle(done(first))
     assert names(await hands.fetch("w2")) == ["goes"]
+
+
+async def test_a_retry_that_is_due_while_its_key_is_used_up_waits_and_goes_before_the_others(hands: Hands) -> None:
+    await put(hands, "a", "b", "c", key="c=acct:1")
+    (first,) = await hands.fetch("w1", want=10)
+    assert first.id == "a"
+    await hands.settle(retried(first, delay_ms=100))
+    (second,) = await hands.fetch("w1", want=10)
+    assert second.id == "b"
+    hands.clock.forward(100)
+    await hands.shard.promote()
+    assert (await hands.fetch("w1", want=10), await hands.states("a")) == ([], [State.WAITING])
+    await hands.settle(done(second))
+    (again,) = await hands.fetch("w1", want=10)
+    assert (again.id, again.attempt) == ("a", 2)
