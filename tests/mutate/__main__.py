@@ -90,15 +90,14 @@ class Trials:
 
 
 def _asked(mutant: Mutant, tests: Sequence[Watcher]) -> list[Watcher]:
-    """The tests that come by the place, or by the nearest one above it that can be seen from outside; or those that are
-    said to."""
-    if said := APART.get(mutant.file):
-        return [test for test in tests if test.name.startswith(said)]
+    """The tests that come by the place, or by the nearest one above it that can be seen from outside, and those that
+    are said to."""
+    said = [test for test in tests if test.name.startswith(APART.get(mutant.file, ()))]
     for line in range(mutant.line, max(0, mutant.line - 40), -1):
         found = [test for test in tests if f"{mutant.file}:{line}" in test.lines]
         if found:
-            return found
-    return []
+            return list(dict.fromkeys([*found, *said]))
+    return said
 
 
 def _mixed(tests: Sequence[Watcher]) -> list[Watcher]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import anyio
@@ -20,6 +20,8 @@ from jobd.domain.state import State
 from jobd.roles.worker import stuck
 from jobd.roles.worker.engine import Engine
 from jobd.store.scripts import load
+from jobd.store.settlement import Settlement
+from jobd.store.shard import Shard
 from tests.real_server import RealServer
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.working import working
@@ -342,6 +344,37 @@ async def test_handlers_that_heed_no_stop_are_told_once_each_and_show_in_the_lis
     assert len([line for line in said if "that heeded no stop has ended" in line["event"]]) == 2
     # one of two threads is half of them: nobody can replace this process, so it is only said
     assert [line["log_level"] for line in said if "only a restart helps" in line["event"]] == ["error"]
+
+
+async def test_a_drain_waits_for_the_answer_to_what_is_on_its_way_to_the_store(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, may_pass = asyncio.Event(), asyncio.Event()
+    turn = Shard.turn
+
+    async def slow(self: Shard, member: str, settlements: Sequence[Settlement], **how: Any) -> Any:
+        if settlements:
+            sent.set()
+            await may_pass.wait()
+        return await turn(self, member, settlements, **how)
+
+    @jobd.job("noop")
+    async def noop() -> None: ...
+
+    monkeypatch.setattr(Shard, "turn", slow)
+    parts.catalog = Catalog([noop])
+    parts.client = client = Client(store=parts.store, catalog=parts.catalog)
+    engine = parts.engine()
+    await engine.start()
+    handle = await client.enqueue(noop, {})
+    await sent.wait()
+    draining = asyncio.create_task(engine.drain())
+    await client.get(handle.id)  # it has had its time to look, and to be wrong
+    assert not draining.done()
+    may_pass.set()
+    await draining
+    assert (await handle.status()) is State.COMPLETED
+    await engine.stop()
 
 
 async def test_a_drain_does_not_wait_for_a_thread_whose_attempt_is_settled(parts: Parts, gate: Gate) -> None:

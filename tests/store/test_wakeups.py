@@ -11,6 +11,7 @@ from jobd.domain.delivery import NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import StoreRefused, StoreUnavailable
+from jobd.store import link
 from jobd.store.inbox import LOOK, Inbox
 from jobd.store.shard import Retention, Shard
 from jobd.store.store import Store
@@ -18,8 +19,14 @@ from jobd.store.topology.owner import Owner, topology_at
 from jobd.store.topology.pipe import packed
 from tests.real_server import RealServer
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_back, ids, new_job, retried
+from tests.store.strict_scripts import strict
 
 Work = Callable[[Hands], Awaitable[object]]
+
+
+@pytest.fixture(autouse=True)
+def under_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "load", strict)
 
 
 async def idle(hands: Hands, *members: str) -> None:
