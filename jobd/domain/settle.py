@@ -33,6 +33,8 @@ class Verdict:
     any rate, it alone is delayed"""
     poison: bool = False
     """failed, because it has taken down its process too often"""
+    begun: bool = True
+    """did its handler begin? Of a delivery that never did, the job's history says nothing"""
     too_late: bool = False
     """failed, because its next attempt would begin after its deadline"""
 
@@ -49,6 +51,7 @@ COMPLETED = Verdict(State.COMPLETED)
 FAILED = Verdict(State.FAILED)
 CANCELLED = Verdict(State.CANCELLED)
 GIVEN_BACK = Verdict(State.WAITING, spent=False)
+NEVER_BEGUN = Verdict(State.WAITING, spent=False, begun=False)
 
 
 def settle(

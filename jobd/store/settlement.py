@@ -66,6 +66,6 @@ def in_order(reply: list[int], order: list[int]) -> list[int]:
 def verdict_words(verdict: Verdict) -> tuple[str, str]:
     """A verdict and its time, as the script knows them."""
     marks = ("" if verdict.spent else "u") + ("s" if verdict.suspect else "") + ("k" if verdict.crashed else "")
-    marks += "l" if verdict.holds_rate else ""
+    marks += ("l" if verdict.holds_rate else "") + ("" if verdict.begun else "n")
     due = str(verdict.until_ms) if verdict.until_ms else f"+{verdict.delay_ms}"
     return LETTERS[verdict.state] + marks, due

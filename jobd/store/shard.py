@@ -361,4 +361,7 @@ def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
     """What a fetch has brought."""
     if batch[0] != b"ok":
         raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
-    return [unpack_delivery(*batch[at : at + 3]) for at in range(1, len(batch), 3)]
+    if len(batch) == 1:
+        return []
+    _, specs, records = batch
+    return list(map(unpack_delivery, records[::2], specs, records[1::2]))

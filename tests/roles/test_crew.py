@@ -53,7 +53,7 @@ async def test_a_child_that_dies_is_reported_and_replaced(parts: Parts) -> None:
     await until(replaced)
     assert before[1].id in {member.id for member in await workers(parts)}
     await crew.stop()
-    assert await workers(parts) == []
+    await until(lambda: _none_left(parts))  # one that had just joined may be killed before it could leave
 
 
 async def test_a_stop_does_not_wait_for_a_child_that_just_begins(parts: Parts) -> None:

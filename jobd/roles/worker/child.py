@@ -23,6 +23,7 @@ from jobd.errors import JobdError, StoreError
 from jobd.garbage import look_less
 from jobd.reach import retention_of
 from jobd.roles.membership import Membership
+from jobd.roles.worker.appetite import MOST_AHEAD
 from jobd.roles.worker.control import TICK_S, Control
 from jobd.roles.worker.engine import Engine
 from jobd.roles.worker.memory import memory_in_use
@@ -65,6 +66,7 @@ async def main(descriptor: int) -> None:
                 settings.plugins,
                 concurrency=order["about"]["concurrency"],
                 threads=settings.worker.threads,
+                most_ahead=0 if order["kind"] == "solo" else MOST_AHEAD,  # a suspect has no company
                 nursery=lambda: Nursery.of(settings),
                 next_order=settings.worker.order_of(clock.dice, mark="!" if order["kind"] == "solo" else "").next,
                 on_joined=lambda member: control.tell({"say": "ready", "member": member}),

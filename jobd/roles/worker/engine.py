@@ -21,11 +21,11 @@ from jobd.errors import LeaseLost, StoreError, StoreUnavailable
 from jobd.intake import told_facts
 from jobd.roles.membership import Membership
 from jobd.roles.verdicts import Verdicts
-from jobd.roles.worker.early_cancels import EarlyCancels
+from jobd.roles.worker.appetite import MOST_AHEAD, Appetite
+from jobd.roles.worker.cancels import CANCELLED, Cancels
 from jobd.roles.worker.nursery import Nursery
 from jobd.roles.worker.outbox import Outbox
 from jobd.roles.worker.runner import Runner
-from jobd.roles.worker.running import Key
 from jobd.roles.worker.slots import Slots
 from jobd.roles.worker.stuck import StuckHandlers
 from jobd.services import Services
@@ -37,9 +37,7 @@ _OBEY_S = 0.3
 """how long a handler that is interrupted may take to end before its job is given back all the same"""
 _TELL_S = 5.0
 """how long it tries to tell the store what it gives back"""
-_LOOK_PATIENCE_S = 1.0
 _INTERRUPTED = Outcome(Ending.INTERRUPTED, reason="its worker stopped")
-_CANCELLED = Outcome(Ending.CANCELLED)
 _LOST = Outcome(Ending.LOST, reason="its worker lost the lease")
 
 
@@ -56,6 +54,7 @@ class Engine(Actor):
         concurrency: int,
         threads: int,
         nursery: Callable[[], Nursery] = Nursery,
+        most_ahead: int = MOST_AHEAD,
         next_order: Callable[[], str] = lambda: "",
         on_joined: Callable[[str], None] = lambda member: None,
         on_asked: Callable[[str], None] = lambda what: None,
@@ -63,12 +62,13 @@ class Engine(Actor):
         on_stuck: Callable[[], None] | None = None,
         on_opening: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """`concurrency` jobs at a time, of which `threads` may be sync handlers. `nursery` makes
-        what starts processes for those that are to have one of their own. `next_order` gives the order of its
-        queues for each fetch, as QueueOrder.next does. `on_joined` is told each id it joins the store under; `on_asked`
-        what people want of its process: "quiet", "stop", "restart"; `on_idle`
-        is called when there was no work for a while; `on_stuck` when too many handlers heed no stop and somebody can
-        put another engine in place of this one; `on_opening` is told each service before it is made."""
+        """`concurrency` jobs at a time, of which `threads` may be sync handlers; `most_ahead` more may wait here for
+        their turn, for a moment, as long as jobs are short. `nursery` makes what starts processes for those that are to
+        have one of their own. `next_order` gives the order of its queues for each fetch, as QueueOrder.next does.
+        `on_joined` is told each id it joins the store under; `on_asked` what people want of its process: "quiet",
+        "stop", "restart"; `on_idle` is called when there was no work for a while; `on_stuck` when too many handlers
+        heed no stop and somebody can put another engine in place of this one; `on_opening` is told each service before
+        it is made."""
         super().__init__("engine")
         self._membership = membership
         self._shard = membership.shard
@@ -77,6 +77,7 @@ class Engine(Actor):
         self._plugin_settings = plugin_settings
         self._concurrency = concurrency
         self._threads = threads
+        self._most_ahead = most_ahead
         self._nursery = nursery
         self._next_order = next_order
         types = catalog.types.values()
@@ -90,8 +91,6 @@ class Engine(Actor):
         self._on_opening = on_opening
         self._log = log.get("worker")
         self._settled = asyncio.Event()
-        self.ran = 0
-        """jobs that were handed to its slots since its start"""
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
@@ -108,12 +107,13 @@ class Engine(Actor):
                 on_late_end=self._look_again,
             )
             self._slots = Slots(self._concurrency, self._run)
+            self._appetite = Appetite(self._slots, self._give_back, most_ahead=self._most_ahead)
             self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
             self._outbox = Outbox(self._verdicts, self._log)
-            self._early = EarlyCancels()
+            self._cancels = Cancels(self._shard, self._runner.running, self._slots)
             self._due = asyncio.Event()
-            self._sequence = self.ran = 0
-            self._in_turn = self._interrupted = self._fetch_pays = self._leaving = self._missed = False
+            self._sequence = 0
+            self._in_turn = self._interrupted = self._leaving = self._missed = False
             self._lies_in_wait = False
             self._doubt = False
             """may a fetch have taken effect whose answer did not come?"""
@@ -142,6 +142,11 @@ class Engine(Actor):
         return self._slots.busy
 
     @property
+    def ran(self) -> int:
+        """How many jobs have begun in its slots since its start."""
+        return self._slots.begun
+
+    @property
     def stuck(self) -> int:
         """How many handlers heed no stop."""
         return self._stuck.count
@@ -165,6 +170,7 @@ class Engine(Actor):
         swallows his cancellation."""
         await self.quiet()
         self._interrupted = True
+        self._give_back(self._slots.take_back())
         for running in list(self._runner.running.values()):
             running.stop(_INTERRUPTED, sync_too=True)
         with suppress(TimeoutError):
@@ -190,10 +196,10 @@ class Engine(Actor):
             self._settled.set()
             return  # fetched under a lease that has run out since
         if self._interrupted:
-            self._settle(delivery, delivery.missed or _INTERRUPTED, None)
-        elif self._early and (delivery.id, delivery.fence) in self._early:
-            self._settle(delivery, _CANCELLED, None)
-        elif missed := delivery.missed:
+            self._give_back([delivery])
+        elif self._cancels.early and (delivery.id, delivery.fence) in self._cancels.early:
+            self._settle(delivery, CANCELLED, None)
+        elif delivery.limits is not None and (missed := delivery.missed):
             self._settle(delivery, missed, None)
         else:
             try:
@@ -208,6 +214,12 @@ class Engine(Actor):
             self._outbox.put(delivery, outcome, (context.children if context else None) or ())
         self._due.set()
 
+    def _give_back(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            if delivery.holder == self._membership.id:
+                self._outbox.give_back(delivery)
+        self._due.set()
+
     # --- turns -----------------------------------------------------------------------------------------------------
 
     async def _turns(self) -> None:
@@ -216,8 +228,8 @@ class Engine(Actor):
             self._due.clear()
             if self._missed:
                 await self._look_for_cancels()
-            want = max(0, self._slots.free) if self._taking else 0
-            if not self._outbox and not (self._look or (want and self._fetch_pays)):
+            want = self._appetite.want if self._taking else 0
+            if not self._outbox and not (self._look or (want and self._appetite.pays)):
                 continue
             await self._turn(want)
             while self._has_nothing_to_do and await self._lie_in_wait():
@@ -269,15 +281,14 @@ class Engine(Actor):
 
     def _take(self, deliveries: list[Delivery], want: int) -> None:
         self._sequence += 1
-        self._fetch_pays = bool(deliveries) and len(deliveries) == want
+        self._appetite.fetched(len(deliveries), want)
         if self._taking:
             self._slots.give(deliveries)
-            self.ran += len(deliveries)
-            if self._fetch_pays and self._slots.free:
+            self._appetite.watch()
+            if self._appetite.pays and self._appetite.want:
                 self._due.set()
         else:
-            for delivery in deliveries:  # they were on their way when it became quiet
-                self._settle(delivery, delivery.missed or _INTERRUPTED, None)
+            self._give_back(deliveries)  # they were on their way when it became quiet
 
     # --- waits for work ----------------------------------------------------------------------------------------------
 
@@ -338,7 +349,7 @@ class Engine(Actor):
     def _hear(self, word: str | None) -> None:
         match (word or "").split():
             case ["cancel", job_id, fence]:
-                self._cancel((job_id, int(fence)))
+                self._cancels.cancel((job_id, int(fence)))
             case ["do", what]:
                 self._on_asked(what)
                 self._look_again()
@@ -355,25 +366,13 @@ class Engine(Actor):
             case _:
                 self._look_again()
 
-    def _cancel(self, key: Key) -> None:
-        running = self._runner.running.get(key)
-        if running is not None:
-            running.stop(_CANCELLED, sync_too=False)
-        else:
-            self._early.add(key)  # it may overtake the delivery that it is about
-
     async def _look_for_cancels(self) -> None:
-        """Words were lost, and a word to cancel comes only once: the records of what it has in hand tell too."""
-        mine = [*self._runner.running, *((job.id, job.fence) for job in self._slots.to_come)]
         try:
-            asked = await self._shard.asked_to_end(mine, patience_s=_LOOK_PATIENCE_S)
+            await self._cancels.look()
+            self._missed = False
         except StoreError as error:
             self._log.warning("it is unknown which jobs are to be cancelled; asking again", error=str(error))
             self._look_again()
-            return
-        self._missed = False
-        for key in asked:
-            self._cancel(key)
 
     def _look_again(self) -> None:
         if self._lies_in_wait and self._membership.inbox is not None:
@@ -389,7 +388,7 @@ class Engine(Actor):
         for running in list(self._runner.running.values()):
             running.stop(_LOST, sync_too=True)
         self._outbox.clear()
-        self._early.clear()
+        self._cancels.clear()
         self._sequence = 0
         try:
             self._on_joined(await self._membership.join(self._look_again))

@@ -9,7 +9,7 @@ from typing import Any
 from jobd.domain.delivery import Delivery, NewJob
 from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.outcome import Ending, Outcome
-from jobd.domain.settle import COMPLETED
+from jobd.domain.settle import COMPLETED, NEVER_BEGUN
 from jobd.roles.verdicts import TOO_LATE, Verdicts
 from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 
@@ -48,6 +48,13 @@ class Outbox:
                 next=verdict.state.value,
             )
         self._settlements.append(Settlement(delivery.id, delivery.fence, verdict, facts=facts))
+
+    def give_back(self, delivery: Delivery) -> None:
+        """Its attempt has never begun: it waits again, unless it had come too late."""
+        if missed := delivery.missed:
+            self.put(delivery, missed, ())
+        else:
+            self._settlements.append(Settlement(delivery.id, delivery.fence, NEVER_BEGUN))
 
     def next_batch(self) -> list[Settlement]:
         """Takes out as much as one script may move."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 
 from jobd import clock
@@ -23,14 +23,14 @@ class Slots:
         self.size = size
         self.busy = 0
         """jobs handed in and not yet ended"""
+        self.begun = 0
+        """jobs whose turn has come since its opening"""
         self._run = run
         self._work: deque[Delivery] = deque()
         self._idle: list[asyncio.Future[None]] = []
         self._called = 0
         """slots that were called and have not come yet"""
         self._tasks: list[asyncio.Task[None]] = []
-        self._empty = asyncio.Event()
-        self._empty.set()
         self._closed = False
 
     @property
@@ -39,7 +39,12 @@ class Slots:
         return self.size - self.busy
 
     @property
-    def to_come(self) -> Iterable[Delivery]:
+    def given(self) -> int:
+        """How many jobs were handed in, without those taken back."""
+        return self.begun + len(self._work)
+
+    @property
+    def to_come(self) -> Collection[Delivery]:
         """Those handed in whose turn has not come."""
         return self._work
 
@@ -56,17 +61,19 @@ class Slots:
             await asyncio.wait(self._tasks, timeout=_CLOSE_LIMIT_S)
 
     def give(self, deliveries: Iterable[Delivery]) -> None:
-        """Hands jobs in, no more than are free."""
+        """Hands jobs in. Those that find no free slot wait for one."""
         before = len(self._work)
         self._work.extend(deliveries)
         self.busy += len(self._work) - before
         if self._work:
-            self._empty.clear()
             self._call(1)
 
-    async def wait_empty(self) -> None:
-        """Waits until no job is in a slot."""
-        await self._empty.wait()
+    def take_back(self) -> list[Delivery]:
+        """Takes out those whose turn has not come."""
+        waiting = list(self._work)
+        self._work.clear()
+        self.busy -= len(waiting)
+        return waiting
 
     def _call(self, count: int) -> None:
         """Calls idle slots until so many are on their way."""
@@ -94,14 +101,13 @@ class Slots:
                 calls = self._called + 2
                 turn_ends = clock.monotonic() + _LONGEST_TURN_S
             delivery = self._work.popleft()
+            self.begun += 1
             if self._work:
                 self._call(calls)
             try:
                 await self._run(delivery)
             finally:
                 self.busy -= 1
-                if self.busy == 0:
-                    self._empty.set()
             if self._work and clock.monotonic() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = clock.monotonic() + _LONGEST_TURN_S

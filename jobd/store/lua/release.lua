@@ -19,31 +19,52 @@ local left = redis.call('LLEN', list) - #ids
 local released = tonumber(string.match(state, '^released (%d+)'))
 if #ids == 0 and released and released >= now then return 0 end
 
-local plain, records, given_up, seen = {}, {}, {}, {}
+local plain, records, given_up, seen, kinds, places_of = {}, {}, {}, {}, {}, {}
+
+-- What is to be known of a run record: those of jobs that came together are the same.
+local function kind_of(raw)
+  local run = read_run(raw)
+  local here = { is_ours = run.state == 'b' and run.holder == stage, comes_to = run.due > now and 'd' or 'w', due = run.due }
+  if here.is_ours and here.comes_to == 'd' then
+    run.state, run.holder = 'd', ''
+    here.delayed = write_run(run)
+  end
+  kinds[raw] = here
+  return here
+end
+
 if #ids > 0 then
   local specs = redis.call('HMGET', jobs_key, unpack(ids))
   local runs = redis.call('HMGET', runs_key, unpack(ids))
   for i = 1, #ids do
-    local id, run = ids[i], runs[i] and read_run(runs[i])
-    if specs[i] and run and run.state == 'b' and run.holder == stage and not seen[id] then
+    local id, spec, raw = ids[i], specs[i], runs[i]
+    local run = raw and (kinds[raw] or kind_of(raw))
+    if spec and run and run.is_ours and not seen[id] then
       seen[id] = true
-      local queue, priority, key, unique = spec_place(specs[i])
-      local comes_to = deadline and '-' or run.due > now and 'd' or 'w'
-      if unique ~= '' then leave_key(unique, id, comes_to) end
+      local head = spec_head(spec)
+      local queue, key, unique = head.queue, '', ''
+      if head.keyed then key, unique = spec_keys(spec) end
+      if unique ~= '' then leave_key(unique, id, deadline and '-' or run.comes_to) end
       count('b', queue, -1)
       if deadline then
         count_group(queue, key, -1)
         given_up[#given_up + 1] = id
         tell(id)
-      elseif comes_to == 'd' then
-        run.state, run.holder = 'd', ''
-        records[#records + 1], records[#records + 2] = id, write_run(run)
-        count('d', queue, 1)
-        delay(id, run.due)
       else
-        plain[#plain + 1] = id
-        count('w', queue, 1)
-        place(queue, priority, id, spec_front(specs[i]), key)
+        count(run.comes_to, queue, 1)
+        if run.comes_to == 'd' then
+          records[#records + 1], records[#records + 2] = id, run.delayed
+          delay(id, run.due)
+        else
+          plain[#plain + 1] = id
+          if head.flags == 0 then
+            local here = places_of[head] or place_of(queue, head.priority, '')
+            places_of[head] = here
+            here.back[#here.back + 1] = id
+          else
+            place(queue, head.priority, id, spec_front(spec), key)
+          end
+        end
       end
     end
   end

@@ -5,7 +5,7 @@
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
 --       A verdict is the new state (w d f x) and marks: u the attempt is not spent, s suspect from now on, k crashed
---       alone, l its rate holds until it is due: that of its rate key, or of its queue; without any it is delayed. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
+--       alone, n it never began, l its rate holds until it is due: that of its rate key, or of its queue; without any it is delayed. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
 -- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
 --          (somebody else has the job); or {'changed', queue, its rule, …} and nothing done, if what was enqueued was
 --          made by other options than these queues have now. A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
@@ -91,7 +91,7 @@ for j = 1, others do
   if delivery then
     local queue = delivery.queue
     local run, state, marks = read_run(runs[i]), string.sub(verdict, 1, 1), string.sub(verdict, 2)
-    remember_attempt(run, now, facts)
+    if not string.find(marks, 'n', 1, true) then remember_attempt(run, now, facts) end
     if string.find(marks, 'u', 1, true) then run.attempt = run.attempt - 1 end
     if string.find(marks, 'k', 1, true) then run.crashes = math.min(run.crashes + 1, 255) end
     if string.find(marks, 's', 1, true) then

@@ -13,38 +13,45 @@ local function delivered(run, holder, holds, spec)
   return write_run(run)
 end
 
+-- Until when a delivery is its holder's, as a score.
+local function until_when(head, spec, by_hand, margin)
+  local limit = head.timeout > 0 and now + head.timeout or math.huge
+  if head.limited and not by_hand then
+    local _, deadline = spec_limits(spec)
+    limit = math.min(limit, math.max(deadline, now))
+  end
+  return string.format('%.0f', limit + margin)
+end
+
 -- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up, and its
--- run record, or the queue if it was never delivered: all such records of a queue that take up nothing are the same. Returns the ids and their new run records, in turn. A job without a time
+-- run record, or the queue if it was never delivered: all such records of a kind that take up nothing are the same, and
+-- most jobs are of the kind of the one before. Returns the ids and their new run records, in turn. A job without a time
 -- limit has no deadline ('+inf').
 local function deliver(taken, holder, margin)
   local ids, specs, runs, heads, holds = taken.ids, taken.specs, taken.runs, taken.heads, taken.holds
-  local records, held, counted, first_plain, first_keyed = {}, {}, {}, {}, {}
-  local last_limit, score
+  local records, held, counted = {}, {}, {}
+  local last, last_record, last_score, number = nil, nil, nil, 0
   for i = 1, #ids do
-    local run, head, record = runs[i], heads[i], nil
-    local queue = head.queue
-    counted[queue] = (counted[queue] or 0) + 1
-    if run ~= queue then
-      record = delivered(run, holder, holds[i], specs[i])
-    elseif holds[i] == '' and not head.kept then
-      local first = head.keyed and first_keyed or first_plain
-      record = first[queue] or delivered(new_run('w', queue), holder, '', specs[i])
-      first[queue] = record
-    else
-      record = delivered(new_run('w', queue), holder, holds[i], specs[i])
+    local run, head = runs[i], heads[i]
+    local is_new = run == head.queue
+    if head ~= last then
+      if last then counted[last.queue] = (counted[last.queue] or 0) + number end
+      last, last_record, last_score, number = head, nil, nil, 0
+    end
+    number = number + 1
+    local record, score = last_record, last_score
+    if not (record and is_new and holds[i] == '') then
+      record = delivered(is_new and new_run('w', run) or run, holder, holds[i], specs[i])
+      score = until_when(head, specs[i], not is_new and has(run, BY_HAND), margin)
+      if is_new and holds[i] == '' and not (head.kept or head.limited) then last_record, last_score = record, score end
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
-    local limit = head.timeout > 0 and now + head.timeout or math.huge
-    if head.limited and not (run ~= queue and has(run, BY_HAND)) then
-      local _, deadline = spec_limits(specs[i])
-      limit = math.min(limit, math.max(deadline, now))
-    end
-    if limit ~= last_limit then last_limit, score = limit, string.format('%.0f', limit + margin) end
     held[2 * i - 1], held[2 * i] = score, ids[i]
   end
-  for queue, number in pairs(counted) do
-    count('w', queue, -number)
-    count('a', queue, number)
+  if last then counted[last.queue] = (counted[last.queue] or 0) + number end
+  for queue, count_of_it in pairs(counted) do
+    count('w', queue, -count_of_it)
+    count('a', queue, count_of_it)
   end
   redis.call('HSET', runs_key, unpack(records))
   redis.call('ZADD', held_key(holder), unpack(held))

@@ -38,6 +38,13 @@ local function note_met(id, position, what, other, refuses)
   end
 end
 
+-- The record of a job that is not to run yet, and who it waits for.
+local function unstarted_run(state, queue, due, holder)
+  local run = new_run(state, queue)
+  run.due, run.holder = due, holder
+  return write_run(run)
+end
+
 -- Reads. `parents` says which parents' groups are taken (nil: all); `stage` names the batch they wait in, if any;
 -- `since` (ms) is when they were first sent, if they may have been here before: then a job that has been removed since
 -- is not made again, and one that is here with the same spec was made by that earlier sending.
@@ -57,7 +64,7 @@ local function take_in(at, parents, stage, since)
       local ids = {}
       for i = 1, n do ids[i] = ARGV[at + 2 * i - 2] end
       local existing = redis.call('HMGET', jobs_key, unpack(ids))
-      local fresh, usual_place = 0, nil
+      local fresh, usual_place, usual_run = 0, nil, nil
       local specs = incoming.specs
       for i = 1, n do
         local id, spec, here = ids[i], ARGV[at + 2 * i - 1], existing[i]
@@ -76,12 +83,18 @@ local function take_in(at, parents, stage, since)
           elseif not by_us then
             incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate
           end
-        elseif usual == 'w' and string.byte(spec) == 0 then
-          -- the most frequent case: nothing but its queue and its priority says where it stands
-          usual_place = usual_place or place_of(queue, priority, '')
-          usual_place.back[#usual_place.back + 1] = id
+        elseif string.byte(spec) == 0 then
+          -- the most frequent case: nothing but its queue, its priority and its time says where it stands
           specs[#specs + 1], specs[#specs + 2] = id, prefix .. spec
           fresh = fresh + 1
+          if usual == 'w' then
+            usual_place = usual_place or place_of(queue, priority, '')
+            usual_place.back[#usual_place.back + 1] = id
+          else
+            usual_run = usual_run or unstarted_run(usual, queue, when, stage or '')
+            incoming.runs[#incoming.runs + 1], incoming.runs[#incoming.runs + 2] = id, usual_run
+            if usual == 'd' then delay(id, when) else incoming.staged[#incoming.staged + 1] = id end
+          end
         else
           local whole = prefix .. spec
           local lane_words, unique = spec_keys(whole)

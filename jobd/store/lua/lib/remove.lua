@@ -15,7 +15,9 @@ local function remove(ids)
       removed_logs[#removed_logs + 1] = logs
     end
     if bit.band(flags, HAS_PROGRESS) ~= 0 then removed_progress[#removed_progress + 1] = id end
-    for words in string.gmatch(runs[i] and read_holds(runs[i]) or '', 'u/(%S+)') do leave_key(words, id, 'g') end
+    if bit.band(flags, HOLDS) ~= 0 then
+      for words in string.gmatch(read_holds(runs[i]), 'u/(%S+)') do leave_key(words, id, 'g') end
+    end
   end
 end
 
@@ -28,7 +30,7 @@ local function write_removed(never_were)
   redis.call('HDEL', results_key, unpack(removed))
   if #removed_progress > 0 then redis.call('HDEL', progress_key, unpack(removed_progress)) end
   if #removed_logs > 0 then redis.call('UNLINK', unpack(removed_logs)) end
-  local gone = {}
-  for i = 1, #removed do gone[2 * i - 1], gone[2 * i] = removed[i], string.format('%.0f', now) end
+  local gone, at = {}, string.format('%.0f', now)
+  for i = 1, #removed do gone[2 * i - 1], gone[2 * i] = removed[i], at end
   write_gone(gone)
 end

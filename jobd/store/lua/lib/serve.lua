@@ -91,15 +91,19 @@ local function take(id, spec, run, head, holds)
 end
 
 -- What a job has in common with its kind, if that is all there is to know of it. Most jobs were never delivered, have no
--- keys and stand before no gate: whether those of a kind stand in a lane and go on is asked once.
+-- keys and stand before no gate: whether those of a kind stand in a lane and go on is asked once, and whether a job is of
+-- the same kind as the last one is seen without a string of its own.
 local function is_plain(visit, spec)
   if string.byte(spec) ~= 1 then return false end
+  local last = visit.last
+  if last and string.find(spec, last.text, 10, true) == 10 then return last end
   local head = spec_head(spec)
   local known = visit.kinds[head]
   if known == nil then
     known = #visit.gates == 0 and not head.keyed and stands(visit, spec) and goes_on(visit, head.type) and head
     visit.kinds[head] = known
   end
+  visit.last = known or nil
   return known
 end
 

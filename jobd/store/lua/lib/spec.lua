@@ -33,7 +33,7 @@ local heads, kinds
 local MOST_KINDS = 1000
 
 local function nowhere()
-  return { flags = 0, priority = 10, timeout = 0, queue = '', type = '', keyed = false, limited = false, kept = false }
+  return { text = '', flags = 0, priority = 10, timeout = 0, queue = '', type = '', keyed = false, limited = false, kept = false }
 end
 
 -- Is all there that should stand between the type and the options?
@@ -57,7 +57,7 @@ local function spec_head(spec)
     kinds = kinds + 1
     local flags, _, priority, _, timeout = struct.unpack('>BBBHI', text)
     head = {
-      flags = flags, priority = priority, timeout = timeout,
+      text = text, flags = flags, priority = priority, timeout = timeout,
       queue = string.sub(text, 16, 15 + queue_length),
       type = string.sub(text, 16 + queue_length),
       keyed = bit.band(flags, KEYED) ~= 0, limited = bit.band(flags, LIMITED) ~= 0, kept = bit.band(flags, KEPT) ~= 0,

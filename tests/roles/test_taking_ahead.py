@@ -1,0 +1,95 @@
+"""A worker whose jobs are short takes the next ones while it runs the last, and keeps none that would have to wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+import jobd
+from jobd.domain.delivery import Delivery
+from jobd.domain.outcome import Ending
+from jobd.roles.worker.appetite import MOST_AHEAD, Appetite
+from jobd.roles.worker.slots import Slots
+from tests.roles.parts import PATIENCE_S, Parts
+from tests.roles.working import working
+
+
+async def test_jobs_behind_a_long_one_go_back_to_others_and_bear_no_trace_of_it(parts: Parts) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @jobd.job("short")
+    async def short() -> None:
+        pass
+
+    @jobd.job("long")
+    async def long() -> None:
+        begun.set()
+        await go_on.wait()
+
+    async with working(parts, short, long, concurrency=1) as client:
+        await client.enqueue_many(short, [{}] * 200)
+        slow = await client.enqueue(long, {})
+        behind = await client.enqueue_many(short, [{}] * 100)
+        await begun.wait()
+        second = parts.engine(concurrency=1)
+        await second.start()
+        jobs = []
+        for handle in behind:
+            await handle.result(PATIENCE_S)
+            jobs.append(await handle.get())
+        assert any(job.deliveries == 2 for job in jobs), "the first worker took none ahead"
+        for job in jobs:
+            assert job.attempt == 1
+            assert [attempt.outcome for attempt in job.attempts] == [Ending.RETURNED]
+        go_on.set()
+        await slow.result(PATIENCE_S)
+        await second.stop()
+
+
+def test_two_fetches_make_the_whole_that_a_worker_may_have_in_hand() -> None:
+    slots = Slots(50, never)
+    appetite = Appetite(slots, refuse)
+    assert wants(appetite, slots, 50, 0) == [0, 50]
+    grow(appetite)
+    assert appetite.ahead == MOST_AHEAD
+    assert wants(appetite, slots, 0, 125, 200, 300) == [125, 125, 50, 0]
+
+
+def test_a_worker_takes_none_ahead_while_its_slots_are_busy_or_a_fetch_does_not_pay() -> None:
+    slots = Slots(50, never)
+    appetite = Appetite(slots, refuse)
+    slots.busy = 26
+    grow(appetite)
+    assert appetite.ahead == 0
+    slots.busy = 0
+    for count in (49, 50, 0, 50):
+        appetite.fetched(count, 50)
+    assert appetite.ahead == 0
+
+
+def test_a_worker_for_suspects_takes_none_ahead() -> None:
+    slots = Slots(1, never)
+    appetite = Appetite(slots, refuse, most_ahead=0)
+    grow(appetite)
+    assert wants(appetite, slots, 0, 1) == [1, 0]
+
+
+async def never(delivery: Delivery) -> None:
+    raise AssertionError("these slots are not open")
+
+
+def refuse(jobs: list[Delivery]) -> None:
+    raise AssertionError("there is none that waits")
+
+
+def grow(appetite: Appetite) -> None:
+    """As if all fetches paid, and the jobs took no time."""
+    for _ in range(10):
+        appetite.fetched(1, 1)
+
+
+def wants(appetite: Appetite, slots: Slots, *in_hand: int) -> list[int]:
+    """How many it wants with so many jobs in hand."""
+    answers = []
+    for slots.busy in in_hand:
+        answers.append(appetite.want)
+    return answers
