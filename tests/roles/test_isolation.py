@@ -237,6 +237,21 @@ async def test_nobody_outlives_the_worker(parts: Parts, tmp_path: Path) -> None:
     await crew.stop()
 
 
+async def test_a_signal_that_is_meant_for_the_worker_does_not_end_the_nursery(parts: Parts, tmp_path: Path) -> None:
+    """A manager of services may send it to all processes there are."""
+    journal = tmp_path / "journal"
+    async with working(parts) as client:
+        data = {"journal": str(journal), "key": "k", "seconds": 1}
+        handle = await client.enqueue("wait-for-child", data, isolation="process")
+        await until(lambda: _noted(journal, 1))
+        (nursery,) = _nurseries()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(nursery, number)
+        await handle.result(PATIENCE_S)
+        job = await handle.get()
+    assert (job.status, job.deliveries) == (State.COMPLETED, 1)
+
+
 async def test_nobody_outlives_the_nursery_and_those_it_takes_along_run_again(parts: Parts, tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     async with working(parts) as client:
