@@ -314,6 +314,7 @@ async def test_its_process_cannot_lift_its_limits_nor_win_rights_and_goes_first_
     for each in (seen, free):
         assert each["limits"]["CORE"] == [0, 0]
         assert (each["goes_first"], each["no_new_rights"]) == (1_000, True)
+        assert each["ends_by"] == ["SIGINT", "SIGTERM"]
 
 
 def test_who_finds_its_parent_gone_ends_before_it_runs_anything() -> None:

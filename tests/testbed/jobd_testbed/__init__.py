@@ -10,6 +10,7 @@ import os
 import resource
 import time
 from pathlib import Path
+from signal import SIG_DFL, Signals, getsignal
 from typing import Any
 
 from pydantic import BaseModel
@@ -292,6 +293,10 @@ async def wait_for_child(entry: Entry) -> None:
     await process.wait()
 
 
+def _ends_by(number: Signals) -> bool:
+    return getsignal(number) is SIG_DFL
+
+
 @jobd.job("look-around")
 def look_around() -> dict[str, Any]:
     """What a handler can see of its process."""
@@ -306,6 +311,7 @@ def look_around() -> dict[str, Any]:
         "pid": os.getpid(),
         "parent": os.getppid(),
         "limits": {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}")) for name in ("AS", "CPU", "CORE")},
+        "ends_by": [number.name for number in (Signals.SIGINT, Signals.SIGTERM) if _ends_by(number)],
         "goes_first": int(Path("/proc/self/oom_score_adj").read_text()),
         "no_new_rights": status["NoNewPrivs"] == "1",
     }
