@@ -85,3 +85,11 @@ def test_the_plugin_in_the_readme_is_one(tmp_path: Path, monkeypatch: pytest.Mon
 def test_every_path_that_is_linked_is_there() -> None:
     linked = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", README)
     assert [path for path in linked if not (ROOT / path).exists()] == []
+
+
+def test_the_page_of_promises_names_each_of_them_and_tests_that_there_are() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    assert re.findall(r"^\| (G\d+) \|", page, re.MULTILINE) == [f"G{number}" for number in range(1, 30)]
+    named = set(re.findall(r"tests/[\w/]+\.py", page))
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]
