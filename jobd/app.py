@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,6 +29,7 @@ from jobd.roles.declared_limits import DeclaredLimits
 from jobd.roles.embedded import Embedded
 from jobd.roles.leases import Leases
 from jobd.roles.membership import Membership
+from jobd.roles.more_shards import MoreShards
 from jobd.roles.operator import Operator
 from jobd.roles.pruner import Pruner
 from jobd.roles.reaper import Reaper
@@ -164,16 +165,16 @@ class House:
         self._last_tick = clock.monotonic()
         self._ticking: asyncio.Task[None] | None = None
         self._asked_for = Errands()
+        self._crews: dict[int, Crew] = {}
+        self._engines: list[tuple[Engine, Membership]] = []
 
     def actors(self, supervisor: Supervisor) -> Iterator[Actor]:
         """The actors in the order of their start, each made when those before it are ready. They stop in reverse: the
         API, which is of use as long as there is a store, outlives those that run jobs."""
         settings = self.settings
         yield self._signals(supervisor)
-        crews: dict[int, Crew] = {}
-        engines: list[tuple[Engine, Membership]] = []
         if "worker" in self.roles:
-            yield from self._worker_signals(crews, engines)
+            yield from self._worker_signals()
         url = settings.redis_url
         if url is None:
             self.embedded = self._embedded()
@@ -185,50 +186,57 @@ class House:
         loop = asyncio.get_running_loop()
 
         def suspects_wait(number: int) -> None:
-            if number in crews:
-                loop.call_soon_threadsafe(crews[number].suspects_wait)
+            if number in self._crews:
+                loop.call_soon_threadsafe(self._crews[number].suspects_wait)
 
         keeper = LeaseKeeper(url, settings.prefix, settings.shards, settings.worker.lease, on_suspects=suspects_wait)
         yield Leases(keeper)
         self.store = CheckedStore(store)
         yield self.store
-        yield DeclaredLimits(store, settings.rules)
+        yield DeclaredLimits(store, settings.rules, settings.spread_queues)
         if "api" in self.roles:
             yield self._api(client)
-        report = supervisor_report
         if "monitor" in self.roles:
-            verdicts = Verdicts(self.catalog, client.levels)
-            for shard in store.shards:
-                membership = self._membership(store, shard, "monitor", ["@monitor"], keeper)
-                yield Reaper(membership, verdicts, report=report, on_settled=client.observers.settled)
-            yield Pruner(store, report=report)
-            yield Operator(client, report=report)
-        if "worker" in self.roles:
-            yield from self._workers(url, store, client, keeper, supervisor, crews, engines)
-        if "scheduler" in self.roles:
-            for shard in store.shards:
-                membership = self._membership(store, shard, "scheduler", ["@scheduler"], keeper)
-                yield Scheduler(membership, report=report)
+            yield Pruner(store, report=supervisor_report)
+            yield Operator(client, report=supervisor_report)
+        yield from self._in_shards(url, client, keeper, supervisor)
+
+    def _in_shards(self, url: str, client: Client, keeper: LeaseKeeper, supervisor: Supervisor) -> Iterator[Actor]:
+        """Those that a process has of each role for each shard, in the order of the roles."""
+        store, report = client.store, supervisor_report
+        verdicts = Verdicts(self.catalog, client.levels)
+
+        def monitor(shard: Shard) -> Iterator[Actor]:
+            membership = self._membership(store, shard, "monitor", ["@monitor"], keeper)
+            yield Reaper(membership, verdicts, report=report, on_settled=client.observers.settled)
+
+        def worker(shard: Shard) -> Iterator[Actor]:
+            return self._workers(url, shard, client, keeper, supervisor)
+
+        def scheduler(shard: Shard) -> Iterator[Actor]:
+            membership = self._membership(store, shard, "scheduler", ["@scheduler"], keeper)
+            yield Scheduler(membership, report=report)
+
+        makers = {"monitor": monitor, "worker": worker, "scheduler": scheduler}
+        chosen = [make for role, make in makers.items() if role in self.roles]
+        shards = store.shards
+        for make in chosen:
+            for shard in shards:
+                yield from make(shard)
+        if chosen:
+            yield MoreShards(store, lambda shard: [actor for make in chosen for actor in make(shard)], len(shards))
 
     def _workers(
-        self,
-        url: str,
-        store: Store,
-        client: Client,
-        keeper: LeaseKeeper,
-        supervisor: Supervisor,
-        crews: dict[int, Crew],
-        engines: list[tuple[Engine, Membership]],
+        self, url: str, shard: Shard, client: Client, keeper: LeaseKeeper, supervisor: Supervisor
     ) -> Iterator[Actor]:
-        settings = self.settings
-        for shard in store.shards:
-            if settings.worker.processes == 0:
-                membership = self._membership(store, shard, "worker", settings.worker.queue_names or ["*"], keeper)
-                engine = self._engine(membership, client, supervisor)
-                engines.append((engine, membership))
-                yield engine
-            crew = crews[shard.number] = self._crew(url, shard, keeper, supervisor)
-            yield crew
+        worker = self.settings.worker
+        if worker.processes == 0:
+            membership = self._membership(client.store, shard, "worker", worker.queue_names or ["*"], keeper)
+            engine = self._engine(membership, client, supervisor)
+            self._engines.append((engine, membership))
+            yield engine
+        crew = self._crews[shard.number] = self._crew(url, shard, keeper, supervisor)
+        yield crew
 
     async def close(self) -> None:
         """Closes what no actor owns."""
@@ -254,32 +262,30 @@ class House:
 
         return OsSignals(stop, hurry, supervisor.abandon)
 
-    def _worker_signals(
-        self, crews: Mapping[int, Crew], engines: Sequence[tuple[Engine, Membership]]
-    ) -> Iterator[Actor]:
+    def _worker_signals(self) -> Iterator[Actor]:
         """Signals for the workers alone; those that stop are for all of the program."""
         speaker = log.get("worker")
         tasks = self._asked_for
 
         def quiet() -> None:
             speaker.info("taking no more jobs; those that run go on")
-            for crew in crews.values():
+            for crew in self._crews.values():
                 crew.quiet_all()
-            for engine in engines:
+            for engine in self._engines:
                 tasks.start(_quieten(*engine))
 
         def restart() -> None:
             speaker.info("putting new worker processes in place of those that run, one after the other")
-            for crew in crews.values():
+            for crew in self._crews.values():
                 tasks.start(crew.restart())
-            if engines:
+            if self._engines:
                 speaker.warning(NOT_RELIEVED)
 
         def status() -> None:
-            for crew in crews.values():
+            for crew in self._crews.values():
                 for facts in crew.status():
                     speaker.info("status", **facts)
-            for engine, membership in engines:
+            for engine, membership in self._engines:
                 speaker.info("status", member=membership.id, pid=os.getpid(), ran=engine.ran, busy=engine.busy)
 
         yield OsSignals(quiet, signals=(signal.SIGUSR1,))
@@ -345,7 +351,7 @@ class House:
         worker = self.settings.worker
         size = (os.cpu_count() or 1) if worker.processes == "auto" else worker.processes
         # what belongs to the API's door is no business of a worker
-        settings = self.settings.model_dump(mode="json", exclude={"http"})
+        settings = self.settings.model_dump(mode="json", exclude={"http"}) | {"shards": shard.among}
         lines = worker.queue_names or ["*"]
         order = {
             "settings": settings,

@@ -10,6 +10,7 @@ from jobd.control.filters import JobFilter
 from jobd.control.queue_options import QueueOptionControl
 from jobd.control.queues import QueueControl
 from jobd.control.reports import ReportControl
+from jobd.control.shards import ShardControl
 from jobd.control.unique import UniqueControl
 from jobd.control.why import WhyControl
 from jobd.control.workers import WorkerControl
@@ -40,7 +41,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class Client(QueueControl, QueueOptionControl, UniqueControl, ReportControl, WhyControl, WorkerControl):
+class Client(QueueControl, QueueOptionControl, UniqueControl, ReportControl, WhyControl, WorkerControl, ShardControl):
     """Talks to the store. Use as an async context manager, or call `close()` in the end."""
 
     def __init__(

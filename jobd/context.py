@@ -31,6 +31,7 @@ T = TypeVar("T")
 P = TypeVar("P")
 R = TypeVar("R")
 
+_FRESH_S = 2.0
 MOST_CHILDREN = 500
 """jobs that one attempt may enqueue through its context"""
 
@@ -196,14 +197,16 @@ class Context:
 
     async def enqueue_request(self, request: Request) -> JobHandle[Any]:
         """The same for what has been read before."""
-        planned = (await self.client.intake.plan([request]))[0]
+        # a queue that is new must not be taken for one that lives here because the store has grown since
+        await self.client.store.learn(fresh_s=_FRESH_S)
+        planned = (await self.client.intake.plan([request], near=self._shard.number))[0]
         new = planned.new_job
         if self.children is None:
             self.children = []
         self._children_size += len(new.spec)
         if self.closed:
             raise LeaseLost(f"the attempt of job {self.delivery.id} has ended; what it enqueues now would be lost")
-        if self.client.store.shard_for(new.queue) != self._shard.number:
+        if self.client.store.shard_of_new(new) != self._shard.number:
             raise OptionError(
                 f"queue {new.queue!r}: it lives in another shard than the job that runs, and nothing becomes real in "
                 "two shards at one moment; use ctx.client.enqueue, with an id of your own against repeats"

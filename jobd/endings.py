@@ -80,6 +80,8 @@ class Endings:
             if word == "ended":
                 job = await self._store.get(job_id)
                 return job if job.status in ENDED else None  # somebody may have retried it in between
+        if await self._store.has_grown():
+            return await self._ended(job_id)
         raise not_found(job_id)
 
     def _listen(self, shard: Shard) -> None:

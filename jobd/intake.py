@@ -24,6 +24,7 @@ from jobd.domain.time_limits import TIMED
 from jobd.domain.unique import Unique
 from jobd.errors import InvalidRequest, OptionError, PayloadError
 from jobd.store.codec import Spec, pack_head
+from jobd.store.intake_words import WHOLE
 from jobd.store.unique_keys import pack_unique
 
 if TYPE_CHECKING:
@@ -102,6 +103,14 @@ class _Kind:
         self.keyed_by_fields = bool(fields_in(self.options))
 
 
+class _Homeless(LookupError):
+    """It is not known yet where a queue lives."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(queue)
+        self.queue = queue
+
+
 class Intake:
     """Checks requests against the catalog and the types that workers have made known."""
 
@@ -113,31 +122,50 @@ class Intake:
         self._told: dict[str, Any] = {}
         self._told_at = float("-inf")
 
-    async def plan(self, requests: Iterable[Request]) -> list[Planned]:
-        """What the store will take in for these requests, all checked before anything is sent. Raises UnknownJobType,
-        PayloadError, OptionError."""
-        planned = []
+    async def plan(self, requests: Iterable[Request], *, near: int | None = None, once: str = "") -> list[Planned]:
+        """What the store will take in for these requests, all checked before anything is sent. Those that may be in any
+        shard are in one, up to 1 000 of them: in `near`, or the one that the name `once` of all of them chooses. Raises
+        UnknownJobType, PayloadError, OptionError; and StoreUnavailable if it has to ask where a queue lives."""
+        planned: list[Planned] = []
+        lot = near
         for request in requests:
             known = self._kinds.get(request.type) if isinstance(request.type, _NAMED) else None
             kind = known or await self._kind_of(request)
-            planned.append(self._plan(kind, request))
+            if len(self._store.shards) == 1:
+                planned.append(self._plan(kind, request))
+            else:
+                if lot is None or (near is None and len(planned) % WHOLE == 0):
+                    lot = clock.random_bits(16)
+                planned.append(await self._plan_at_home(kind, request, lot, once))
         return planned
 
-    def _plan(self, kind: _Kind, request: Request) -> Planned:
+    async def _plan_at_home(self, kind: _Kind, request: Request, lot: int, once: str) -> Planned:
+        while True:
+            try:
+                return self._plan(kind, request, lot, once)
+            except _Homeless as unknown:
+                await self._store.home_of(unknown.queue)
+
+    def _plan(self, kind: _Kind, request: Request, lot: int = 0, once: str = "") -> Planned:
         if request.id is not None and looks_made(check_chosen_id(request.id)):
             raise OptionError(f"id {request.id!r}: ids of this shape are made by jobd; choose one that looks different")
-        return self._planned(kind, request.options, _encoded(kind, request.payload), request.id)
+        return self._planned(kind, request.options, _encoded(kind, request.payload), request.id, lot, once)
 
-    def _planned(self, kind: _Kind, own: Options, payload: bytes, job_id: str | None) -> Planned:
+    def _planned(
+        self, kind: _Kind, own: Options, payload: bytes, job_id: str | None, lot: int = 0, once: str = ""
+    ) -> Planned:
         options, head, edition, replicated, again = self._head(kind, own, payload)
         queue = options.queue or ""
-        if job_id is None:
-            job_id = self.new_job_id(queue)
-        unique, due, gives_data = options.unique or None, _due(options), False
+        unique, due, gives_data, unique_key, key = options.unique or None, _due(options), False, "", ""
         if unique is not None:
-            head = self._packed(kind, options, pack_unique(unique, self._unique_key(kind, options, unique, payload)))
+            unique_key = self._unique_key(kind, options, unique, payload)
+            head = self._packed(kind, options, pack_unique(unique, unique_key))
             due, gives_data = _debounced(unique, own) or due, unique.gives_data
             again = partial(self._again, kind, own, len(head))
+        if len(self._store.shards) > 1:
+            key = placing_key(options, unique_key) or job_id or once
+        if job_id is None:
+            job_id = self._new_id(queue, key, lot)
         new_job = NewJob(
             job_id,
             queue,
@@ -149,6 +177,7 @@ class Intake:
             replicated,
             edition,
             again,
+            key,
         )
         return Planned(new_job, kind.name, kind.job_type, head, unique)
 
@@ -158,15 +187,15 @@ class Intake:
             self._levels.learn(queue, edition, from_record(options))
         return self._planned(kind, own, job.spec[payload_at:], job.id).new_job
 
-    async def unique_key(self, request: Request) -> tuple[int, str]:
-        """The shard and the name of the unique key that a job would have. Raises as `plan` does, and OptionError if it
+    async def unique_key(self, request: Request) -> tuple[str, str]:
+        """The queue and the name of the unique key that a job would have. Raises as `plan` does, and OptionError if it
         would have none."""
         kind = await self._kind_of(request)
         options = self._resolved(kind, request.options)
         if not options.unique:
             raise OptionError(f"unique: a job of type {kind.name} that is enqueued like this is not unique")
         payload = b"{}" if options.unique.key is not None else _encoded(kind, request.payload)
-        return self._store.shard_for(options.queue or ""), self._unique_key(kind, options, options.unique, payload)
+        return options.queue or "", self._unique_key(kind, options, options.unique, payload)
 
     def _unique_key(self, kind: _Kind, options: Options, unique: Unique, payload: bytes) -> str:
         if unique.scope == "type" and len(self._store.shards) > 1:
@@ -241,9 +270,21 @@ class Intake:
         )
         return Changed(own, head + payload)
 
-    def new_job_id(self, queue: str) -> str:
-        """An id for a job in this queue."""
-        return new_id(clock.now_ms(), clock.random_bits, self._store.shard_for(queue))
+    async def new_job_id(self, queue: str, key: str = "", near: int = 0) -> str:
+        """An id for a job in this queue, whose `key` decides on its shard where that is spread; without one it comes to
+        the shard `near`."""
+        await self._store.home_of(queue)
+        return self._new_id(queue, key, near)
+
+    def _new_id(self, queue: str, key: str, lot: int) -> str:
+        number, shards = 0, len(self._store.shards)
+        if shards > 1:
+            home = self._store.home_known(queue)
+            if home is None:
+                raise _Homeless(queue)
+            its_number = home.shard(queue, key)
+            number = lot % shards if its_number is None else its_number
+        return new_id(clock.now_ms(), clock.random_bits, number)
 
     async def _kind_of(self, request: Request) -> _Kind:
         wanted = request.type
@@ -275,6 +316,14 @@ class Intake:
             return _Kind(check_type_name(name), NONE, None)
         names = [job_type.name for job_type in self._catalog.types.values()]
         raise unknown_type(name, [*names, *(known for known, _ in self._told.values())])
+
+
+def placing_key(options: Options, unique_key: str = "") -> str:
+    """What decides on the shard of a job in a queue that is spread, so that those are together that it concerns: its
+    ordering key, or else its group, or else its unique key; '' if it has none of these."""
+    if options.ordering_key is not None:
+        return f"o/{options.ordering_key}"
+    return f"g/{options.group}" if options.group is not None else unique_key and f"u/{unique_key}"
 
 
 def told_facts(job_type: JobType[Any, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
-from jobd.domain.limits import LIMITS, Limit, Scope
+from jobd.domain.limits import LIMITS, SPREAD_FORBIDS, Limit, Scope
 from jobd.domain.option_kinds import Kind
 from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together
 from jobd.errors import OptionError
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         """`[queues.<name>]`: what holds for the jobs in a queue where neither they nor their types say anything, and
         what limits the queue itself."""
 
+        spread: bool
+
         def rule(self) -> dict[str, Any]:
             """Its limits, as the store keeps them."""
 
@@ -85,9 +87,22 @@ else:
     _LIMITS = {name: limit for name, limit in LIMITS.items() if Scope.QUEUE in limit.scopes}
 
     class LimitedSection(OptionsSection):
-        """Options of the jobs of a queue, and limits of the queue itself."""
+        """Options of the jobs of a queue, limits of the queue itself, and where it lives."""
 
         others = frozenset(_LIMITS)
+        spread: bool = Field(
+            default=False, description="its jobs are in all shards of the store, not in one; for ever once said"
+        )
+
+        @model_validator(mode="after")
+        def _hold_when_spread(self) -> Self:
+            for name in SPREAD_FORBIDS if self.spread else ():
+                if getattr(self, name) is not None:
+                    raise ValueError(
+                        f"{name} needs all jobs of the queue in one shard, and spread = true puts them into several; "
+                        "limit its groups, its types or keys of its jobs"
+                    )
+            return self
 
         def rule(self) -> dict[str, Any]:
             """Its limits, as the store keeps them."""

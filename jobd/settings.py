@@ -224,6 +224,11 @@ class Settings(Section):
         return {gate: rule for gate, rule in rules.items() if rule}
 
     @property
+    def spread_queues(self) -> list[str]:
+        """The queues that are to be in all shards."""
+        return [name for name, queue in self.queues.items() if queue.spread]
+
+    @property
     def levels(self) -> Levels:
         """What holds for jobs where neither they nor their type say anything."""
         return Levels(self.defaults.options(), {name: queue.options() for name, queue in self.queues.items()})

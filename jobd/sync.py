@@ -16,6 +16,7 @@ from jobd.control.sync import (
     SyncQueueControl,
     SyncQueueOptionControl,
     SyncReportControl,
+    SyncShardControl,
     SyncUniqueControl,
     SyncWhyControl,
     SyncWorkerControl,
@@ -98,6 +99,7 @@ class SyncClient(
     SyncReportControl,
     SyncWhyControl,
     SyncWorkerControl,
+    SyncShardControl,
 ):
     """The twin of Client: the same names, not awaited. Any number of threads may use one. It connects on first use; a
     process that forks (gunicorn with preload, multiprocessing) opens one in each child."""

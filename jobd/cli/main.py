@@ -28,11 +28,12 @@ _ENTRIES: Mapping[str, Entry] = {
     "unique": Entry("jobd.cli.unique", "unique", "See which jobs have unique keys; free one."),
     "limits": Entry("jobd.cli.limits", "limits", "See and change what limits queues, groups, types and keys."),
     "workers": Entry("jobd.cli.workers", "workers", "See the worker processes, and tell them what to do."),
+    "shards": Entry("jobd.cli.shards", "shards", "See the shards of the store, and let it have more."),
     "operations": Entry("jobd.cli.operations", "operations", "See what is being done to many jobs, and stop it."),
     "plugins": Entry("jobd.cli.plugins", "plugins", "See the installed plugins."),
     "help": Entry("jobd.cli.topics", "help_", "Explain a command or a topic."),
 }
-_ALIASES = {"job": "jobs", "queue": "queues", "limit": "limits", "worker": "workers", "plugin": "plugins"}
+_ALIASES = {name.removesuffix("s"): name for name in ("jobs", "queues", "limits", "workers", "shards", "plugins")}
 
 
 class Jobd(LazyGroup):

@@ -99,11 +99,12 @@ class JobControl(ABC):
     async def move_to(self, job_id: str, to: str, said: Options = NONE, reason: str | None = None) -> Job:
         """As `move`, with options that have been read."""
         from jobd.domain.delivery import NewJob
+        from jobd.intake import placing_key
         from jobd.store.edits import Move
 
         queue = check_queue_name(to)
         said = replace(said, queue=queue)
-        new_id = self.intake.new_job_id(queue)
+        new_ids: list[str] = []
 
         async def move(shard: Shard, read: bytes, spec: Spec) -> str:
             job = (await shard.get([job_id]))[0]
@@ -115,9 +116,12 @@ class JobControl(ABC):
             due = _due(said)
             if not due and job.status is State.DELAYED:
                 due = str(round(job.run_at.timestamp() * 1_000))
-            new = NewJob(new_id, queue, changed.options.priority or 0, due, changed.spec)
+            key = placing_key(changed.options)
+            if not new_ids:
+                new_ids.append(await self.intake.new_job_id(queue, key, shard.number))
+            new = NewJob(new_ids[0], queue, changed.options.priority or 0, due, changed.spec, key=key)
             facts = {"reason": reason or f"moved to queue {queue}"}
-            if self.store.shard_for(queue) != shard.number:
+            if self.store.shard_of_new(new) != shard.number:
                 raise StateConflict(
                     f"queue {queue} is on another shard than job {job_id}; duplicate it and cancel this"
                 )
@@ -126,7 +130,7 @@ class JobControl(ABC):
         word = await self._until_fresh(job_id, move)
         if word != _MOVED:
             raise StateConflict(f"job {job_id} is {word}; only a job that has not started or has failed can be moved")
-        return await self.store.get(new_id)
+        return await self.store.get(new_ids[0])
 
     async def duplicate(
         self, job_id: str, *, data: object = KEEP, id: str | None = None, **options: Unpack[JobOptions]
@@ -141,7 +145,7 @@ class JobControl(ABC):
         from jobd.domain.delivery import NewJob
         from jobd.domain.ids import looks_made
         from jobd.domain.names import check_chosen_id
-        from jobd.intake import UNCHANGED
+        from jobd.intake import UNCHANGED, placing_key
 
         if id is not None and looks_made(check_chosen_id(id)):
             raise OptionError(f"id {id!r}: ids of this shape are made by jobd; choose one that looks different")
@@ -151,8 +155,10 @@ class JobControl(ABC):
             bare = replace(spec, options=replace(spec.options, run_at_ms=None, delay_ms=None))
             changed = await self.intake.change(bare, said, UNCHANGED if data is KEEP else data, origin=job_id)
             queue = changed.options.queue or ""
-            new_id = id or self.intake.new_job_id(queue)
-            await self.store.enqueue([NewJob(new_id, queue, changed.options.priority or 0, _due(said), changed.spec)])
+            key = placing_key(changed.options) or id or ""
+            new_id = id or await self.intake.new_job_id(queue, key, shard.number)
+            new = NewJob(new_id, queue, changed.options.priority or 0, _due(said), changed.spec, key=key)
+            await self.store.enqueue([new])
             made.append(new_id)
             return "done"
 
@@ -168,6 +174,9 @@ class JobControl(ABC):
                 raise StateConflict(f"job {job_id} is active; cancel it first, or wait for its end")
             if word == "gone":
                 return
+        if await self.store.has_grown():
+            await self.remove(job_id)
+            return
         raise not_found(job_id)
 
     async def _until_fresh(self, job_id: str, act: Callable[[Shard, bytes, Spec], Awaitable[str]]) -> str:
@@ -184,6 +193,8 @@ class JobControl(ABC):
                     return word
             else:
                 raise StateConflict(f"job {job_id} is changed by others all the time; try again")
+        if await self.store.has_grown():
+            return await self._until_fresh(job_id, act)
         raise not_found(job_id)
 
 

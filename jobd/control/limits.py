@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jobd.domain.limits import Limits, Scope, gate_of, read_limits, scope_of, tell_limits
+from jobd.domain.limits import SPREAD_FORBIDS, Limits, Scope, gate_of, read_limits, scope_of, tell_limits
 from jobd.domain.option_kinds import Kind
 from jobd.errors import OptionError
 
@@ -22,6 +22,7 @@ class LimitControl:
     async def limits(self) -> list[Limits]:
         """All limits of queues, groups, types and keys. Those that jobs bring along themselves are not among them."""
         found: dict[str, Limits] = {}
+        await self.store.learn()
         for shard in self.store.shards:
             at_run_time = await shard.rules("set")
             for gate, rule in (await shard.rules()).items():
@@ -52,16 +53,25 @@ class LimitControl:
     async def change_limits(self, scope: Scope, names: Sequence[str], changes: dict[str, Any]) -> Limits:
         """The same for changes that have been read (domain/limits.py)."""
         gate, holds, here = gate_of(scope, *names), {}, {}
-        for shard in self._shards_with(scope, names):
+        for shard in await self._shards_with(scope, names, changes):
             await shard.set_rule(gate, changes)
             holds = tell_limits((await shard.rules()).get(gate, {}))
             here = tell_limits((await shard.rules("set")).get(gate, {}))
         return Limits(scope=scope, names=scope_of(gate)[1], holds=holds, set=here)
 
-    def _shards_with(self, scope: Scope, names: Sequence[str]) -> Sequence[Shard]:
-        if scope in (Scope.QUEUE, Scope.GROUP):
-            return [self.store.shards[self.store.shard_for(names[0])]]
-        return self.store.shards
+    async def _shards_with(self, scope: Scope, names: Sequence[str], changes: dict[str, Any]) -> Sequence[Shard]:
+        if scope not in (Scope.QUEUE, Scope.GROUP):
+            await self.store.learn()
+            return self.store.shards
+        shards = await self.store.shards_with(names[0])
+        if scope is Scope.QUEUE and len(shards) > 1:
+            for name in SPREAD_FORBIDS:
+                if changes.get(name) is not None:
+                    raise OptionError(
+                        f"{name}: queue {names[0]} is spread over {len(shards)} shards, none of which sees all of its "
+                        "jobs; limit its groups, its types or keys of its jobs"
+                    )
+        return shards
 
 
 def which(

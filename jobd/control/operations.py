@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jobd.domain.job import Job
     from jobd.domain.keywords import JobOptions
     from jobd.store.operations import Operations
-    from jobd.store.queries import Filter
+    from jobd.store.queries import Filter, Page
 
 LEASE_MS = 30_000
 """how long an operation waits for its runner to say how far it is, before another takes it"""
@@ -166,7 +166,7 @@ class OperationControl(JobControl):
             left = arguments["most"] - progress["done"] if "most" in arguments else MOST_ON_PAGE
             page = await list_jobs(self.store, wanted, limit=max(1, min(MOST_ON_PAGE, left)), cursor=progress["cursor"])
             if left > 0:
-                await self._apply(verb, page.jobs, wanted, arguments, progress)
+                await self._apply(verb, page, wanted, arguments, progress)
             progress["cursor"] = page.cursor
             over = page.cursor is None or ("most" in arguments and progress["done"] >= arguments["most"])
             lease_ms = LEASE_MS if clock.monotonic() < give_up else 0
@@ -180,21 +180,18 @@ class OperationControl(JobControl):
     async def _apply(
         self,
         verb: Verb,
-        jobs: Sequence[Job],
+        page: Page,
         wanted: Filter,
         arguments: Mapping[str, Any],
         progress: dict[str, Any],
     ) -> None:
         """Does it to these jobs, and counts."""
-        progress["seen"] += len(jobs)
+        progress["seen"] += len(page.jobs)
         if verb in (Verb.CHANGE, Verb.MOVE):
-            for job in jobs:
+            for job in page.jobs:
                 await self._apply_alone(verb, job, arguments, progress)
             return
-        by_shard: dict[int, list[str]] = {}
-        for job in jobs:
-            by_shard.setdefault(self.store.shard_for(job.queue), []).append(job.id)
-        for number, ids in by_shard.items():
+        for number, ids in page.by_shard.items():
             for word in await self._done_at(number, verb, ids, wanted, arguments):
                 progress["done" if word in _SAME else "skipped"] += 1
 

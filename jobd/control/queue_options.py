@@ -24,7 +24,7 @@ class QueueOptionControl(LimitControl):
     async def queue_options(self, queue: str) -> QueueOptions:
         """What a queue says of its jobs now. Raises OptionError."""
         gate = gate_of(Scope.QUEUE, queue)
-        rule = await self._shards_with(Scope.QUEUE, (queue,))[0].rule(gate)
+        rule = await (await self.store.shards_with(queue))[0].rule(gate)
         self.levels.learn(queue, rule.get("edition", ""), from_record(options_in(in_layers(rule))))
         set_here = from_record(options_in(in_layers(rule, (SET,))))
         return QueueOptions(queue=queue, holds=self.levels.resolve(Options(queue=queue)), set=set_here)
@@ -44,13 +44,14 @@ class QueueOptionControl(LimitControl):
     async def change_queue_options(self, queue: str, changes: Mapping[str, Any]) -> QueueOptions:
         """The same for changes that have been read (domain/queue_options.py)."""
         gate = gate_of(Scope.QUEUE, queue)
-        for shard in self._shards_with(Scope.QUEUE, (queue,)):
+        for shard in await self.store.shards_with(queue):
             await shard.set_rule(gate, option_fields(changes))
         return await self.queue_options(queue)
 
     async def learn_options(self) -> None:
         """Asks the store what queues say of their jobs. Whoever enqueues is told without asking."""
         found = {}
+        await self.store.learn()
         for shard in self.store.shards:
             for gate, rule in (await shard.stored_rules()).items():
                 scope, names = scope_of(gate)

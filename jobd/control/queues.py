@@ -48,6 +48,7 @@ class QueueControl(OperationControl):
     async def pauses(self) -> list[Pause]:
         """All that is paused: queues, groups, types."""
         found: dict[str, Pause] = {}
+        await self.store.learn()
         for shard in self.store.shards:
             now_ms = (await shard.now_us()) / 1_000
             for gate, rule in (await shard.rules()).items():
@@ -68,7 +69,7 @@ class QueueControl(OperationControl):
         """Pauses a queue, a `group` of it, or a `type` in all queues: none of its jobs is started any more, those that
         run go on, and more may be enqueued. It lasts until `resume`, or `until` a datetime with a time zone, or for so
         long ("2h"). Pausing what is paused changes reason, author and end. Raises OptionError."""
-        gate, shards = self._gate(queue, group, type)
+        gate, shards = await self._gate(queue, group, type)
         for name, text in (("reason", reason), ("by", by)):
             if text is not None and (not isinstance(text, str) or len(text) > LONGEST_REASON):
                 raise OptionError(f"{name}: a text of up to {LONGEST_REASON:,} characters is allowed")
@@ -81,7 +82,7 @@ class QueueControl(OperationControl):
 
     async def resume(self, queue: str | None = None, *, group: str | None = None, type: str | None = None) -> bool:
         """Ends the pause of a queue, a `group` of it, or a `type`. Was there one? Raises OptionError."""
-        gate, shards = self._gate(queue, group, type)
+        gate, shards = await self._gate(queue, group, type)
         was_paused = False
         for shard in shards:
             now_ms = (await shard.now_us()) / 1_000
@@ -124,7 +125,6 @@ class QueueControl(OperationControl):
         then these are removed as well, and their workers told to stop them. Returns how many."""
         from jobd.store.queries import MOST_ON_PAGE, Filter, list_jobs
 
-        shard = self.store.shards[self.store.shard_for(queue)]
         active = (await self.store.counts()).get(queue, _EMPTY).get(State.ACTIVE, 0)
         if active and not force:
             raise StateConflict(f"queue {queue} has {active} active jobs; pause it and wait, or force it")
@@ -132,8 +132,8 @@ class QueueControl(OperationControl):
         removed, cursor = 0, None
         while True:
             page = await list_jobs(self.store, Filter(queue=queue, states=states), limit=MOST_ON_PAGE, cursor=cursor)
-            words = await shard.delete([job.id for job in page.jobs], states) if page.jobs else []
-            removed += words.count("gone")
+            for number, ids in page.by_shard.items():
+                removed += (await self.store.shards[number].delete(ids, states)).count("gone")
             cursor = page.cursor
             if cursor is None:
                 return removed
@@ -142,16 +142,17 @@ class QueueControl(OperationControl):
         begun = await self.operate(verb, most=most, **which)
         return (await self.run_operation(begun.id)).done
 
-    def _gate(self, queue: str | None, group: str | None, type: str | None) -> tuple[str, Sequence[Shard]]:
+    async def _gate(self, queue: str | None, group: str | None, type: str | None) -> tuple[str, Sequence[Shard]]:
         """The gate that is meant, and the shards where it stands."""
         if type is not None:
             if queue is not None or group is not None:
                 raise OptionError("type: a type is paused in all queues; name the type alone, or the queue")
+            await self.store.learn()
             return gate_of(Scope.TYPE, same_name(type)), self.store.shards
         if queue is None:
             raise OptionError("queue: name the queue, or a type")
         gate = gate_of(Scope.QUEUE, queue) if group is None else gate_of(Scope.GROUP, queue, group)
-        return gate, [self.store.shards[self.store.shard_for(queue)]]
+        return gate, await self.store.shards_with(queue)
 
 
 def _until_ms(until: datetime | Duration | None, now_ms: int) -> int | None:

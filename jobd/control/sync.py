@@ -13,6 +13,7 @@ from jobd.domain.duration import Duration
 
 if TYPE_CHECKING:
     from jobd.client import Client
+    from jobd.control.shards import ShardFacts
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions, OptionsOfQueue
@@ -286,3 +287,18 @@ class SyncWorkerControl:
     def order_worker(self, worker_id: str, what: str) -> None:
         """See Client.order_worker."""
         self._run(self._client.order_worker, worker_id, what)
+
+
+class SyncShardControl:
+    """The twin of ShardControl."""
+
+    _client: Client
+    _run: Runner
+
+    def shards(self) -> list[ShardFacts]:
+        """See Client.shards."""
+        return self._run(self._client.shards)
+
+    def grow(self, shards: int) -> list[ShardFacts]:
+        """See Client.grow."""
+        return self._run(self._client.grow, shards)

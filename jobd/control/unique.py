@@ -50,11 +50,15 @@ class UniqueControl(ABC):
         from jobd.intake import Request
 
         await self.learn_options()
-        shard, name = await self.intake.unique_key(Request(job_type, payload, options))
-        return await self.store.shards[shard].unique_key(name)
+        queue, name = await self.intake.unique_key(Request(job_type, payload, options))
+        for shard in await self.store.shards_with(queue):
+            if key := await shard.unique_key(name):
+                return key
+        return None
 
     async def unique_key(self, name: str) -> UniqueKey | None:
         """Who has the unique key of this name, which a job tells as `unique_key`; None if nobody has."""
+        await self.store.learn()
         for shard in self.store.shards:
             if key := await shard.unique_key(name):
                 return key
@@ -65,6 +69,7 @@ class UniqueControl(ABC):
         read are in one of them. Raises InvalidRequest."""
         if not 1 <= limit <= MOST_KEYS:
             raise InvalidRequest(f"limit: {limit} is not from 1 to {MOST_KEYS:,}")
+        await self.store.learn()
         match = _CURSOR.fullmatch(cursor or "0-0")
         if match is None or int(match[1]) >= len(self.store.shards):
             raise InvalidRequest(f"cursor: {cursor!r} is not one that a page named")
@@ -80,6 +85,7 @@ class UniqueControl(ABC):
         """Frees the unique key of this name, if the job `owner` has it, where one is named: the next job may have it.
         The owner goes on without it, and a job that waited for its end waits no longer. Returns who had it, None if
         nobody. Raises UniqueConflict if another one than `owner` has it."""
+        await self.store.learn()
         for shard in self.store.shards:
             freed, key = await shard.free_unique(name, owner or "")
             if key is not None and not freed:

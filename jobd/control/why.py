@@ -41,9 +41,9 @@ class WhyControl(ABC):
             return [_not_waiting(job)]
         from jobd.store.situation import situation_of
 
-        (shard,) = [shard for shard in self.store.shards_of(job.id) if (await shard.get([job.id]))[0]] or [
-            self.store.shards[0]
-        ]
+        for shard in self.store.shards_of(job.id):
+            if (await shard.get([job.id]))[0]:
+                break
         situation = await situation_of(shard, job)
         reasons = list(_at_gates(job, situation))
         if situation.suspect:

@@ -45,6 +45,7 @@ class WorkerControl:
 
     async def order_worker(self, worker_id: str, what: str) -> None:
         """One of these three, by its name. Raises WorkerNotFound."""
+        await self.store.learn()
         for shard in self.store.shards:
             if await shard.order(worker_id, what):
                 return

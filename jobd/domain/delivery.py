@@ -125,6 +125,8 @@ class NewJob(NamedTuple):
     """of the options of its queue, by which it was made; '' if it had none, '-' if they do not matter"""
     again: Callable[[NewJob, ChangedQueues], NewJob] | None = None
     """makes it anew, by the options that queues have now"""
+    key: str = ""
+    """what decides on its shard in a queue that is spread; '': its id does"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,9 @@ LIMITS: Mapping[str, Limit] = dict(
     ]
 )  # fmt: skip
 
+SPREAD_FORBIDS = ("concurrency", "rate", "size")
+"""limits of a queue for which all its jobs must be in one shard, by keyword and field"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from jobd import clock
 from jobd.client import Client
 from jobd.domain.ids import looks_made
 from jobd.domain.names import check_chosen_id
@@ -23,11 +24,12 @@ from jobd.intake import Planned, Request
 MOST_JOBS: Final = 1_000
 
 
-async def plan_job(client: Client, body: Mapping[str, Any]) -> Planned:
-    """The job that this body asks for. Raises InvalidRequest with the pointer of each wrong field, or UnknownType."""
+async def plan_job(client: Client, body: Mapping[str, Any], once: str = "", *, near: int | None = None) -> Planned:
+    """The job that this body asks for, in a request of the name `once` if it has one. Raises InvalidRequest with the
+    pointer of each wrong field, or UnknownType."""
     request = read_request(body)
     try:
-        return (await client.intake.plan([request]))[0]
+        return (await client.intake.plan([request], near=near, once=once))[0]
     except PayloadError as error:
         raise wrong_data(error) from None
     except UnknownJobType as error:
@@ -46,7 +48,7 @@ def wrong_data(error: PayloadError) -> InvalidRequest:
     return _wrong(faults or [_fault("/data", "invalid", str(error))])
 
 
-async def plan_jobs(client: Client, body: Mapping[str, Any]) -> list[Planned]:
+async def plan_jobs(client: Client, body: Mapping[str, Any], once: str = "") -> list[Planned]:
     """The jobs that a batch asks for. Raises InvalidRequest with the pointers of all wrong fields of all jobs."""
     items = body.get("jobs")
     if not isinstance(items, list) or len(body) != 1:
@@ -56,11 +58,12 @@ async def plan_jobs(client: Client, body: Mapping[str, Any]) -> list[Planned]:
             [_fault("/jobs", "out_of_range", f"a batch has 1 to {MOST_JOBS:,} jobs, and this has {len(items):,}")]
         )
     planned, faults, kinds = [], [], set()
+    near = clock.random_bits(16)  # all in one shard, where any will do: all or none
     for index, item in enumerate(items):
         try:
             if not isinstance(item, dict):
                 raise InvalidRequest("", [_fault("", "wrong_type", f"this is {named(item)}, not an object")])
-            planned.append(await plan_job(client, item))
+            planned.append(await plan_job(client, item, once, near=near))
         except InvalidRequest as error:
             kinds.add(type(error))
             faults += [_below(f"/jobs/{index}", fault) for fault in error.faults]

@@ -34,7 +34,7 @@ async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Enqueues a job: 201 with the job, 200 with the one that has its id or its unique key already, or 204 if that is
     to be ignored."""
     client, once = client_of(request), once_of(request, body)
-    planned = await plan_job(client, body)
+    planned = await plan_job(client, body, once.name if once else "")
     headers: dict[str, str] = {}
     created_ms = None
     if once is None:
@@ -61,7 +61,7 @@ async def create(request: web.Request, body: dict[str, Any]) -> web.Response:
 async def create_many(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Enqueues up to 1 000 jobs, all or none."""
     client, once = client_of(request), once_of(request, body)
-    planned = await plan_jobs(client, body)
+    planned = await plan_jobs(client, body, once.name if once else "")
     headers: dict[str, str] = {}
     if once is None:
         handles = await client.enqueue_planned(planned)

@@ -18,10 +18,12 @@ class Caller:
     """What the verbs of a shard have in common."""
 
     def __init__(
-        self, link: Link, prefix: str = "jobd", number: int = 0, *, retention: Retention | None = None
+        self, link: Link, prefix: str = "jobd", number: int = 0, *, retention: Retention | None = None, among: int = 1
     ) -> None:
+        """`number` of so many shards, `among` which it was chosen for what is sent to it."""
         self.link = link
         self.number = number
+        self.among = among
         self.keys = Keys(prefix, number)
         self.retention = retention or Retention()
         self.dictated_us: int | None = None

@@ -46,13 +46,13 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | operation:<id> | hash | about, state, progress, owner, until, stop, began, ended | as in operations |
 | idle:<line> | set | members to wake for this line | while they are idle |
 | barrier | string | nothing: written so that WAIT speaks of all that was written before | for ever |
-| shards | string | how many shards there are; in shard 0 only, none if it is 1 | for ever |
+| shards | string | how many shards there are and were (agreement.py); in shard 0 only, none if it is 1 | for ever |
+| homes | hash | queue → in which shards it lives (homes.py); in shard 0 only, where there are several | for ever |
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from zlib import crc32
 
 FIXED = frozenset(
     {
@@ -83,6 +83,8 @@ FIXED = frozenset(
         "followers",
         "answers",
         "answered",
+        "shards",
+        "homes",
     }
 )
 
@@ -150,8 +152,3 @@ class Keys:
 
     def idle(self, line: str) -> str:
         return f"{self.base}idle:{line}"
-
-
-def shard_of_queue(queue: str, shards: int) -> int:
-    """The shard that a queue lives in."""
-    return crc32(queue.encode()) % shards if shards > 1 else 0

@@ -56,6 +56,8 @@ class LeaseKeeper:
         """Renews for `member` while `lives()`; calls `lost()` once if its lease has run out all the same."""
         with self._mutex:
             self._members[shard, member] = (lives, lost)
+        if self._thread is not None and shard >= self._shards:
+            self._loop.call_soon_threadsafe(self._keep_in_new, shard)
 
     def remove(self, shard: int, member: str) -> None:
         """Renews for `member` no more."""
@@ -70,20 +72,27 @@ class LeaseKeeper:
 
     async def _keep(self) -> None:
         """Renews in all shards, each for itself, until told to end."""
-        store = Store.at(self._url, prefix=self._prefix, shards=self._shards)
-        keeping = [asyncio.create_task(self._keep_in(shard)) for shard in store.shards]
+        self._store = Store.at(self._url, prefix=self._prefix, shards=self._shards)
+        self._keeping = {shard.number: asyncio.create_task(self._keep_in(shard.number)) for shard in self._store.shards}
         await self._ended.wait()
-        for task in keeping:
+        for task in self._keeping.values():
             task.cancel()
-        await asyncio.wait(keeping)
-        await store.close()
+        await asyncio.wait(self._keeping.values())
+        await self._store.close()
 
-    async def _keep_in(self, shard: Shard) -> NoReturn:
+    def _keep_in_new(self, number: int) -> None:
+        """The store has grown, and somebody has joined in a shard that was not there."""
+        if number not in self._keeping and not self._ended.is_set():
+            self._keeping[number] = asyncio.create_task(self._keep_in(number))
+
+    async def _keep_in(self, number: int) -> NoReturn:
         pause = self._interval_s
         while True:
             await asyncio.sleep(pause)
             try:
-                await self._renew(shard)
+                if number >= len(self._store.shards):
+                    await self._store.learn(fresh_s=0)
+                await self._renew(self._store.shards[number])
                 pause = self._interval_s
             except Exception as error:  # noqa: BLE001  all leases hang on this thread: it must not end by anything
                 if not isinstance(error, StoreUnavailable):

@@ -77,6 +77,8 @@ class Page:
     """how many jobs were looked at"""
     complete: bool
     """False: the page ended early because too many jobs did not match; go on from the cursor"""
+    by_shard: Mapping[int, Sequence[str]]
+    """the ids of its jobs, by the number of the shard that they are in"""
 
 
 async def list_jobs(store: Store, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page:
@@ -87,11 +89,15 @@ async def list_jobs(store: Store, wanted: Filter, *, limit: int = 50, cursor: st
         raise InvalidRequest(f"limit: {limit} is not between 1 and {MOST_ON_PAGE}")
     found: dict[str, Job] = {}
     scanned = 0
+    by_shard: dict[int, list[str]] = {}
+    await store.learn()
     async for shard, state, places in _walk(store, wanted, _opened(cursor)):
         for job, (_, after) in zip(await shard.get([job_id for job_id, _ in places]), places, strict=True):
             scanned += 1
             # an id may still stand where its job has left, and then its job is listed where it is now
             if job is not None and job.status is state and wanted.admits(job):
+                if job.id not in found:
+                    by_shard.setdefault(shard.number, []).append(job.id)
                 found[job.id] = job
             if len(found) == limit or scanned == MOST_SCANNED:
                 return Page(
@@ -99,8 +105,9 @@ async def list_jobs(store: Store, wanted: Filter, *, limit: int = 50, cursor: st
                     cursor=_sealed(after),
                     scanned=scanned,
                     complete=len(found) == limit,
+                    by_shard=by_shard,
                 )
-    return Page(jobs=tuple(found.values()), cursor=None, scanned=scanned, complete=True)
+    return Page(jobs=tuple(found.values()), cursor=None, scanned=scanned, complete=True, by_shard=by_shard)
 
 
 _Position = list[Any]

@@ -11,6 +11,8 @@ from jobd.store.caller import Caller
 from jobd.store.link import pairs
 
 DECLARED, SET = "declared", "set"
+FENCE = "#"
+"""stands among the gates in a store that has grown; its rule says how many shards whoever brings jobs has to know of"""
 
 
 class Rules(Caller):
@@ -33,7 +35,7 @@ class Rules(Caller):
     async def stored_rules(self) -> dict[str, dict[str, Any]]:
         """All rules as they are stored: in layers, with the edition of the options in them."""
         fields = await self.link.command("HGETALL", self.keys.fixed("rules"))
-        return {name.decode(): orjson.loads(rule) for name, rule in pairs(fields)}
+        return {name.decode(): orjson.loads(rule) for name, rule in pairs(fields) if name != FENCE.encode()}
 
     async def rule(self, gate: str) -> dict[str, Any]:
         """The rule of one gate as it is stored."""

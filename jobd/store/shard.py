@@ -11,6 +11,7 @@ from jobd.domain.delivery import ChangedQueues, Delivery, Lost, Met, NewJob
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
+from jobd.store.agreement import Outgrown
 from jobd.store.codec import LETTERS, is_cancel_asked, unpack_delivery
 from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
@@ -26,7 +27,6 @@ from jobd.store.rules import Rules
 from jobd.store.scripts import load
 from jobd.store.settlement import Settlement as Settlement
 from jobd.store.settlement import children_anew, in_order, portions, verdict_words
-from jobd.store.topology.wire import Wire
 from jobd.store.unique_keys import UniqueKeys
 
 BATCH_BYTES = 8 * 1024 * 1024
@@ -41,10 +41,6 @@ DEADLINE_MARGIN_MS = 15_000
 class Shard(Edits, Rules, UniqueKeys, Reports, Records):
     """One shard of the store."""
 
-    async def opened(self, _wire: Wire) -> None:
-        """Returns when it has been found fit for use. Raises StoreError if it is not."""
-        await self.link.command("PING")
-
     # --- jobs come in --------------------------------------------------------------------------------------------
 
     async def enqueue(
@@ -52,8 +48,8 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
     ) -> list[bool | Met]:
         """Takes in up to 1 000 jobs, all or none; if one of them is to be replicated, it is answered when a replica has
         all of them. For each, in order: was it made (False: its id existed already; Met: another job has its unique
-        key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull, UniqueConflict, and
-        AnsweredBefore if something was enqueued under that name."""
+        key)? Raises EnqueueExpired, StoreUnavailable (unknown whether it took effect), StoreFull, UniqueConflict,
+        AnsweredBefore if something was enqueued under that name, and Outgrown if they may belong elsewhere."""
         first: dict[str, NewJob] = {}
         for job in jobs:
             first.setdefault(job.id, job)
@@ -99,7 +95,7 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         for _ in range(2):
             deadline_us = sent_us + round(ENQUEUE_DEADLINE_S * 1e6)
             head = [*self._head(), deadline_us, sent_us]
-            tail = [batch, deadline_us // 1_000, *kept, *groups]
+            tail = [batch, deadline_us // 1_000, *kept, self.among, *groups]
             run = partial(self.link.run_replicated, self.keys.barrier) if replicated else self.link.run_repeating
             reply = await run("enqueue", self._keys("enqueue"), [*head, again, *tail], [*head, "1", *tail], patience_s)
             if reply[0] == b"ok":
@@ -117,6 +113,12 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
                 raise full(*reply[1:])
             if reply[0] == b"changed":
                 return changed(reply)
+            if reply[0] == b"grown":
+                raise Outgrown(
+                    f"the store has grown to {reply[1]} shards, and it could not be found out where these jobs belong; "
+                    "nothing was enqueued where they were sent to; try again",
+                    *(self.number, reply[1]),
+                )
             if reply[1] == b"1":
                 break  # an earlier sending may have taken effect, so long ago that the store may have forgotten
             # it was the first: the server's clock may have jumped; ask for its time, and begin anew

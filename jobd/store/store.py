@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from jobd.domain.delivery import Met, NewJob
-from jobd.domain.ids import is_made_id, shard_of_id
+from jobd.domain.ids import is_made_id
 from jobd.domain.job import Job, LogLine
 from jobd.domain.state import State
 from jobd.errors import (
@@ -26,22 +26,25 @@ from jobd.errors import (
     StoreRefused,
     UniqueConflict,
 )
-from jobd.store.agreement import Agreement
+from jobd.store.agreement import Outgrown
 from jobd.store.codec import LETTERS, STATES
 from jobd.store.dated import enqueue_dated
 from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
+from jobd.store.growing import Growing
 from jobd.store.inbox import Inbox
 from jobd.store.intake_words import WHOLE
-from jobd.store.keys import Keys, shard_of_queue
-from jobd.store.link import PATIENCE_S, Link, pairs
+from jobd.store.link import PATIENCE_S, pairs
 from jobd.store.once import AnsweredBefore, Once, answer_to
 from jobd.store.reports import unpack_log_lines
 from jobd.store.shard import BATCH, BATCH_BYTES, Retention, Shard
-from jobd.store.topology.owner import Owner, topology_at
+from jobd.store.topology.owner import topology_at
+from jobd.store.topology.topology import Topology
 from jobd.store_url import masked
 
 OLDEST = {"redis": (7, 0), "valkey": (7, 2)}
+_ROUNDS = 5
+"""how often jobs are sent to other shards because the store has just grown"""
 MOST_GETS = 50
 """jobs that are read together; each may have a payload and a result of a megabyte"""
 _VERSION = re.compile(r"^(redis|valkey)_version:(\S+)", re.MULTILINE)
@@ -62,43 +65,34 @@ class Member:
     alive: bool
     holds: int
     """jobs in its hands"""
+    shard: int = 0
+    """the number of the shard that it serves"""
 
 
-class Store:
+class Store(Growing):
     """All shards together."""
 
-    def __init__(self, shards: Sequence[Shard], url: str) -> None:
-        self.shards = tuple(shards)
-        self._enqueues = {
-            shard: Gathering(shard.enqueue, most=BATCH, most_bytes=BATCH_BYTES, size=_spec_size)
-            for shard in self.shards
-        }
-        self._dated_enqueues = {
-            shard: Gathering(partial(enqueue_dated, shard), most=MOST_GETS, most_bytes=BATCH_BYTES, size=_spec_size)
-            for shard in self.shards
-        }
-        self._gets = {shard: Gathering(shard.get, most=MOST_GETS) for shard in self.shards}
+    def __init__(self, url: str, topology: Topology, prefix: str, retention: Retention | None, shards: int) -> None:
         self.url = url
+        self._enqueues: dict[Shard, Gathering[NewJob, bool | Met]] = {}
+        self._dated_enqueues: dict[Shard, Gathering[NewJob, tuple[bool | Met, float | None]]] = {}
+        self._gets: dict[Shard, Gathering[str, Job | None]] = {}
+        super().__init__(topology, f"the store at {masked(url)}", prefix, retention, shards)
 
     @classmethod
     def at(cls, url: str, *, prefix: str = "jobd", retention: Retention | None = None, shards: int = 1) -> Store:
-        """The store at a Redis URL; it connects on first use, and is refused then if it has another number of shards.
-        Raises SettingsError if the URL cannot be understood."""
-        topology = topology_at(url)
-        name = f"the store at {masked(url)}"
-        agreement = Agreement(Keys(prefix, 0), shards, name)
-        made: list[Shard] = []
-        for number in range(shards):
-            owner = Owner(topology, Keys(prefix, number).base)
-            # what the first shard says holds for all
-            opening = agreement.reach if number == 0 else made[0].opened
-            made.append(Shard(Link(owner, name=name, opening=opening), prefix, number, retention=retention))
-        return cls(made, url)
+        """The store at a Redis URL; it connects on first use, and is refused then if it never had this number of
+        shards. Raises SettingsError if the URL cannot be understood."""
+        return cls(url, topology_at(url), prefix, retention, shards)
 
-    async def close(self) -> None:
-        """Closes its connections."""
-        for shard in self.shards:
-            await shard.link.close()
+    def _shard(self, number: int, among: int) -> Shard:
+        shard = super()._shard(number, among)
+        self._enqueues[shard] = Gathering(shard.enqueue, most=BATCH, most_bytes=BATCH_BYTES, size=_spec_size)
+        self._dated_enqueues[shard] = Gathering(
+            partial(enqueue_dated, shard), most=MOST_GETS, most_bytes=BATCH_BYTES, size=_spec_size
+        )
+        self._gets[shard] = Gathering(shard.get, most=MOST_GETS)
+        return shard
 
     async def check(self, *, patience_s: float = PATIENCE_S) -> None:
         """Raises StoreUnavailable or StoreRefused if it cannot be worked with."""
@@ -126,10 +120,6 @@ class Store:
         StoreUnavailable."""
         return await durability_of(shard.link for shard in self.shards)
 
-    def shard_for(self, queue: str) -> int:
-        """The number of the shard that a queue lives in."""
-        return shard_of_queue(queue, len(self.shards))
-
     def inbox(self, member: str, shard: Shard) -> Inbox:
         """The words that scripts leave for a member of a shard."""
         return Inbox(shard.link.owner, shard.keys.inbox(member))
@@ -142,22 +132,23 @@ class Store:
         it took effect), StoreFull, UniqueConflict, and OptionError for more than 1 000 jobs with one that may give its
         data to another."""
         if len(self.shards) == 1:
-            return await self._enqueue(self.shards[0], jobs, patience_s)
-        created: list[bool | Met] = [True] * len(jobs)
-        for number, shard in enumerate(self.shards):
-            here = [at for at, job in enumerate(jobs) if self.shard_for(job.queue) == number]
-            if here:
-                for at, made in zip(
-                    here, await self._enqueue(shard, [jobs[at] for at in here], patience_s), strict=True
-                ):
-                    created[at] = made
-        return created
+            with suppress(Outgrown):
+                return await self._enqueue(self.shards[0], jobs, patience_s)
+        made: dict[int, bool | Met] = {}
+
+        async def send(shard: Shard, here: Sequence[int]) -> None:
+            made.update(zip(here, await self._enqueue(shard, [jobs[at] for at in here], patience_s), strict=True))
+
+        await self._to_their_shards(jobs, range(len(jobs)), send)
+        return [made[at] for at in range(len(jobs))]
 
     async def enqueue_dated(self, job: NewJob) -> tuple[bool | Met, float | None]:
         """The same for one job, and when it was taken in, in milliseconds since 1970; None if that is not known."""
-        if job.replicated:
-            return (await self.enqueue([job]))[0], None
-        return await self._dated_enqueues[self.shards[self.shard_for(job.queue)]].answer(job)
+        if not job.replicated:
+            await self.home_of(job.queue)
+            with suppress(Outgrown):
+                return await self._dated_enqueues[self.shards[self.shard_of_new(job)]].answer(job)
+        return (await self.enqueue([job]))[0], None
 
     async def enqueue_once(self, jobs: Sequence[NewJob], once: Once) -> tuple[list[tuple[str, str]], bool]:
         """The same for a request that may come again: in the next 24 hours it is answered alike, whatever has become of
@@ -168,10 +159,8 @@ class Store:
             first.setdefault(job.id, at)
         answers: dict[int, tuple[str, str]] = {}
         before = []
-        for number, shard in enumerate(self.shards):
-            here = [at for at in first.values() if self.shard_for(jobs[at].queue) == number]
-            if not here:
-                continue
+
+        async def send(shard: Shard, here: Sequence[int]) -> None:
             try:
                 made = await self._enqueue(shard, [jobs[at] for at in here], PATIENCE_S, once)
                 told = [answer_to(jobs[at], fate) for at, fate in zip(here, made, strict=True)]
@@ -179,9 +168,36 @@ class Store:
             except AnsweredBefore as known:
                 told = known.answers
                 before.append(True)
-            answers |= zip(here, told, strict=True)
+            answers.update(zip(here, told, strict=True))
+
+        await self._to_their_shards(jobs, first.values(), send)
         again = [(at, ("existing", answers[first[job.id]][1])) for at, job in enumerate(jobs) if at not in answers]
         return [words for _, words in sorted([*answers.items(), *again])], all(before)
+
+    async def _to_their_shards(
+        self, jobs: Sequence[NewJob], which: Iterable[int], send: Callable[[Shard, Sequence[int]], Awaitable[None]]
+    ) -> None:
+        """Sends to each shard those that belong there; what one refuses because the store grows, to where it belongs
+        then."""
+        left, refusal = list(which), None
+        for _ in range(_ROUNDS):
+            if refusal is not None:
+                await self.follow(refusal)
+            for queue in {jobs[at].queue for at in left}:
+                await self.home_of(queue)
+            by_shard: dict[Shard, list[int]] = {}
+            for at in left:
+                by_shard.setdefault(self.shards[self.shard_of_new(jobs[at])], []).append(at)
+            left = []
+            for shard, here in by_shard.items():
+                try:
+                    await send(shard, here)
+                except Outgrown as error:
+                    refusal = error
+                    left += here
+            if not left:
+                return
+        raise refusal or AssertionError("only a refusal leaves any")
 
     async def _enqueue(
         self, shard: Shard, jobs: Sequence[NewJob], patience_s: float, once: Once | None = None
@@ -234,14 +250,21 @@ class Store:
         for shard in self.shards_of(job_id):
             if job := await self._gets[shard].answer(job_id):
                 return job
+        if await self.has_grown():
+            return await self.get(job_id)
         raise not_found(job_id)
 
     async def get_many(self, job_ids: Sequence[str]) -> list[Job]:
         """Those of these jobs that are there."""
         found: dict[str, Job] = {}
+        named: dict[Shard, list[str]] = {}
+        for job_id in job_ids:
+            if is_made_id(job_id):
+                named.setdefault(self.shards_of(job_id)[0], []).append(job_id)
+        for shard, ids in named.items():
+            found |= {job.id: job for job in await shard.get(ids) if job is not None}
         for shard in self.shards:
-            wanted = [job_id for job_id in job_ids if job_id not in found and shard in self.shards_of(job_id)]
-            if wanted:
+            if wanted := [job_id for job_id in job_ids if job_id not in found and job_id not in named.get(shard, ())]:
                 found |= {job.id: job for job in await shard.get(wanted) if job is not None}
         return list(found.values())
 
@@ -259,6 +282,8 @@ class Store:
             word = (await shard.cancel([job_id], facts))[0]
             if word != "missing":
                 return word
+        if await self.has_grown():
+            return await self.cancel(job_id, facts)
         raise not_found(job_id)
 
     async def retry(self, job_id: str) -> str:
@@ -267,18 +292,15 @@ class Store:
             word = (await shard.retry([job_id]))[0]
             if word != "missing":
                 return word
+        if await self.has_grown():
+            return await self.retry(job_id)
         raise not_found(job_id)
-
-    def shards_of(self, job_id: str) -> Sequence[Shard]:
-        """Where a job of this id may be: the shard that a made id names, or any for one that a caller chose."""
-        if len(self.shards) > 1 and is_made_id(job_id) and (number := shard_of_id(job_id)) < len(self.shards):
-            return (self.shards[number],)
-        return self.shards
 
     # --- the whole -----------------------------------------------------------------------------------------------
 
     async def counts(self) -> dict[str, dict[State, int]]:
         """For each queue that ever had a job: how many are in each state."""
+        await self.learn()
         counts: dict[str, dict[State, int]] = {}
         for shard in self.shards:
             fields = await shard.link.command("HGETALL", shard.keys.fixed("counts"))
@@ -290,6 +312,7 @@ class Store:
 
     async def members(self) -> list[Member]:
         """The processes that have joined and not left, with what each holds."""
+        await self.learn()
         found = []
         for shard in self.shards:
             now_ms = (await shard.now_us()) / 1_000
@@ -312,6 +335,7 @@ class Store:
                         lease_until_ms=float(until),
                         alive=float(until) >= now_ms,
                         holds=int(await shard.link.command("ZCARD", shard.keys.held(member))),
+                        shard=shard.number,
                     )
                 )
         return found

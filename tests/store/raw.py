@@ -30,7 +30,7 @@ READERS: dict[bytes, Callable[[str], tuple[str | int, ...]]] = {
 
 
 UNCHECKED = {
-    *("runs", "gone", "inbox", "window", "rates", "pauses", "types", "barrier", "shards"),
+    *("runs", "gone", "inbox", "window", "rates", "pauses", "types", "barrier", "shards", "homes"),
     *("operations", "operation"),
 }
 

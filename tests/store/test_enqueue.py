@@ -156,7 +156,7 @@ async def raw_enqueue(shard: Shard, clock: Clock, job: NewJob, *, sent_ms: int, 
         repeat,
         "",
         0,
-        *("", "", ""),
+        *("", "", "", 1),
     ]
     keys = shard.keys.all_fixed(load("enqueue").keys)
     group: list[Argument] = [1, "", job.queue, job.priority, job.due, 1, job.id, job.spec]

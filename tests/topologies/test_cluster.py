@@ -191,6 +191,21 @@ async def test_queues_of_several_shards_are_served_and_a_master_that_fails_harms
     assert {member.alive for member in await many.store.members()} == {True}
 
 
+async def test_a_store_gets_more_shards_and_they_are_served_as_are_spread_queues(
+    fleet: ClusterFleet, tmp_path: Path
+) -> None:
+    fleet.mend()
+    settings = Settings.model_validate({"redis_url": fleet.url, "prefix": "more"})
+    with program_on(fleet.url, tmp_path, JOBD_PREFIX="more", JOBD_QUEUES__WIDE__SPREAD="true"):
+        async with jobd.Client(settings=settings) as client:
+            await _run_in(client, [*QUEUES, "wide"])
+            facts = await client.grow(6)
+            assert len({shard.node for shard in facts}) == 3
+            await _run_in(client, [*QUEUES, *[f"fresh-{number}" for number in range(30)], *["wide"] * 30])
+            jobs = [shard.jobs for shard in await client.shards()]
+            assert min(jobs) > 0, jobs
+
+
 async def _run_in(client: jobd.Client, queues: list[str]) -> None:
     """Within the time allowed, jobs of these queues are taken and run, delayed ones too."""
     async with asyncio.timeout(AGAIN_S):

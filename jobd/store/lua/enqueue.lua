@@ -4,10 +4,12 @@
 -- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates opens uniques periods followers expiring answers answered grouped
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       the name under which the answer is kept ('' if it is not; that of a batch is kept by commit.lua), digest of the
---       request, place of each job in the answer (with ',' between), then as in intake.lua
+--       request, place of each job in the answer (with ',' between), how many shards the sender knows of, then as in
+--       intake.lua
 -- Returns: {'ok', for those that were not made: position, or 'position what id' by their unique keys (lib/claim.lua) …},
 --          {'unique', its id, id of the owner} if one refuses all, {'full', queue, its size, how many are in it} if a queue
 --          does, with the group behind if one of its groups does,
+--          {'grown', how many shards there are} if the sender knows of another number,
 --          {'expired', '1' if this is a repeat}, {'changed', queue, its rule, …} if the options of these queues are
 --          others than those by which their jobs were made, or what was answered under that name before, as in
 --          lib/answers.lua
@@ -33,6 +35,22 @@ local function full_queue()
   end
 end
 
+-- A store that has grown takes jobs from those alone who know where they belong now. What an earlier sending has brought
+-- is here, and this its repeat.
+local function outgrown(since)
+  local fence = rule_of('#')
+  if not fence or fence.shards == tonumber(ARGV[11]) then return nil end
+  local at = 13
+  for _ = 1, since and tonumber(ARGV[12]) or 0 do
+    for i = 1, tonumber(ARGV[at + 4]) do
+      local id = ARGV[at + 3 + 2 * i]
+      if redis.call('HEXISTS', jobs_key, id) == 1 or gone_at(id) >= since then return nil end
+    end
+    at = at + 5 + 2 * tonumber(ARGV[at + 4])
+  end
+  return { 'grown', fence.shards }
+end
+
 local sent = tonumber(ARGV[4])
 local stage = ARGV[6] ~= '' and ARGV[6] or nil
 local name, digest, places = ARGV[8], ARGV[9], ARGV[10]
@@ -41,13 +59,15 @@ if before then return before end
 if now_us > tonumber(ARGV[3]) then return { 'expired', ARGV[5] } end
 -- what was long on its way may come behind its own repeat
 local since = (ARGV[5] == '1' or now_us - sent > 2000000) and math.floor(sent / 1000) or nil
+local other_number = outgrown(since)
+if other_number then return other_number end
 local list = stage and base .. 'stage:' .. stage
 if list then touch(list) end
 local state = stage and redis.call('HGET', stages_key, stage)
-take_in(11, nil, stage, since)
+take_in(12, nil, stage, since)
 -- an earlier sending may have made all of them, by what held then
 local is_new = ARGV[5] ~= '1' or #incoming.specs + #incoming.fates + #amended > 0 or incoming.refused
-local changed = is_new and changed_queues(11)
+local changed = is_new and changed_queues(12)
 if changed then return changed end
 local refused = incoming.refused or full_queue() or full_group()
 if refused then
@@ -58,10 +78,10 @@ reopen_freed({})
 
 -- What became of each job and its id, in these places.
 local function answer_in(places)
-  local words, at, position = {}, 12, 0
+  local words, at, position = {}, 13, 0
   local next_place = string.gmatch(places, '%d+')
   local where = {}
-  for _ = 1, tonumber(ARGV[11]) do
+  for _ = 1, tonumber(ARGV[12]) do
     for i = 1, tonumber(ARGV[at + 4]) do
       position = position + 1
       where[position] = tonumber(next_place()) + 1
