@@ -152,8 +152,9 @@ class Client(QueueControl, QueueOptionControl, UniqueControl, ReportControl, Why
         """
         from jobd.intake import Request
 
-        request = Request(job_type, payload, read_options(options), id)
-        return (await self.enqueue_requests([request]))[0]
+        (plan,) = await self.intake.plan([Request(job_type, payload, read_options(options), id)])
+        (made,) = await self.store.enqueue([plan.new_job])
+        return self._handle(plan, *answer_to(plan.new_job, made))
 
     @overload
     async def enqueue_many(

@@ -289,6 +289,8 @@ def make_options(**given: Unpack[JobOptions]) -> Options:
 def read_options(given: Mapping[str, Any], level: Level = Level.JOB) -> Options:
     """Options from what a program says at a level; None is as good as nothing. Raises OptionError naming the option and
     what is allowed."""
+    if not given:
+        return NONE
     return put_together({name: row_at(name, level).parse(value) for name, value in given.items() if value is not None})
 
 

@@ -54,7 +54,8 @@ class Gathering(Generic[Q, A]):
                 return (await self._ask([question]))[0]
             finally:
                 self._trips -= 1
-                self._leave()
+                if self._waiting:
+                    self._leave()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[A] = loop.create_future()
         self._waiting.append((question, future))

@@ -30,6 +30,7 @@ PLAIN = Feature("plain", "none")
 FEATURES = (
     Feature("priorities", "ten priorities", option="priorities"),
     Feature("delays", "delays, all due at one moment", option="delays"),
+    Feature("unique", "a unique key for each job", option="unique"),
     Feature("groups", "10 fair groups", option="groups"),
     Feature("many-groups", "100 000 fair groups", option="many-groups"),
     Feature("keys", "10 concurrency keys of 20 each", option="keys"),

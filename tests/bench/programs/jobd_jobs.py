@@ -69,6 +69,7 @@ FEATURES: dict[str, Callable[[int], dict[str, Any]]] = {
     "plain": lambda number: {},
     "priorities": lambda number: {"priority": number % 10 + 1},
     "delays": lambda number: _due(),
+    "unique": lambda number: {"unique": f"job-{number}"},
     "groups": lambda number: {"group": f"tenant-{number % 10}"},
     "many-groups": lambda number: {"group": f"tenant-{number % 100_000}"},
     "keys": lambda number: {"concurrency_key": f"account-{number % 10}", "concurrency": 20},
