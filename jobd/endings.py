@@ -24,7 +24,7 @@ class Endings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._name = f"client-{new_id(clock.now_ms(), clock.random_bits)}"
-        self._listeners: dict[Shard, asyncio.Task[None]] = {}
+        self._listeners: dict[int, asyncio.Task[None]] = {}
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._closed = False
 
@@ -85,11 +85,11 @@ class Endings:
         raise not_found(job_id)
 
     def _listen(self, shard: Shard) -> None:
-        listener = self._listeners.get(shard)
+        listener = self._listeners.get(shard.number)
         if listener is not None and listener.done():
             listener.result()  # a listener that the store refused says so to whoever waits next
         if listener is None or listener.done():
-            self._listeners[shard] = asyncio.create_task(self._hear(shard), name=f"{self._name} hears endings")
+            self._listeners[shard.number] = asyncio.create_task(self._hear(shard), name=f"{self._name} hears endings")
 
     async def _hear(self, shard: Shard) -> None:
         inbox = self._store.inbox(self._name, shard)

@@ -42,6 +42,7 @@ class LeaseKeeper:
     def start(self) -> None:
         """Begins to renew."""
         self._loop, self._ended = asyncio.new_event_loop(), asyncio.Event()
+        self._keeping: dict[int, asyncio.Task[NoReturn]] = {}
         self._thread = threading.Thread(target=self._live, name="jobd leases", daemon=True)
         self._thread.start()
 
@@ -56,8 +57,8 @@ class LeaseKeeper:
         """Renews for `member` while `lives()`; calls `lost()` once if its lease has run out all the same."""
         with self._mutex:
             self._members[shard, member] = (lives, lost)
-        if self._thread is not None and shard >= self._shards:
-            self._loop.call_soon_threadsafe(self._keep_in_new, shard)
+        if self._thread is not None:
+            self._loop.call_soon_threadsafe(self._begin, shard)  # it may have come since
 
     def remove(self, shard: int, member: str) -> None:
         """Renews for `member` no more."""
@@ -73,15 +74,15 @@ class LeaseKeeper:
     async def _keep(self) -> None:
         """Renews in all shards, each for itself, until told to end."""
         self._store = Store.at(self._url, prefix=self._prefix, shards=self._shards)
-        self._keeping = {shard.number: asyncio.create_task(self._keep_in(shard.number)) for shard in self._store.shards}
+        for number in range(self._shards):
+            self._begin(number)
         await self._ended.wait()
         for task in self._keeping.values():
             task.cancel()
         await asyncio.wait(self._keeping.values())
         await self._store.close()
 
-    def _keep_in_new(self, number: int) -> None:
-        """The store has grown, and somebody has joined in a shard that was not there."""
+    def _begin(self, number: int) -> None:
         if number not in self._keeping and not self._ended.is_set():
             self._keeping[number] = asyncio.create_task(self._keep_in(number))
 

@@ -102,6 +102,7 @@ class Store(Growing):
     async def require_version(self) -> str:
         """The kind and version of the server. Raises StoreRefused if it is too old, StoreUnavailable."""
         found = ""
+        await self.learn()
         for shard in self.shards:
             try:
                 said = await shard.link.command("INFO", "server")
@@ -132,8 +133,10 @@ class Store(Growing):
         it took effect), StoreFull, UniqueConflict, and OptionError for more than 1 000 jobs with one that may give its
         data to another."""
         if len(self.shards) == 1:
-            with suppress(Outgrown):
+            try:
                 return await self._enqueue(self.shards[0], jobs, patience_s)
+            except Outgrown as refusal:
+                await self.follow(refusal)
         made: dict[int, bool | Met] = {}
 
         async def send(shard: Shard, here: Sequence[int]) -> None:
@@ -145,9 +148,12 @@ class Store(Growing):
     async def enqueue_dated(self, job: NewJob) -> tuple[bool | Met, float | None]:
         """The same for one job, and when it was taken in, in milliseconds since 1970; None if that is not known."""
         if not job.replicated:
-            await self.home_of(job.queue)
-            with suppress(Outgrown):
+            if len(self.shards) > 1:
+                await self.home_of(job.queue)
+            try:
                 return await self._dated_enqueues[self.shards[self.shard_of_new(job)]].answer(job)
+            except Outgrown as refusal:
+                await self.follow(refusal)
         return (await self.enqueue([job]))[0], None
 
     async def enqueue_once(self, jobs: Sequence[NewJob], once: Once) -> tuple[list[tuple[str, str]], bool]:

@@ -77,4 +77,11 @@ async def test_each_job_runs_once_while_the_store_grows_and_those_who_let_it_are
                 for handle in handles:
                     assert await handle.result() == 1
             assert [facts.workers for facts in await client.shards()] == [1] * 4
+            # one that is started with the settings of before serves all of them too
+            fleet.another_worker()
+
+            async def serve_all() -> bool:
+                return [facts.workers for facts in await client.shards()] == [2] * 4
+
+            await until(serve_all)
     assert Counter(line.key for line in read(journal) if line.what == "start") == Counter(accepted)

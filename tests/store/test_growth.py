@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -364,6 +364,23 @@ async def test_operations_reach_the_jobs_where_they_are(open_store: Open) -> Non
     counts = await store.counts()
     assert (counts["queue-3"], counts["queue-4"]) == (dict.fromkeys(State, 0),) * 2
     assert sum(states[State.WAITING] for states in counts.values()) == 21
+
+
+async def test_what_a_handler_enqueues_is_looked_for_where_its_queue_was_used_first(open_store: Open) -> None:
+    store = open_store()
+    await put(store, *QUEUES)
+    await store.grow(4)
+    client, (here, *_) = jobd.Client(store=open_store(), catalog=Catalog()), store.shards
+    await here.join("w1", lease_ms=20_000, lines=["*"], about=b"{}")
+    _, (delivery, *_) = await here.turn("w1", [], sequence=1, want=1, types=",noop,")
+    context = jobd.Context(delivery, here, client, cast(Any, None), asyncio.get_running_loop())
+    for queue in QUEUES:
+        await context.enqueue("noop", {}, queue=queue)
+        await context.enqueue("noop", {}, queue=queue, id=f"child-{queue}")
+    for queue in (name for name in (f"fresh-{at}" for at in range(8)) if shard_of(name, 4)):
+        for own in (None, "child"):
+            with pytest.raises(OptionError, match="another shard"):
+                await context.enqueue("noop", {}, queue=queue, id=own)
 
 
 # --- refused ---------------------------------------------------------------------------------------------------------
