@@ -32,6 +32,9 @@ class Threads:
         self._calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._under_way = 0
+        self._begun: list[_Call] = []
+        """calls of this round of the loop: handed out together they wake one thread, which runs all that do not wait;
+        one by one each would wake another, and the loop would have to share the interpreter with it meanwhile"""
         self._ended: deque[tuple[asyncio.Future[Ended], Ended]] = deque()
         self._will_collect = False
 
@@ -59,11 +62,19 @@ class Threads:
             thread = Thread(target=self._live, name=f"{NAME}_{len(self._threads)}")
             self._threads.append(thread)
             thread.start()
-        self._calls.put((copy_context(), call, ended))
+        if not self._begun:
+            self._loop.call_soon(self._hand_out)
+        self._begun.append((copy_context(), call, ended))
         return ended
+
+    def _hand_out(self) -> None:
+        for call in self._begun:
+            self._calls.put(call)
+        self._begun.clear()
 
     def close(self) -> None:
         """Lets go of the threads without waiting for them."""
+        self._hand_out()
         for _ in self._threads:
             self._calls.put(None)
 
