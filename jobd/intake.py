@@ -22,9 +22,10 @@ from jobd.domain.plain_json import from_json
 from jobd.domain.queue_options import BACKOFF
 from jobd.domain.time_limits import TIMED
 from jobd.domain.unique import Unique
-from jobd.errors import InvalidRequest, OptionError, PayloadError
+from jobd.errors import InvalidRequest, OptionError, PayloadError, StateConflict
 from jobd.store.codec import Spec, pack_head
 from jobd.store.intake_words import WHOLE
+from jobd.store.queue_rule import learn_queue
 from jobd.store.unique_keys import pack_unique
 
 if TYPE_CHECKING:
@@ -182,15 +183,25 @@ class Intake:
         return Planned(new_job, kind.name, kind.job_type, head, unique)
 
     def _again(self, kind: _Kind, own: Options, payload_at: int, job: NewJob, changes: ChangedQueues) -> NewJob:
-        """The job that is made of the same request, now that these queues have other options."""
+        """The job that is made of the same request, now that these queues have other options. Raises OptionError, and
+        StateConflict if it does not belong any more where it was sent."""
         for queue, (edition, options) in changes.items():
             self._levels.learn(queue, edition, from_record(options))
-        return self._planned(kind, own, job.spec[payload_at:], job.id).new_job
+        made = self._planned(kind, own, job.spec[payload_at:], job.id).new_job
+        home = self._store.home_known(made.queue) if len(self._store.shards) > 1 else None
+        if home is not None and home.spread and made.key not in (job.key, job.id):
+            raise StateConflict(
+                f"jobs of queue {made.queue} have just become unique, and this one belongs into another shard for "
+                "that; nothing was enqueued; try again"
+            )
+        return made._replace(key=job.key)
 
     async def unique_key(self, request: Request) -> tuple[str, str]:
         """The queue and the name of the unique key that a job would have. Raises as `plan` does, and OptionError if it
         would have none."""
         kind = await self._kind_of(request)
+        queue = request.options.over(kind.options).queue or self._levels.defaults.queue or ""
+        await learn_queue(self._store, self._levels, queue)
         options = self._resolved(kind, request.options)
         if not options.unique:
             raise OptionError(f"unique: a job of type {kind.name} that is enqueued like this is not unique")

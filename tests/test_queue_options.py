@@ -148,15 +148,31 @@ async def test_a_child_that_cannot_have_what_is_set_stays_as_it_was_enqueued(
         await client.enqueue("report", {})
 
 
+async def test_queues_in_several_shards_each_say_their_own(redis_url: str) -> None:
+    queues = [f"queue-{number}" for number in range(6)]
+    async with (
+        Client(store=Store.at(redis_url, shards=3), catalog=CATALOG) as operator,
+        Client(store=Store.at(redis_url, shards=3), catalog=CATALOG) as client,
+    ):
+        assert len({client.store.shard_for(queue) for queue in queues}) > 1
+        for priority, queue in enumerate(queues, 1):
+            await operator.set_queue_options(queue, priority=priority)
+        asked = [jobd.intake.Request("report", {}, Options(queue=queue)) for queue in queues]
+        handles = await client.enqueue_requests(asked)
+        assert [handle.outcome for handle in handles] == ["created"] * 6
+        assert [(await handle.get()).priority for handle in handles] == [1, 2, 3, 4, 5, 6]
+
+
 async def test_a_unique_key_that_a_queue_asks_for_is_found_and_one_that_it_asks_for_no_more_is_not(
-    client: Client, operator: Client
+    client: Client, operator: Client, redis_url: str
 ) -> None:
     await client.enqueue("report", {"month": "May"})
     await operator.set_queue_options("reports", unique=jobd.Unique(fields=["month"], on_conflict="error"))
     first = await client.enqueue("report", {"month": "May"})
     with pytest.raises(jobd.UniqueConflict):
         await client.enqueue("report", {"month": "May"})
-    owner = await operator.unique_owner("report", {"month": "May"})
+    async with Client(store=Store.at(redis_url), catalog=CATALOG) as stranger:
+        owner = await stranger.unique_owner("report", {"month": "May"})
     assert owner is not None
     assert owner.owner == first.id
     await operator.set_queue_options("reports", unique=None)

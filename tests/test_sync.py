@@ -266,7 +266,7 @@ async def test_a_twin_over_a_client_of_another_loop_leaves_it_open(redis_url: st
 LEFT_OUT = {
     *("begin", "carry_on", "change_limits", "change_to", "copy", "enqueue_planned", "filter_of", "intake", "move_to"),
     *("enqueue_once", "long_ago", "now", "observers", "store", "unique_owner_of", "enqueue_dated", "hint_for"),
-    *("change_queue_options", "learn_options"),
+    *("change_queue_options", "options_of"),
 }
 """of Client: what HTTP and the workers do in steps, and no program has to"""
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from jobd.control.limits import LimitControl
-from jobd.domain.limits import Scope, gate_of, scope_of
+from jobd.domain.limits import Scope, gate_of
 from jobd.domain.options import NONE, Options, from_record
 from jobd.domain.queue_options import ALL, QueueOptions, option_fields, options_in, read_changes
+from jobd.store.queue_rule import learn_queue
 from jobd.store.rules import SET, in_layers
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ class QueueOptionControl(LimitControl):
 
     async def queue_options(self, queue: str) -> QueueOptions:
         """What a queue says of its jobs now. Raises OptionError."""
-        gate = gate_of(Scope.QUEUE, queue)
-        rule = await (await self.store.shards_with(queue))[0].rule(gate)
-        self.levels.learn(queue, rule.get("edition", ""), from_record(options_in(in_layers(rule))))
+        rule = await learn_queue(self.store, self.levels, queue)
         set_here = from_record(options_in(in_layers(rule, (SET,))))
         return QueueOptions(queue=queue, holds=self.levels.resolve(Options(queue=queue)), set=set_here)
 
@@ -48,14 +47,7 @@ class QueueOptionControl(LimitControl):
             await shard.set_rule(gate, option_fields(changes))
         return await self.queue_options(queue)
 
-    async def learn_options(self) -> None:
-        """Asks the store what queues say of their jobs. Whoever enqueues is told without asking."""
-        found = {}
-        await self.store.learn()
-        for shard in self.store.shards:
-            for gate, rule in (await shard.stored_rules()).items():
-                scope, names = scope_of(gate)
-                if scope is Scope.QUEUE and "edition" in rule:
-                    found[names[0]] = rule["edition"], from_record(options_in(in_layers(rule)))
-        for queue in found.keys() | self.levels.known():
-            self.levels.learn(queue, *found.get(queue, ("", NONE)))
+    async def options_of(self, of_type: Options) -> Options:
+        """All options of a job that says none, of a type that says these."""
+        await learn_queue(self.store, self.levels, of_type.queue or self.levels.defaults.queue or "")
+        return self.levels.resolve(NONE, of_type)

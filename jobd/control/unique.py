@@ -31,10 +31,6 @@ class UniqueControl(ABC):
     def intake(self) -> Intake:
         """What checks requests before they are sent."""
 
-    @abstractmethod
-    async def learn_options(self) -> None:
-        """Asks the store what queues say of their jobs."""
-
     async def unique_owner(
         self, job_type: JobType[Any, Any] | str, payload: object = None, **options: Unpack[JobOptions]
     ) -> UniqueKey | None:
@@ -49,7 +45,6 @@ class UniqueControl(ABC):
         """The same for options that have been read."""
         from jobd.intake import Request
 
-        await self.learn_options()
         queue, name = await self.intake.unique_key(Request(job_type, payload, options))
         for shard in await self.store.shards_with(queue):
             if key := await shard.unique_key(name):

@@ -41,10 +41,6 @@ class Levels:
         """What the store says of the jobs of a queue, as far as it is known here."""
         return self._shared[same_name(queue)][1] if self._shared and same_name(queue) in self._shared else NONE
 
-    def known(self) -> set[str]:
-        """The queues of which something is known that the store says."""
-        return set(self._shared)
-
     def below(self, queue: str) -> Options:
         """What the configuration of this process says of jobs in this queue where nobody else says anything."""
         return self._queues.get(same_name(queue), self.defaults) if self._queues else self.defaults

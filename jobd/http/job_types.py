@@ -8,7 +8,7 @@ from aiohttp import web
 
 from jobd.domain.jobtype import JobType
 from jobd.domain.names import same_name
-from jobd.domain.options import NONE, from_record
+from jobd.domain.options import from_record
 from jobd.domain.rendering import pause_to_json
 from jobd.errors import UnknownJobType
 from jobd.http.answer import answer, listed
@@ -21,8 +21,7 @@ from jobd.http.wire import type_body
 async def list_types(request: web.Request) -> web.Response:
     """All job types, by name."""
     service = request.app[SERVICE]
-    await service.client.learn_options()
-    installed = [_installed(service, job_type) for job_type in service.client.catalog.types.values()]
+    installed = [await _installed(service, job_type) for job_type in service.client.catalog.types.values()]
     rows = [*installed, *(await _told(service)).values()]
     return answer(listed(sorted(rows, key=lambda row: str(row["type"]))))
 
@@ -31,7 +30,6 @@ async def show_type(request: web.Request) -> web.Response:
     """One job type, with the JSON Schema of its payload where the plugin is installed."""
     service = request.app[SERVICE]
     name = request.match_info["type"]
-    await service.client.learn_options()
     try:
         job_type = service.client.catalog.type_named(name)
     except UnknownJobType as unknown:
@@ -39,7 +37,7 @@ async def show_type(request: web.Request) -> web.Response:
         if told is None:
             raise NotFound(str(unknown)) from None
         return answer({**told, "payload_schema": None})
-    return answer({**_installed(service, job_type), "payload_schema": job_type.payload_schema})
+    return answer({**await _installed(service, job_type), "payload_schema": job_type.payload_schema})
 
 
 async def pause(request: web.Request, body: dict[str, Any]) -> web.Response:
@@ -57,18 +55,18 @@ async def resume(request: web.Request, body: dict[str, Any]) -> web.Response:
     return answer({"resumed": await request.app[SERVICE].client.resume(type=request.match_info["type"])})
 
 
-def _installed(service: Service, job_type: JobType[Any, Any]) -> dict[str, Any]:
-    options = service.client.levels.resolve(NONE, job_type.options)
+async def _installed(service: Service, job_type: JobType[Any, Any]) -> dict[str, Any]:
+    options = await service.client.options_of(job_type.options)
     return type_body(job_type.name, options, job_type.description, installed=True)
 
 
 async def _told(service: Service) -> dict[str, dict[str, Any]]:
     """The types that are not installed here, by the form of their names in which `_` and `-` are the same."""
-    levels = service.client.levels
+    client = service.client
     return {
         same_name(name): type_body(
-            name, levels.resolve(NONE, from_record(facts)), facts.get("description", ""), installed=False
+            name, await client.options_of(from_record(facts)), facts.get("description", ""), installed=False
         )
-        for name, facts in (await service.client.store.known_types()).items()
-        if service.client.catalog.find(name) is None
+        for name, facts in (await client.store.known_types()).items()
+        if client.catalog.find(name) is None
     }

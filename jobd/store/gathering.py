@@ -12,7 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
 from typing import Generic, TypeVar
 
-from jobd.errors import EnqueueExpired, InvalidRequest, QueueFull, StoreError, StoreUnavailable, UniqueConflict
+from jobd.errors import (
+    EnqueueExpired,
+    InvalidRequest,
+    QueueFull,
+    StateConflict,
+    StoreError,
+    StoreUnavailable,
+    UniqueConflict,
+)
 
 MOST_TRIPS = 2
 """trips at a time: while the store works on one, this process reads or fills the other"""
@@ -87,7 +95,7 @@ class Gathering(Generic[Q, A]):
         try:
             try:
                 answers = await self._ask([question for question, _ in callers])
-            except (StoreError, UniqueConflict, QueueFull, InvalidRequest) as error:
+            except (StoreError, StateConflict, UniqueConflict, QueueFull, InvalidRequest) as error:
                 if len(callers) == 1 or isinstance(error, _UNKNOWN):
                     raise
                 # the store took none, perhaps because of one: each hears what is said to it alone

@@ -8,7 +8,7 @@ from typing import Any
 
 from jobd.domain.delivery import ChangedQueues, NewJob
 from jobd.domain.settle import Verdict
-from jobd.errors import InvalidRequest
+from jobd.errors import InvalidRequest, StateConflict
 from jobd.store.codec import LETTERS
 from jobd.store.intake_words import BATCH, made_anew
 
@@ -51,7 +51,7 @@ def children_anew(settlements: Sequence[Settlement], changes: ChangedQueues) -> 
 def _child_anew(child: NewJob, changes: ChangedQueues) -> NewJob:
     try:
         return made_anew(child, changes)
-    except InvalidRequest:
+    except (InvalidRequest, StateConflict):
         return child._replace(edition="-")
 
 

@@ -275,3 +275,16 @@ async def test_one_who_knew_of_one_shard_puts_keys_where_the_others_do(redis_url
         handles = [await stale.enqueue("noop", {}, queue="wide", ordering_key=key) for key in KEYS]
         for handle, number in zip(handles, there, strict=True):
             assert (await client.store.shards[number].get([handle.id]))[0] is not None
+
+
+async def test_a_queue_whose_jobs_become_unique_takes_none_into_a_shard_where_that_does_not_hold(
+    client: jobd.Client, redis_url: str
+) -> None:
+    async with opened(redis_url, 4) as producer:
+        await producer.enqueue("noop", {}, queue="wide")
+        await client.set_queue_options("wide", unique="one-key")
+        with pytest.raises(StateConflict, match="try again"):
+            await producer.enqueue("noop", {}, queue="wide")
+        asked = [await producer.enqueue("noop", {}, queue="wide") for _ in range(5)]
+        assert [handle.outcome for handle in asked] == ["created", *["existing"] * 4]
+        assert (await client.enqueue("noop", {}, queue="wide")).outcome == "existing"
