@@ -64,9 +64,9 @@ async def fair(stage: Stage, client: jobd.Client, given: argparse.Namespace) -> 
     """A few jobs of one tenant behind very many of another."""
     await client.pause("fair")
     for _ in range(CROWD // 1_000):
-        await client.enqueue_many("clock", [{}] * 1_000, queue="fair", group="crowd")
+        await client.enqueue_many("clock", [{}] * 1_000, queue="fair", group="crowd", keep_completed="all")
     await client.resume("fair")
-    handles = await client.enqueue_many("clock", [{}] * FEW, queue="fair", group="few")
+    handles = await client.enqueue_many("clock", [{}] * FEW, queue="fair", group="few", keep_completed="all")
     for handle in handles:
         await handle.result(timeout=60)
     await client.pause("fair")
