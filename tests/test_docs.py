@@ -14,6 +14,8 @@ import pytest
 
 from jobd.catalog import HOOKS
 from jobd.cli.main import jobd
+from jobd.domain.limits import LIMITS
+from jobd.domain.options import ROWS
 from jobd.environment import variable
 from jobd.http.routes import ROUTES, Route
 from jobd.settings import SETTINGS
@@ -53,6 +55,16 @@ def test_every_setting_is_named_in_the_readme_or_in_the_file_it_points_to(settin
 @pytest.mark.parametrize("command", sorted(commands(jobd)))
 def test_every_command_is_named(command: str) -> None:
     assert re.search(rf"\b{command}\b", README)
+
+
+@pytest.mark.parametrize("option", ROWS)
+def test_every_option_is_named_in_its_guide(option: str) -> None:
+    assert f"`{option}`" in (ROOT / "docs" / "options.md").read_text()
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_every_limit_is_named_in_its_guide(limit: str) -> None:
+    assert f"`{limit}`" in (ROOT / "docs" / "limits.md").read_text()
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
