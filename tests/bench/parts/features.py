@@ -13,6 +13,8 @@ from tests.bench.verify import verify
 FILL_S = 3.0
 """jobs that are all due at one moment are enqueued before it; more time for more jobs"""
 FILL_PER_JOB_S = 1 / 5_000
+PATIENCE = 5
+"""times as much, when that was too little"""
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,27 @@ FEATURES = (
 )
 
 
+class _Due(BenchError):
+    """Jobs came to be due before the last of them was enqueued."""
+
+
 def _rate(bench: Bench, contender: Contender, feature: Feature) -> float:
     """Attempts a second."""
+    soon = FILL_S + FILL_PER_JOB_S * (bench.jobs // 2)
+    try:
+        return _drained(bench, contender, feature, soon)
+    except _Due:  # the machine has other work
+        return _drained(bench, contender, feature, PATIENCE * soon)
+
+
+def _drained(bench: Bench, contender: Contender, feature: Feature, soon_s: float) -> float:
     jobs = bench.jobs // 2
     with bench.stage(contender, jobs) as stage:
-        due = time.time() + FILL_S + FILL_PER_JOB_S * jobs
+        due = time.time() + soon_s
         options = {"BENCH_TYPE": feature.job_type, "BENCH_FEATURE": feature.option, "BENCH_DUE": str(due)}
         stage.fill(jobs, environment=options)
         if feature.option == "delays" and time.time() > due:
-            raise BenchError("the jobs were due before all of them were enqueued")
+            raise _Due("the jobs were due before all of them were enqueued")
         with stage.worker() as worker:
             stage.wait(worker, jobs, times=feature.attempts)
             verify(stage, worker, range(jobs), attempts=feature.attempts)
