@@ -8,12 +8,11 @@ import signal
 
 import pytest
 
-from jobd.domain.state import State
 from jobd.roles.worker import crew as crew_module
 from jobd.roles.worker.crew import Crew
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.test_crew import set_worker, workers
-from tests.roles.test_relief import crew_of
+from tests.roles.test_relief import crew_of, waits
 from tests.roles.until import until
 
 
@@ -65,7 +64,7 @@ async def test_who_comes_in_place_of_a_quiet_child_that_died_is_quiet_too(parts:
 
         await until(followed)
         handle = await parts.client.enqueue("add", {"a": 1})
-        assert (await handle.status()) is State.WAITING
+        await until(lambda: waits(handle))
         await crew.restart()
         assert await handle.result(PATIENCE_S) == 2
 
