@@ -67,15 +67,14 @@ for i = 1, completions do
       results[#results + 1] = result
     end
     if delivery.is_plain then
-      delivery.completed = delivery.completed or completed_run(runs[i], '')
       delivery.ending = delivery.ending or ending_of(delivery.queue, 'c', most_completed)
       finish_there(id, delivery.ending)
-      keep(id, delivery.completed)
+      keep(id, runs[i] == delivery.front and delivery.completed or completed_run(delivery, runs[i], ''))
     else
       local holds = let_go(read_holds(runs[i]), id, 'c')
       local spec = is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id)
       finish(id, delivery.queue, 'c', most_completed, spec)
-      keep(id, completed_run(runs[i], holds))
+      keep(id, completed_run(delivery, runs[i], holds))
     end
   end
 end

@@ -30,20 +30,24 @@ end
 local function deliver(taken, holder, margin)
   local ids, specs, runs, heads, holds = taken.ids, taken.specs, taken.runs, taken.heads, taken.holds
   local records, held, counted = {}, {}, {}
-  local last, last_record, last_score, number = nil, nil, nil, 0
+  local last, last_record, last_front, last_score, number = nil, nil, nil, nil, 0
   for i = 1, #ids do
     local run, head = runs[i], heads[i]
     local is_new = run == head.queue
     if head ~= last then
       if last then counted[last.queue] = (counted[last.queue] or 0) + number end
-      last, last_record, last_score, number = head, nil, nil, 0
+      last, last_record, last_front, last_score, number = head, nil, nil, nil, 0
     end
     number = number + 1
     local record, score = last_record, last_score
-    if not (record and is_new and holds[i] == '') then
-      record = delivered(is_new and new_run('w', run) or run, holder, holds[i], specs[i])
+    if not (record and is_new) then
+      record = delivered(is_new and new_run('w', run) or run, holder, is_new and '' or holds[i], specs[i])
       score = until_when(head, specs[i], not is_new and has(run, BY_HAND), margin)
-      if is_new and holds[i] == '' and not (head.kept or head.limited) then last_record, last_score = record, score end
+      if is_new and not (head.kept or head.limited) then last_record, last_score = record, score end
+    end
+    if is_new and holds[i] ~= '' then
+      last_front = record == last_record and last_front or front_of(record, true)
+      record = last_front .. struct.pack('>H', #holds[i]) .. holds[i]
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
     held[2 * i - 1], held[2 * i] = score, ids[i]

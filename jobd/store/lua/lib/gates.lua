@@ -26,7 +26,7 @@ end
 local function gate(name, limit, rate, paused)
   local here = gates[name]
   if not here then
-    here = { name = name, limit = limit, rate = rate, paused = paused, taken = 0, spent = 0, starts = {} }
+    here = { name = name, limit = limit, rate = rate, paused = paused, taken = 0, spent = 0, starts = rate and {} }
     gates[name] = here
     gate_order[#gate_order + 1] = here
   end
@@ -247,12 +247,12 @@ local function let_go(holds, id, state)
     else
       local here = freed[name]
       if not here then
-        here = { name = name, count = 0, is_order = kind == 'o/', leavers = {} }
+        here = { name = name, count = 0, is_order = kind == 'o/', leavers = kind == 'o/' and {} }
         freed[name] = here
         freed_order[#freed_order + 1] = here
       end
       here.count = here.count + 1
-      here.leavers[id] = true
+      if here.is_order then here.leavers[id] = true end
     end
   end
   return table.concat(kept, ' ')

@@ -237,6 +237,7 @@ local function place(line, priority, id, front, lane_words)
 end
 
 local function write_places()
+  local ranked = {}
   for _, here in ipairs(place_order) do
     write_many('RPUSH', here.key, here.back)
     local reversed, n = {}, #here.front
@@ -244,10 +245,17 @@ local function write_places()
     write_many('LPUSH', here.key, reversed)
     if here.first then redis.call('LPUSH', here.key, here.first) end
     if here.fill then
-      redis.call('ZADD', lanes_key(here.line), here.rank, here.lane)
-      if not here.gated then
-        redis.call('ZADD', ready_of(here.line), 'LT', here.rank, here.line)
+      local its = ranked[here.line]
+      if not its then
+        its = { gated = here.gated, first = here.rank }
+        ranked[here.line] = its
       end
+      its.first = math.min(its.first, here.rank)
+      its[#its + 1], its[#its + 2] = here.rank, here.lane
     end
+  end
+  for line, its in pairs(ranked) do
+    write_many('ZADD', lanes_key(line), its)
+    if not its.gated then redis.call('ZADD', ready_of(line), 'LT', its.first, line) end
   end
 end

@@ -19,7 +19,7 @@ end
 
 -- A name in which '_' and '-' are the same.
 local function plain(name)
-  return (string.gsub(name, '_', '-'))
+  return string.find(name, '_', 1, true) and string.gsub(name, '_', '-') or name
 end
 
 local function merged(stored)

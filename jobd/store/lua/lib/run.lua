@@ -43,37 +43,53 @@ local function write_run(run)
     run.started, run.finished, run.due, #run.holder, #run.queue) .. run.holder .. run.queue .. holds .. run.history
 end
 
--- State, fence, holder and queue of a record. Those of jobs that were handed over together for the first time are the
--- same string, which is read once.
-local deliveries = {}
+-- State, fence, holder and queue of a record: its front, which is the same in all that were handed over together for the
+-- first time, and is read once.
+local fronts = {}
 
 local function read_delivery(raw)
-  local known = deliveries[raw]
+  local known = fronts[raw]
   if known then return known end
   local holder_length, queue_length = string.byte(raw, 41, 42)
   local queue_at = 43 + holder_length
-  known = {
-    state = string.sub(raw, 2, 2), fence = struct.unpack('>d', raw, 9),
-    holder = string.sub(raw, 43, queue_at - 1), queue = string.sub(raw, queue_at, queue_at + queue_length - 1),
-    is_plain = bit.band(string.byte(raw, 3), HOLDS + KEPT_ITSELF) == 0,
-  }
-  deliveries[raw] = known
+  local front = string.sub(raw, 1, queue_at + queue_length - 1)
+  known = fronts[front]
+  if not known then
+    known = {
+      front = front, state = string.sub(raw, 2, 2), fence = struct.unpack('>d', raw, 9),
+      holder = string.sub(raw, 43, queue_at - 1), queue = string.sub(front, queue_at),
+      is_plain = bit.band(string.byte(raw, 3), HOLDS + KEPT_ITSELF) == 0,
+    }
+    fronts[front] = known
+  end
   return known
 end
 
--- What a record's job takes up at gates.
+-- What a record's job takes up at gates, and where in the record that is said.
 local function read_holds(raw)
-  return bit.band(string.byte(raw, 3), HOLDS) ~= 0 and read_run(raw).holds or ''
+  if bit.band(string.byte(raw, 3), HOLDS) == 0 then return '' end
+  local holder_length, queue_length = string.byte(raw, 41, 42)
+  local at = 43 + holder_length + queue_length
+  if #raw <= at then return '' end
+  return string.sub(raw, at + 2, at + 1 + struct.unpack('>H', raw, at)), at
 end
 
--- The record with the state completed, now as its end, and the holds that it keeps.
-local function completed_run(raw, holds)
-  if bit.band(string.byte(raw, 3), HOLDS) ~= 0 then
-    local run = read_run(raw)
-    run.state, run.finished, run.holds = 'c', now, holds
-    return write_run(run)
-  end
+-- The front of a record, of one that takes up something or takes up nothing.
+local function front_of(front, takes_up)
+  local flags = bit.band(string.byte(front, 3), bit.bnot(HOLDS)) + (takes_up and HOLDS or 0)
+  return string.sub(front, 1, 2) .. string.char(flags) .. string.sub(front, 4)
+end
+
+local function completed(raw)
   return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)
+end
+
+-- The record of a delivery that was read, with the state completed, now as its end, and the holds that it keeps.
+local function completed_run(delivery, raw, holds)
+  local before, at = read_holds(raw)
+  delivery.completed = delivery.completed or completed(front_of(delivery.front, false))
+  if holds == '' then return delivery.completed .. string.sub(raw, at and at + 2 + #before or #delivery.front + 1) end
+  return front_of(delivery.completed, true) .. struct.pack('>H', #holds) .. holds .. string.sub(raw, at + 2 + #before)
 end
 
 -- Does its spec say what is kept of its kind?

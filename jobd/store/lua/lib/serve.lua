@@ -18,14 +18,18 @@ local function find_gates(visit, key)
   if its_queue then visit.gates[#visit.gates + 1] = its_queue end
 end
 
+-- Is this the lane of a job with this key?
+local function belongs(visit, head, key)
+  if visit.is_ordered then return string.match(key, 'o=[^;]*') == visit.home end
+  return key == visit.home and head.priority == visit.priority
+end
+
 -- Does this job stand in this lane, waiting? What has left it is passed over.
 local function stands(visit, spec, run)
   if not spec or (run and run.state ~= 'w') then return false end
   local head = spec_head(spec)
   if line_of(head.queue, run and has(run, SUSPECT)) ~= visit.line then return false end
-  local key = head.keyed and spec_keys(spec) or ''
-  if visit.is_ordered then return string.match(key, 'o=[^;]*') == visit.home end
-  return key == visit.home and head.priority == visit.priority
+  return belongs(visit, head, head.keyed and spec_keys(spec) or '')
 end
 
 -- Does a job of this type go on, or does it stand aside?
@@ -60,9 +64,10 @@ local function visit_of(line, lane)
   priority = tonumber(priority)
   local visit = {
     line = line, lane = lane, word = line .. ' ' .. lane, list = list, priority = priority, key = key, used = 0, kinds = {},
-    home = string.gsub(key, ';?t=[^;]*$', ''), type = lane_type(key), length = redis.call('LLEN', list),
+    home = key, type = lane_type(key), length = redis.call('LLEN', list),
     is_ordered = not priority, urgency = priority or 1, gates = {}, weight = 1,
   }
+  if visit.type then visit.home = string.gsub(key, ';?t=[^;]*$', '') end
   if visit.is_ordered then
     find_head(visit)
   else
@@ -90,21 +95,28 @@ local function take(id, spec, run, head, holds)
   bytes = bytes + #spec
 end
 
--- What a job has in common with its kind, if that is all there is to know of it. Most jobs were never delivered, have no
--- keys and stand before no gate: whether those of a kind stand in a lane and go on is asked once, and whether a job is of
+-- What a job that was never delivered has in common with its kind, if that is all there is to know of it: it stands in
+-- this lane, goes on, has no unique key and counts as one. Whether that is so is asked once a kind, and whether a job is of
 -- the same kind as the last one is seen without a string of its own.
-local function is_plain(visit, spec)
-  if string.byte(spec) ~= 1 then return false end
+local function kind_of(visit, spec)
+  if string.byte(spec) ~= 1 then return nil end
   local last = visit.last
   if last and string.find(spec, last.text, 10, true) == 10 then return last end
   local head = spec_head(spec)
-  local known = visit.kinds[head]
-  if known == nil then
-    known = #visit.gates == 0 and not head.keyed and stands(visit, spec) and goes_on(visit, head.type) and head
-    visit.kinds[head] = known
+  local text, key, unique, weight = head.text, '', '', ''
+  if head.keyed then
+    key, unique, weight = spec_keys(spec)
+    if unique ~= '' or weight ~= '' then return nil end
+    text = text .. struct.pack('>H', #key) .. key
   end
-  visit.last = known or nil
-  return known
+  local kind = visit.kinds[text]
+  if kind == nil then
+    kind = head.queue == visit.line and belongs(visit, head, key) and goes_on(visit, head.type)
+      and { head = head, queue = head.queue, key = key, text = text, taken = 0 }
+    visit.kinds[text] = kind
+  end
+  visit.last = kind or visit.last
+  return kind
 end
 
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
@@ -171,21 +183,29 @@ local function serve(line, lanes)
       for i = from, to do
         local visit, id, spec, raw = owners[i], ids[i], specs[i - from + 1], runs[i - from + 1]
         if #taken.ids >= wanted then break end
-        local plain_head = spec and not raw and is_plain(visit, spec)
-        if plain_head then
-          if not taken.seen[id] then take(id, spec, plain_head.queue, plain_head, '') end
+        local kind = spec and not raw and kind_of(visit, spec)
+        if kind and #visit.gates == 0 then
+          if not taken.seen[id] then
+            take(id, spec, kind.queue, kind.head, '')
+            kind.taken = kind.taken + 1
+          end
           visit.used = visit.used + 1
           looks = looks + 1
         -- what was read beyond the room of a gate stays where it is
         elseif not visit.halted then
           local run = raw and read_run(raw) or nil
-          local weight = weight_at(visit, spec, run)
+          local weight = kind and 1 or weight_at(visit, spec, run)
           if #visit.gates > 0 and room_of(visit.gates, id, weight, visit) == 0 then
             visit.halted, visit.weight_of_first = true, weight
             if weight > 1 then visit.its_type = spec_type(spec) end
           else
             visit.weight_of_first = nil
-            look(visit, id, spec, run, weight)
+            if not kind then
+              look(visit, id, spec, run, weight)
+            elseif not taken.seen[id] then
+              take(id, spec, kind.queue, kind.head, pass(visit.gates, id, 0, 1, visit.word))
+              kind.taken = kind.taken + 1
+            end
             visit.used = visit.used + 1
             looks = looks + 1
             -- of an order no more than one is looked at
@@ -238,6 +258,9 @@ end
 -- that wait may come.
 local function end_visits()
   for _, visit in ipairs(visits) do
+    for _, kind in pairs(visit.kinds) do
+      if kind and kind.taken > 0 then count_group(kind.queue, kind.key, -kind.taken) end
+    end
     if visit.used < visit.length then
       if visit.is_ordered then find_head(visit) end
       if #visit.gates > 0 then

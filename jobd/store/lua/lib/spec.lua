@@ -17,7 +17,9 @@ local function spec_keys(spec)
   local queue_length, type_length = string.byte(spec, 23, 24)
   local at = 25 + queue_length + type_length
   local length = struct.unpack('>H', spec, at)
-  return string.match(string.sub(spec, at + 2, at + 1 + length), '^(%S*) ?(%S*) ?(%d*)$')
+  local words = string.sub(spec, at + 2, at + 1 + length)
+  if not string.find(words, ' ', 1, true) then return words, '', '' end
+  return string.match(words, '^(%S*) ?(%S*) ?(%d*)$')
 end
 
 -- What a job counts against rates.

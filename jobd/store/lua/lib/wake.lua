@@ -1,7 +1,7 @@
 -- Waking: the script that makes work ready wakes one idle member (worker, scheduler, monitor) by a word in its inbox.
 -- A member that serves every queue is idle under '*'; a line of suspects is served under '!…' and '!*'.
 -- The field 'idle' of a worker is '1' as long as it stands in the idle sets of its lines.
-local woken = {}
+local woken, sought = {}, {}
 local busy = nil
 local LONGEST_INBOX = 1000
 
@@ -47,7 +47,8 @@ end
 -- One is enough for a line; for a `purpose` of its own it is another one, of those that are `fit` for it.
 local function choose_idle(line, purpose, fit)
   purpose = purpose or line
-  if woken[purpose] then return end
+  if sought[purpose] then return end
+  sought[purpose] = true
   for _, under in ipairs({ line, any_line(line) }) do
     for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), fit and 16 or 4)) do
       local lease = member ~= busy and redis.call('ZSCORE', leases_key, member)
