@@ -375,8 +375,8 @@ async def test_what_a_handler_enqueues_is_looked_for_where_its_queue_was_used_fi
     _, (delivery, *_) = await here.turn("w1", [], sequence=1, want=1, types=",noop,")
     context = jobd.Context(delivery, here, client, cast(Any, None), asyncio.get_running_loop())
     for queue in QUEUES:
-        await context.enqueue("noop", {}, queue=queue)
         await context.enqueue("noop", {}, queue=queue, id=f"child-{queue}")
+        await context.enqueue("noop", {}, queue=queue)
     for queue in (name for name in (f"fresh-{at}" for at in range(8)) if shard_of(name, 4)):
         for own in (None, "child"):
             with pytest.raises(OptionError, match="another shard"):
