@@ -27,9 +27,11 @@ from tests.roles.until import until
 async def crew_of(parts: Parts, size: int = 1, **about: Any) -> AsyncIterator[Crew]:
     crew = parts.crew(size, **about)
     await crew.start()
-    yield crew
-    await crew.interrupt()
-    await crew.stop()
+    try:
+        yield crew
+    finally:
+        await crew.interrupt()
+        await crew.stop()
 
 
 async def ids(parts: Parts) -> set[str]:
