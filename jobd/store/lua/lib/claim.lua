@@ -5,15 +5,15 @@ local function owner_of(here)
   local owner = here.owner and job_at(here.owner)
   if not owner then return nil end
   local _, _, _, words = spec_place(owner.spec)
-  return words ~= '' and read_unique(words).key == here.name and owner or nil
+  return words ~= '' and read_unique(words) == here.name and owner or nil
 end
 
 -- Reads: what becomes of a job that is to be in `state` from `due` on. Nil: it is made, and 'follows': it is made, and
 -- waits for the end of the owner. Else it is not made: 'existing', or 'replaced' if its data went to another; and the id
 -- of that one.
 local function claim(words, id, spec, state, due)
-  local wish = read_unique(words)
-  local here = unique_key(wish.key)
+  local key, wish = read_unique(words)
+  local here = unique_key(key)
   local owner = owner_of(here)
   if here.owner and includes(wish.states, owner and owner.run.state or 'g') then
     local newest = owner
@@ -39,8 +39,8 @@ end
 -- Reads: a job that runs again by hand takes its key again. Returns the owner that stands in its way, if one does. The
 -- period of a key is one for jobs that come in.
 local function claim_again(words, id, spec, run)
-  local wish = read_unique(words)
-  local here = unique_key(wish.key)
+  local key, wish = read_unique(words)
+  local here = unique_key(key)
   if here.owner == id or not includes(wish.states, 'w') or includes(wish.states, 'g') then return nil end
   local owner = owner_of(here)
   if here.owner and includes(wish.states, owner and owner.run.state or 'g') then return here.owner end

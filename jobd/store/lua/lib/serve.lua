@@ -96,8 +96,8 @@ local function take(id, spec, run, head, holds)
 end
 
 -- What a job that was never delivered has in common with its kind, if that is all there is to know of it: it stands in
--- this lane, goes on, has no unique key and counts as one. Whether that is so is asked once a kind, and whether a job is of
--- the same kind as the last one is seen without a string of its own.
+-- this lane, goes on and counts as one. Whether that is so is asked once a kind, and whether a job is of the same kind as
+-- the last one is seen without a string of its own, unless it has a unique key: that comes too.
 local function kind_of(visit, spec)
   if string.byte(spec) ~= 1 then return nil end
   local last = visit.last
@@ -106,7 +106,7 @@ local function kind_of(visit, spec)
   local text, key, unique, weight = head.text, '', '', ''
   if head.keyed then
     key, unique, weight = spec_keys(spec)
-    if unique ~= '' or weight ~= '' then return nil end
+    if weight ~= '' then return nil end
     text = text .. struct.pack('>H', #key) .. key
   end
   local kind = visit.kinds[text]
@@ -115,6 +115,7 @@ local function kind_of(visit, spec)
       and { head = head, queue = head.queue, key = key, text = text, taken = 0 }
     visit.kinds[text] = kind
   end
+  if unique ~= '' then return kind, unique end
   visit.last = kind or visit.last
   return kind
 end
@@ -183,8 +184,9 @@ local function serve(line, lanes)
       for i = from, to do
         local visit, id, spec, raw = owners[i], ids[i], specs[i - from + 1], runs[i - from + 1]
         if #taken.ids >= wanted then break end
-        local kind = spec and not raw and kind_of(visit, spec)
-        if kind and #visit.gates == 0 then
+        local kind, unique
+        if spec and not raw then kind, unique = kind_of(visit, spec) end
+        if kind and #visit.gates == 0 and not unique then
           if not taken.seen[id] then
             take(id, spec, kind.queue, kind.head, '')
             kind.taken = kind.taken + 1
@@ -203,7 +205,12 @@ local function serve(line, lanes)
             if not kind then
               look(visit, id, spec, run, weight)
             elseif not taken.seen[id] then
-              take(id, spec, kind.queue, kind.head, pass(visit.gates, id, 0, 1, visit.word))
+              local holds = pass(visit.gates, id, 0, 1, visit.word)
+              if unique then
+                holds = with_unique(holds, unique)
+                leave_key(unique, id, 'a')
+              end
+              take(id, spec, kind.queue, kind.head, holds)
               kind.taken = kind.taken + 1
             end
             visit.used = visit.used + 1

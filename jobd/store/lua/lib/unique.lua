@@ -11,37 +11,57 @@
 -- An owner that leaves its states gives the key up in the same script, and nobody else gives it up. One that is followed
 -- keeps it until it has ended, no longer and no shorter.
 local keys, key_order, leavings = {}, {}, {}
-local followers, followed = {}, {}
+local followers, followed, wishes = {}, {}, {}
 -- The states into which jobs with such keys come in this script.
 local states_now = {}
 -- Lets a blocked job go on that followed an owner, if it still does; lib/unstarted.lua says how.
 local let_follow
 
+-- The key, and what is wished of it: jobs of a type wish the same, which is read once.
 local function read_unique(words)
-  local key, mode, insists, states, ms = string.match(words, '^([^:]*):(%l)(!?):(%l*):(%d+)$')
-  return { key = key, mode = mode, insists = insists ~= '', states = states, ms = tonumber(ms) }
+  local key, wish = string.match(words, '^([^:]*):(.*)$')
+  local known = wishes[wish]
+  if not known then
+    local mode, insists, states, ms = string.match(wish, '^(%l)(!?):(%l*):(%d+)$')
+    known = { mode = mode, insists = insists ~= '', states = states, ms = tonumber(ms) }
+    wishes[wish] = known
+  end
+  return key, known
 end
 
 local function includes(states, state)
   return string.find(states, state, 1, true) ~= nil
 end
 
-local function unique_key(name)
-  local here = keys[name]
-  if here then return here end
-  here = { name = name }
-  local raw = redis.call('HGET', uniques_key, name)
+local function note_key(name, raw)
+  local here = { name = name }
   if raw then
     local owner, since, ends, follower = string.match(raw, '^(%S+) (%d+) (%d+) ?(%S*)$')
     here.had_end = ends ~= '0'
     if ends == '0' or tonumber(ends) > now then
-      here.owner, here.since, here.ends = owner, tonumber(since), tonumber(ends)
+      here.owner, here.since, here.ends = owner, since, ends == '0' and 0 or tonumber(ends)
       here.follower = follower ~= '' and follower or nil
     end
   end
   keys[name] = here
   key_order[#key_order + 1] = here
   return here
+end
+
+local function unique_key(name)
+  return keys[name] or note_key(name, redis.call('HGET', uniques_key, name))
+end
+
+-- Reads several keys at once.
+local function read_keys(names)
+  local unread = {}
+  for _, name in ipairs(names) do
+    if not keys[name] then unread[#unread + 1] = name end
+  end
+  for from = 1, #unread, 1000 do
+    local to = math.min(from + 999, #unread)
+    for i, raw in ipairs(redis.call('HMGET', uniques_key, unpack(unread, from, to))) do note_key(unread[from + i - 1], raw) end
+  end
 end
 
 local function set_follower(here, id)
@@ -58,21 +78,24 @@ end
 local function take_key(here, id, ms)
   if here.follower then let_follow(here.follower, here.name) end
   set_follower(here, nil)
-  here.owner, here.since, here.ends = id, now, ms > 0 and now + ms or 0
+  here.owner, here.since, here.ends = id, string.format('%.0f', now), ms > 0 and now + ms or 0
 end
 
 -- Notes that a job comes into a state. True if its record is to remember what makes it unique.
 local function leave_key(words, id, state)
-  local its, goes_on = read_unique(words), includes('wdba', state)
+  local key, wish = read_unique(words)
+  local goes_on, stays = includes('wdba', state), includes(wish.states, state)
   states_now[id] = state
-  local stays = includes(its.states, state)
-  if not (stays and goes_on) then leavings[#leavings + 1] = { key = its.key, id = id, stays = stays } end
-  return goes_on or (stays and not includes(its.states, 'g'))
+  if not (stays and goes_on) then leavings[#leavings + 1] = { key = key, id = id, stays = stays } end
+  return goes_on or (stays and not includes(wish.states, 'g'))
 end
 
 -- Reads: the keys of those that have left are free, or belong to those who followed.
 local function let_keys_go()
   if #leavings == 0 then return end
+  local names = {}
+  for i, leaving in ipairs(leavings) do names[i] = leaving.key end
+  read_keys(names)
   for _, leaving in ipairs(leavings) do
     local here = unique_key(leaving.key)
     if here.follower == leaving.id then set_follower(here, nil) end
@@ -96,7 +119,8 @@ local function write_keys()
     if here.changed then
       if here.owner then
         set[#set + 1] = here.name
-        set[#set + 1] = string.format('%s %.0f %.0f %s', here.owner, here.since, here.ends, here.follower or '')
+        local ends = here.ends == 0 and '0' or string.format('%.0f', here.ends)
+        set[#set + 1] = here.owner .. ' ' .. here.since .. ' ' .. ends .. ' ' .. (here.follower or '')
       else
         gone[#gone + 1] = here.name
       end
