@@ -84,7 +84,7 @@ class Job:
     """the number of the current or last attempt; 0 before the first"""
     max_attempts: int
     deliveries: int
-    """how often it was handed to a worker, attempts that did not count included"""
+    """how often it was handed to a worker, attempts that did not count included, but for those that never began"""
     timeout_ms: int
     """how long one attempt may run; 0 means for ever"""
     options: Options = NONE

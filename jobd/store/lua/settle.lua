@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
--- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds pauses gated_gates opens uniques periods followers expiring shelves grouped
+-- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds rates pauses gated_gates opens uniques periods followers expiring shelves grouped
 -- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
 --       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
@@ -11,7 +11,7 @@
 --          made by other options than these queues have now. A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
 --        blocked → waiting, delayed
--- include: head spec run count wake delay rules groups unique gates place unstarted limits gone claim intake remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates rate_holds place unstarted limits gone claim intake remove shelf ended
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
@@ -20,7 +20,7 @@ local others_at = 7 + 3 * completions
 local others = tonumber(ARGV[others_at])
 local children_at = others_at + 1 + 5 * others
 
-local reply, records, leaving, results, completed, settled, left = {}, {}, {}, {}, {}, {}, {}
+local reply, records, leaving, results, completed, settled, left, reclaim = {}, {}, {}, {}, {}, {}, {}, {}
 local ids = {}
 for i = 1, completions do ids[i] = ARGV[4 + 3 * i] end
 for i = 1, others do ids[completions + i] = ARGV[others_at - 4 + 5 * i] end
@@ -83,6 +83,17 @@ local function due_of(words)
   return string.sub(words, 1, 1) == '+' and now + tonumber(string.sub(words, 2)) or tonumber(words)
 end
 
+-- As if it had not been delivered: a job that waits may still expire, or be replaced, and no rate counts it.
+local function undo_delivery(id, run)
+  local spec = redis.call('HGET', jobs_key, id)
+  run.deliveries = math.max(run.deliveries - 1, 0)
+  count_no_start(spec, id, run.deliveries)
+  if run.deliveries > 0 or run.state ~= 'w' then return end
+  run.started, run.holds = 0, ''
+  local _, _, _, unique = spec_place(spec)
+  if unique ~= '' then reclaim[#reclaim + 1] = { unique, id, spec, run } end
+end
+
 for j = 1, others do
   local i, at = completions + j, others_at - 4 + 5 * j
   local id, fence, verdict, due, facts = ids[i], tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
@@ -90,7 +101,8 @@ for j = 1, others do
   if delivery then
     local queue = delivery.queue
     local run, state, marks = read_run(runs[i]), string.sub(verdict, 1, 1), string.sub(verdict, 2)
-    if not string.find(marks, 'n', 1, true) then remember_attempt(run, now, facts) end
+    local begun = not string.find(marks, 'n', 1, true)
+    if begun then remember_attempt(run, now, facts) end
     if string.find(marks, 'u', 1, true) then run.attempt = run.attempt - 1 end
     if string.find(marks, 'k', 1, true) then run.crashes = math.min(run.crashes + 1, 255) end
     if string.find(marks, 's', 1, true) then
@@ -103,8 +115,9 @@ for j = 1, others do
       state = 'd'
     end
     if has(run, CANCEL_ASKED) and (state == 'd' or state == 'w') then state = 'x' end
-    run.state, run.finished = state, now
-    run.holds = let_go(run.holds, id, state)
+    if begun or state ~= 'w' then run.finished = now end
+    run.state, run.holds = state, let_go(run.holds, id, state)
+    if not begun then undo_delivery(id, run) end
     if state == 'd' then
       run.due = due_of(due)
       count('d', queue, 1)
@@ -127,6 +140,7 @@ end
 outnumber()
 -- what a handler enqueued comes when its job has ended
 let_keys_go()
+for _, its in ipairs(reclaim) do claim_again(unpack(its)) end
 for queue, number in pairs(left) do count('a', queue, -number) end
 take_in(children_at, completed)
 local changed = changed_queues(children_at)

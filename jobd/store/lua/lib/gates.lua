@@ -233,6 +233,39 @@ local function pass(gates_here, id, number, weight, word)
   return table.concat(words, ' ')
 end
 
+-- What is let go of at a gate: places, a turn, and starts at a rate that never were.
+local function freed_at(name)
+  local here = freed[name]
+  if not here then
+    local is_order = string.sub(name, 1, 2) == 'o/'
+    here = { name = name, count = 0, is_order = is_order, leavers = is_order and {}, cost = 0 }
+    freed[name] = here
+    freed_order[#freed_order + 1] = here
+  end
+  return here
+end
+
+-- Reads: a job that was delivered under this number has never begun: no rate counts it any more.
+local function count_no_start(spec, id, number)
+  local queue, _, key = spec_place(spec)
+  local passed = gates_of(queue, key .. ';t=' .. spec_type(spec))
+  passed[#passed + 1] = queue_gate(queue)
+  for _, gate_here in ipairs(passed) do
+    local rate, here = gate_here.rate, gate_here.rate and freed_at(gate_here.name)
+    if rate then
+      if not here.rate then
+        here.rate, here.starts = rate, {}
+        touch(window_key(here.name))
+        here.full_at = rate.burst and tonumber(redis.call('HGET', rates_key, here.name) or 0)
+      end
+      local cost = cost_at(here, spec_weight(spec))
+      here.cost = here.cost + cost
+      here.starts[#here.starts + 1] = id .. ' ' .. number
+      for i = 2, cost do here.starts[#here.starts + 1] = id .. ' ' .. number .. ' ' .. i end
+    end
+  end
+end
+
 -- A job comes into a state, and leaves what it took up: places at once, its turn in an order only when it ends, its
 -- unique key when it leaves the states of that. Returns what it keeps.
 local function let_go(holds, id, state)
@@ -245,12 +278,7 @@ local function let_go(holds, id, state)
     elseif kind == 'o/' and not ends then
       kept[#kept + 1] = name
     else
-      local here = freed[name]
-      if not here then
-        here = { name = name, count = 0, is_order = kind == 'o/', leavers = kind == 'o/' and {} }
-        freed[name] = here
-        freed_order[#freed_order + 1] = here
-      end
+      local here = freed_at(name)
       here.count = here.count + 1
       if here.is_order then here.leavers[id] = true end
     end
@@ -313,29 +341,15 @@ local function write_freed()
     elseif here.count > 0 then
       gone[#gone + 1] = here.name
     end
+    if here.full_at then
+      local full_at = here.full_at - here.cost * here.rate.ms * 1000 / here.rate.n
+      redis.call('HSET', rates_key, here.name, string.format('%.0f', math.max(full_at, 0)))
+    elseif here.rate then
+      write_many('ZREM', window_key(here.name), here.starts)
+    end
   end
   write_many('HSET', holds_key, set)
   write_many('HDEL', holds_key, gone)
-end
-
--- Reads: nobody passes the gate of a job's rate until a time, as whoever limits it has said. False if it has no rate.
-local rate_holds = {}
-
-local function hold_rate(spec, until_ms)
-  local queue, _, key = spec_place(spec)
-  local id, rule = string.match(key, 'r=([^;]*):'), queue_rule(queue)
-  local name = id and 'r/' .. id or (rule and rule.rate and 'q/' .. plain(queue))
-  if not name then return false end
-  local held = rate_holds[name] or tonumber(redis.call('HGET', pauses_key, name) or 0)
-  rate_holds[name] = math.max(held, until_ms)
-  open_at(name, rate_holds[name])
-  return true
-end
-
-local function write_rate_holds()
-  for name, until_ms in pairs(rate_holds) do
-    redis.call('HSET', pauses_key, name, string.format('%.0f', until_ms))
-  end
 end
 
 -- Writes: what was taken up at gates, and the starts that count for rates.

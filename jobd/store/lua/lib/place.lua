@@ -156,7 +156,7 @@ end
 local function reopen_freed(queues)
   read_freed()
   for _, here in ipairs(freed_order) do
-    if here.waited_for and reopen(here.name, here.count) then open_at(here.name, now) end
+    if here.waited_for and reopen(here.name, math.max(here.count, here.cost)) then open_at(here.name, now) end
   end
   for queue in pairs(queues) do
     local rule = queue_rule(queue)
