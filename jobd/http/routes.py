@@ -28,6 +28,7 @@ from jobd.http import (
 )
 from jobd.http.body import read_object
 from jobd.http.expectation import expect_body
+from jobd.http.query import check_query
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Taker = Callable[[web.Request, dict[str, Any]], Awaitable[web.Response]]
@@ -78,20 +79,29 @@ def post(path: str, taker: Taker, *, needs: Permission, body: Body, gives: tuple
     required = body is Body.REQUIRED
 
     async def handler(request: web.Request) -> web.Response:
+        check_query(request)
         return await taker(request, await read_object(request, required=required))
 
     return Route("POST", path, handler, needs, body, gives, _about(taker))
 
 
-def delete(path: str, handler: Handler, *, needs: Permission, gives: tuple[int, ...]) -> Route:
-    """A route that removes what it names."""
-    return Route("DELETE", path, handler, needs, Body.NONE, gives, _about(handler))
+def delete(
+    path: str, remover: Handler, *, needs: Permission, gives: tuple[int, ...], query: tuple[str, ...] = ()
+) -> Route:
+    """A route that removes what it names. `query` has the parameters that it knows."""
+
+    async def handler(request: web.Request) -> web.Response:
+        check_query(request, *query)
+        return await remover(request)
+
+    return Route("DELETE", path, handler, needs, Body.NONE, gives, _about(remover))
 
 
 def patch(path: str, taker: Taker, *, needs: Permission) -> Route:
     """A route that changes some of what it names."""
 
     async def handler(request: web.Request) -> web.Response:
+        check_query(request)
         return await taker(request, await read_object(request, required=True))
 
     return Route("PATCH", path, handler, needs, Body.REQUIRED, (200,), _about(taker))
@@ -154,7 +164,7 @@ ROUTES: tuple[Route, ...] = (
         body=Body.OPTIONAL,
         gives=_DONE,
     ),
-    delete("/api/v1/queues/{queue}", operations.obliterate, needs=Permission.CONTROL, gives=(200,)),
+    delete("/api/v1/queues/{queue}", operations.obliterate, needs=Permission.CONTROL, gives=(200,), query=("force",)),
     post("/api/v1/operations", operations.begin, needs=Permission.CONTROL, body=Body.REQUIRED, gives=(202, 200)),
     get("/api/v1/operations", operations.list_all),
     get("/api/v1/operations/{operation}", operations.show),
@@ -164,7 +174,7 @@ ROUTES: tuple[Route, ...] = (
     patch("/api/v1/limits", limits.set_limits, needs=Permission.CONTROL),
     get("/api/v1/unique-keys", unique_keys.list_keys),
     get("/api/v1/unique-keys/{key}", unique_keys.show_key),
-    delete("/api/v1/unique-keys/{key}", unique_keys.free_key, needs=Permission.CONTROL, gives=(204,)),
+    delete("/api/v1/unique-keys/{key}", unique_keys.free_key, needs=Permission.CONTROL, gives=(204,), query=("owner",)),
     get("/api/v1/types", job_types.list_types),
     get("/api/v1/types/{type}", job_types.show_type),
     post("/api/v1/types/{type}/pause", job_types.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 from jobd.client import Client
-from tests.http.api import Api
+from tests.http.api import JSON, Api
 from tests.http.hand import Hand
 
 
@@ -106,6 +107,30 @@ async def test_a_queue_is_drained_cleaned_retried_promoted_and_obliterated(api: 
     assert (await api.delete("/api/v1/queues/q")).status == 409
     assert (await api.delete("/api/v1/queues/q?force=true")).body == {"removed": 2}
     assert (await api.get("/api/v1/queues/q")).body["unfinished"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "hint"),
+    [
+        ("POST", "/api/v1/queues/q/drain?dry_run=true", "say it in the body"),
+        ("POST", "/api/queues/q/drain?dry_run=true", "say it in the body"),
+        ("POST", "/api/v1/operations?dry_run=true", "say it in the body"),
+        ("DELETE", "/api/v1/queues/q?dry_run=true", "there is force"),
+        ("DELETE", "/api/v1/queues/q?forse=true", "there is force"),
+        ("DELETE", "/api/v1/jobs/a?dry_run=true", "there are none here"),
+        ("PATCH", "/api/v1/jobs/a?priority=1", "say it in the body"),
+    ],
+)
+async def test_what_a_query_says_in_vain_is_refused_before_anything_is_done(
+    api: Api, client: Client, method: str, path: str, hint: str
+) -> None:
+    before = await api.enqueue(id="a", queue="q")
+    body = {"action": "remove", "filter": {"queue": "q"}} if path.startswith("/api/v1/operations") else {}
+    refused = await api.ask(method, path, None if method == "DELETE" else orjson.dumps(body), JSON)
+    assert (refused.status, refused.body["errors"][0]["code"]) == (400, "unknown_parameter")
+    assert hint in refused.body["detail"]
+    assert not await client.carry_on("a monitor")
+    assert (await api.get("/api/v1/jobs/a")).body == before
 
 
 async def test_lists_are_filtered_by_tag_and_metadata(api: Api) -> None:
