@@ -34,7 +34,7 @@ class Verdict:
     poison: bool = False
     """failed, because it has taken down its process too often"""
     begun: bool = True
-    """did its handler begin? Of a delivery that never did, the job's history says nothing"""
+    """did its handler begin? A delivery of which that is not so never was"""
     too_late: bool = False
     """failed, because its next attempt would begin after its deadline"""
 
