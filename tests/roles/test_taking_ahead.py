@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import jobd
 from jobd.domain.delivery import Delivery
 from jobd.domain.outcome import Ending
-from jobd.roles.worker.appetite import MOST_AHEAD, Appetite
+from jobd.roles.worker.appetite import LOOK_S, MOST_AHEAD, Appetite
+from jobd.roles.worker.cancels import Cancels
 from jobd.roles.worker.slots import Slots
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
@@ -77,8 +79,46 @@ def test_a_worker_for_suspects_takes_none_ahead() -> None:
     assert wants(appetite, slots, 0, 1) == [1, 0]
 
 
+async def test_a_worker_whose_handlers_hold_up_its_loop_keeps_none_that_wait() -> None:
+    given_back: list[Delivery] = []
+    begun: list[Delivery] = []
+
+    async def hold_up(delivery: Delivery) -> None:
+        begun.append(delivery)
+        time.sleep(3 * LOOK_S)  # noqa: ASYNC251  what no async handler should do, and many a one does
+
+    slots = Slots(1, hold_up)
+    appetite = Appetite(slots, given_back.extend)
+    grow(appetite)
+    slots.open()
+    jobs = [a_job(number) for number in range(8)]
+    slots.give(jobs)
+    appetite.watch()
+    while slots.busy:
+        await asyncio.sleep(0)
+    await slots.close()
+    assert given_back
+    assert begun + given_back == jobs
+    assert appetite.ahead < MOST_AHEAD
+
+
+async def test_a_job_that_waits_is_cancelled_however_many_more_are(parts: Parts) -> None:
+    slots = Slots(1, never)
+    waiting = a_job(1)
+    slots.give([waiting])
+    cancels = Cancels(parts.shard, {}, slots)
+    for number in range(3_000):
+        cancels.cancel((f"j{number}", number))
+    assert (waiting.id, waiting.fence) in cancels.early
+    assert len(cancels.early) <= 1_001
+
+
 async def never(delivery: Delivery) -> None:
     raise AssertionError("these slots are not open")
+
+
+def a_job(number: int) -> Delivery:
+    return Delivery(f"j{number}", "noop", "default", b"{}", b"", 5, 1, 0, 0.0, 1, 1, 0, False, number, 0.0, "w1")
 
 
 def refuse(jobs: list[Delivery]) -> None:

@@ -32,6 +32,8 @@ class Appetite:
         self._most_ahead = most_ahead
         self._begun = 0
         """at the last look"""
+        self._is_late = False
+        """did the last look come late?"""
         self._next_look: asyncio.TimerHandle | None = None
 
     @property
@@ -55,8 +57,9 @@ class Appetite:
 
     def _look(self, given: int, due: float) -> None:
         begun, self._next_look = self._slots.begun, None
-        # where the whole process was held up, a look says nothing of the jobs
-        if begun < given and asyncio.get_running_loop().time() < due + LOOK_S:
+        # where the whole process was held up, a look says nothing of the jobs; but if it is again, they may be why
+        was_late, self._is_late = self._is_late, asyncio.get_running_loop().time() >= due + LOOK_S
+        if begun < given and (was_late or not self._is_late):
             self.ahead = min(self.ahead, (begun - self._begun) // 2)
             self._give_back(self._slots.take_back())
         self._begun = begun

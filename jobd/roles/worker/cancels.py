@@ -11,7 +11,7 @@ from jobd.store.shard import Shard
 
 CANCELLED = Outcome(Ending.CANCELLED)
 _MOST_EARLY = 1_000
-"""deliveries that have not begun; most of those that never come are of another life"""
+"""deliveries that have not begun, beside those that wait here; most of those that never come are of another life"""
 _PATIENCE_S = 1.0
 
 
@@ -32,7 +32,7 @@ class Cancels:
             running.stop(CANCELLED, sync_too=False)
             return
         if len(self.early) >= _MOST_EARLY:
-            self.early.clear()
+            self.early &= {(job.id, job.fence) for job in self._slots.to_come}
         self.early.add(key)  # the word may overtake the delivery that it is about
 
     async def look(self) -> None:
