@@ -10,7 +10,7 @@ import click
 
 from jobd.cli.bulk import Chosen, act_on_all, for_many
 from jobd.cli.job_data import data_fields, data_options, read_data
-from jobd.cli.job_options import job_options
+from jobd.cli.job_options import change_options, job_options
 from jobd.cli.job_rows import for_each
 from jobd.cli.job_where import Where, together
 from jobd.cli.options import QueueName, Until, Whole, asks_store, prints
@@ -34,7 +34,7 @@ Examples:
 )
 @_ID
 @data_options
-@job_options
+@change_options
 @prints
 @asks_store
 def edit(
@@ -45,6 +45,11 @@ def edit(
     What is not named stays as it is. Fields of the data, `key=text` or `key:=json`, change those alone; --data gives
     all of it.
     """
+
+    if options.queue is not None:
+        raise click.UsageError(
+            "a job does not change its queue; `jobd jobs move ID --to QUEUE` makes another of it there"
+        )
 
     async def change(client: Client, job_id: str) -> Job:
         payload = await _changed(client, job_id, data, fields)
@@ -71,7 +76,7 @@ Examples:
 @click.option("--all", "everything", is_flag=True, help="Meant are all jobs that have not started.")
 @click.option("--most", metavar="N", type=Whole(1, 2**53), help="At most so many.")
 @click.option("--dry-run", is_flag=True, help="Only say how many there are, and show the first ten.")
-@job_options
+@change_options
 @prints
 @asks_store
 def edit_all(
@@ -88,6 +93,8 @@ def edit_all(
 
     What is not named stays as it is. Fields of the data, `key=text` or `key:=json`, change those alone.
     """
+    if options.queue is not None:
+        raise click.UsageError("say which jobs by --where queue=…; to another queue they go by `jobd jobs move`")
     if bool(which) == everything:
         raise click.UsageError("say which jobs by --where queue=…, or that all are meant by --all")
     act_on_all(place, screen, "change", together(which), dry_run=dry_run, most=most, changes=options, data=dict(fields))

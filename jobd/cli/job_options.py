@@ -28,8 +28,9 @@ class Value(click.ParamType[Any]):
             self.fail(str(error).removeprefix(f"{self.name}: "), param, ctx)
 
 
-def options_at(level: Level) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Adds a flag for each option that this level has; the command gets them together as `options`."""
+def options_at(level: Level, *, hidden: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Adds a flag for each option that this level has; the command gets them together as `options`. Help is silent on
+    the `hidden` one, of which the command says itself why it is no use."""
     rows = {row.keyword: row for row in ROWS.values() if level in row.levels}
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -46,7 +47,7 @@ def options_at(level: Level) -> Callable[[Callable[..., None]], Callable[..., No
 
         with_flags: Callable[..., None] = command
         for row in reversed(list(rows.values())):
-            with_flags = _flag(row)(with_flags)
+            with_flags = _flag(row, hidden=row.keyword == hidden)(with_flags)
         return with_flags
 
     return decorate
@@ -54,9 +55,11 @@ def options_at(level: Level) -> Callable[[Callable[..., None]], Callable[..., No
 
 job_options = options_at(Level.JOB)
 """adds a flag for each option of a job"""
+change_options = options_at(Level.JOB, hidden="queue")
+"""adds a flag for each option of a job that may be changed"""
 
 
-def _flag(row: Row) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _flag(row: Row, *, hidden: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     kinds: dict[str, click.ParamType[Any]] = {"words": click.STRING, "fields": Field()}
     return click.option(
         f"--{row.flag.replace('_', '-')}",
@@ -64,5 +67,6 @@ def _flag(row: Row) -> Callable[[Callable[..., None]], Callable[..., None]]:
         metavar=row.kind.metavar,
         type=kinds.get(row.kind.many) or Value(row),
         multiple=bool(row.kind.many),
+        hidden=hidden,
         help=f"{row.about[0].upper()}{row.about[1:]}.",
     )

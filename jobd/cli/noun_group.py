@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
+
+_WHOLE: Final = 1_000
+"""letters; no first sentence has so many"""
 
 
 class NounGroup(click.Group):
@@ -14,3 +19,9 @@ class NounGroup(click.Group):
         if not names_one and not ctx.resilient_parsing:
             args = ["list", *args]
         return super().parse_args(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands, each with the whole first sentence of its help."""
+        with formatter.section("Commands"):
+            commands = sorted(self.commands.items())
+            formatter.write_dl([(name, command.get_short_help_str(limit=_WHOLE)) for name, command in commands])

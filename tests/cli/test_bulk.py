@@ -111,7 +111,7 @@ def test_all_that_fit_are_changed_in_what_is_named(cli: Cli, enqueue: Enqueue, c
         (["--where", "queue=a", "--where", "queue=b", "--priority", "1"], "queue is given twice"),
         (["--where", "date=soon", "--priority", "1"], "soon"),
         (["--all"], "a change needs options or fields of the data"),
-        (["--all", "--queue", "other"], "move it"),
+        (["--queue", "letters", "--priority", "1"], "--where queue=…; to another queue they go by `jobd jobs move`"),
     ],
 )
 def test_a_change_of_many_that_makes_no_sense_is_refused(cli: Cli, words: list[str], said: str) -> None:

@@ -61,6 +61,13 @@ def test_help_says_the_same_in_both_ways(cli: Cli, path: tuple[str, ...], comman
     assert max(map(len, by_option.stdout.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(("path", "command"), [row for row in ALL if isinstance(row.values[1], click.Group)])
+def test_the_list_of_commands_cuts_no_sentence_off(cli: Cli, path: tuple[str, ...], command: click.Command) -> None:
+    listed = cli(*path, "--help").stdout.partition("Commands:")[2].partition("Examples:")[0]
+    assert "..." not in listed
+    assert listed.rstrip().endswith(".")
+
+
 def test_every_exit_code_is_explained(cli: Cli) -> None:
     told = cli("help", "exit-codes").stdout
     assert set(MEANINGS) == set(Exit)

@@ -17,7 +17,9 @@ def test_a_job_is_edited_in_what_is_named(cli: Cli, enqueue: Enqueue, client: Sy
     cli("jobs", "edit", "one", "--data", '{"wall":"south"}', "--retries", "0")
     job = client.get("one")
     assert (job.data, job.max_attempts, job.status) == ({"wall": "south"}, 1, State.DELAYED)
-    assert cli("jobs", "edit", "one", "--queue", "doors").exit_code == 2
+    refused = cli("jobs", "edit", "one", "--queue", "doors")
+    assert (refused.exit_code, "`jobd jobs move ID --to QUEUE`" in refused.stderr) == (2, True)
+    assert "--queue NAME" not in cli("jobs", "edit", "--help").stdout
     assert cli("jobs", "edit", "nobody", "--priority", "1").exit_code == 3
 
 
