@@ -102,6 +102,33 @@ async def test_a_worker_whose_handlers_hold_up_its_loop_keeps_none_that_wait() -
     assert appetite.ahead < MOST_AHEAD
 
 
+async def test_what_comes_when_a_worker_takes_none_ahead_any_more_does_not_stay_behind_a_long_job() -> None:
+    go_on = asyncio.Event()
+    given_back: asyncio.Queue[Delivery] = asyncio.Queue()
+
+    async def wait(delivery: Delivery) -> None:
+        await go_on.wait()
+
+    def put_all(jobs: list[Delivery]) -> None:
+        for job in jobs:
+            given_back.put_nowait(job)
+
+    slots = Slots(1, wait)
+    appetite = Appetite(slots, put_all)
+    grow(appetite)
+    slots.open()
+    slots.give([a_job(1), a_job(2)])
+    appetite.watch()
+    async with asyncio.timeout(PATIENCE_S):
+        assert (await given_back.get()).id == "j2"
+        assert appetite.ahead == 0
+        slots.give([a_job(3)])  # it was on its way
+        appetite.watch()
+        assert (await given_back.get()).id == "j3"
+    go_on.set()
+    await slots.close()
+
+
 async def test_a_job_that_waits_is_cancelled_however_many_more_are(parts: Parts) -> None:
     slots = Slots(1, never)
     waiting = a_job(1)

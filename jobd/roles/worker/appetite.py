@@ -50,7 +50,7 @@ class Appetite:
 
     def watch(self) -> None:
         """Looks a moment later whether all that waits in the slots has found its turn."""
-        if self.ahead and self._slots.to_come and self._next_look is None:
+        if (self.ahead or self._slots.free < 0) and self._slots.to_come and self._next_look is None:
             loop = asyncio.get_running_loop()
             due = loop.time() + LOOK_S
             self._next_look = loop.call_at(due, self._look, self._slots.given, due)
