@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import jobd
 from jobd.store.server_binary import find_server_binary
-from tests.bench.contender import Contender, read_contenders
+from tests.bench.contender import Contender, earlier, read_contenders
 from tests.bench.environments import Environments
 from tests.bench.parts.all import PARTS
 from tests.bench.parts.part import Bench
@@ -35,6 +35,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end)
     contenders = read_contenders()
     given = _parser(contenders).parse_args()
+    if given.before:
+        contenders["before"] = earlier(contenders["jobd"], given.before)
     environments = Environments(given.cache)
     if given.quick:
         given.peers, given.only = "none", given.only or QUICK
@@ -117,6 +119,7 @@ def _parser(contenders: dict[str, Contender]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--peers", default="ready", metavar="all|none|NAME,…", help="other queues beside it (those installed before)"
     )
+    parser.add_argument("--before", type=Path, metavar="DIR", help="another checkout of jobd, to be measured beside it")
     parser.add_argument("--fsync", choices=["off", "everysec", "always"], default="off", help="of the server (off)")
     parser.add_argument("--full", action="store_true", help="backlogs of 1 000 000 jobs, and not of 100 000")
     parser.add_argument("--probes", type=int, default=300, metavar="N", help="jobs that latency is taken from (300)")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
-Kind = Literal["jobd", "floor", "peer"]
+Kind = Literal["jobd", "before", "floor", "peer"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,13 @@ class Contender:
     def version(self) -> str:
         """The version of its first package; nothing for what is part of this repository."""
         return self.packages[0].replace("@", "==").partition("==")[2] if self.packages else ""
+
+
+def earlier(now: Contender, checkout: Path) -> Contender:
+    """jobd as it was in another checkout of this repository, whatever is installed."""
+    parts = [checkout, checkout / "tests/testbed", *sorted((checkout / "plugins").iterdir())]
+    path = os.pathsep.join(str(part.resolve()) for part in (PROGRAMS, *parts))
+    return replace(now, name="before", title="jobd before", kind="before", environment={"PYTHONPATH": path})
 
 
 def read_contenders(path: Path = HERE / "contenders.toml") -> dict[str, Contender]:

@@ -12,7 +12,7 @@ from tests.bench.report.table import number
 
 SHOWN = ("drain", "two", "one", "flight", "bulk", "start_p50", "bytes", "drain_cpu_us")
 COLUMNS, WIDTH, LABEL, BAR, LINE, GAP = 2, 450, 110, 260, 18, 34
-COLOURS = {"jobd": "#1f6feb", "peer": "#d29922"}
+COLOURS = {"jobd": "#1f6feb", "before": "#8c959f", "peer": "#d29922"}
 STYLE = "text{font:12px system-ui,sans-serif;fill:#57606a}.title{font-weight:600;font-size:13px}.jobd{font-weight:600}"
 
 

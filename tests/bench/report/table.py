@@ -35,10 +35,14 @@ def _beside(findings: Findings, rows: Sequence[Row], taking: Sequence[Contender]
     heads = [f"{row.title}, {row.unit}" if row.unit else row.title for row in rows]
     lines = [_line("", *heads), _line("---", *["---:"] * len(rows))]
     lines += [_line(_bold(one), *(number(findings.median(row.name, one.name)) for row in rows)) for one in taking]
-    for name, others in (("best peer", _best_peer), ("floor", floor_of)):
+    for name, others in (("before", _before), ("best peer", _best_peer), ("floor", floor_of)):
         if any(one.kind in name for one in taking):
             lines.append(_line(f"*jobd × {name}*", *(_ratio(findings, row, others(findings, row)) for row in rows)))
     return "\n".join(lines)
+
+
+def _before(findings: Findings, row: Row) -> float | None:
+    return findings.median(row.name, "before")
 
 
 def floor_of(findings: Findings, row: Row) -> float | None:
