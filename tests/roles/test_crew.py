@@ -37,6 +37,36 @@ async def test_a_child_that_cannot_begin_says_why(parts: Parts) -> None:
     assert await workers(parts) == []
 
 
+async def test_jobs_come_to_their_end_in_a_child_whose_neighbour_cannot_begin(
+    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "journal"
+    with_service(
+        tmp_path,
+        monkeypatch,
+        f"""
+        import os, time
+        class Ledger: ...
+        def open_ledger():
+            try:
+                os.close(os.open({str(tmp_path / "first")!r}, os.O_CREAT | os.O_EXCL))
+            except FileExistsError:
+                while not os.path.exists({str(journal)!r}):
+                    time.sleep(0.01)
+                raise RuntimeError("there is one ledger") from None
+            return Ledger()
+        @jobd.hookimpl
+        def jobd_services(): return {{Ledger: open_ledger}}
+        """,
+    )
+    job = await parts.client.enqueue("write", {"journal": str(journal), "key": "k", "seconds": 0.5})
+    with pytest.raises(RoleError, match="there is one ledger"):
+        await parts.crew(2).start()
+    ended = await job.get()
+    assert (ended.status, [attempt.outcome for attempt in ended.attempts]) == (State.COMPLETED, [Ending.RETURNED])
+    assert await workers(parts) == []
+
+
 async def test_a_child_that_dies_is_reported_and_replaced(parts: Parts) -> None:
     crew = parts.crew(2)
     await crew.start()
@@ -92,8 +122,9 @@ def with_slow_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: Parts, limit: str, seconds: float
 ) -> None:
     """Children find a plugin whose service holds their loop for so long; `limit` is `max_loop_block`."""
-    PluginShelf(tmp_path, monkeypatch).put(
-        "slow",
+    with_service(
+        tmp_path,
+        monkeypatch,
         f"""
         import time
         class Ledger: ...
@@ -104,8 +135,13 @@ def with_slow_service(
         def jobd_services(): return {{Ledger: open_ledger}}
         """,
     )
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     set_worker(parts, max_loop_block=limit)
+
+
+def with_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Children find a plugin with this source."""
+    PluginShelf(tmp_path, monkeypatch).put("slow", source)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
 
 def set_worker(parts: Parts, **settings: str) -> None:

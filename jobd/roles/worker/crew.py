@@ -85,7 +85,12 @@ class Crew(Actor):
         try:
             manned = [asyncio.Event() for _ in range(self._size)]
             posts = [self._open(self._post(event)) for event in manned]
-            await all_set(manned, posts)
+            try:
+                await all_set(manned, posts)
+            except (OSError, RoleError):  # those that take jobs already may bring them to their end
+                self._go_down()
+                await asyncio.gather(*(self._see_off(child) for child in self._everybody))
+                raise
             yield
         finally:
             self._go_down()
