@@ -150,13 +150,13 @@ def read_limits(scope: Scope, given: Mapping[str, Any], read: Callable[[Kind], A
     """The changes to a rule that are asked for, None taking back. `read` chooses how values are read: from JSON or from
     texts. Raises OptionError naming the limit and what is allowed."""
     changes: dict[str, Any] = {}
-    known = {limit.wire: limit for limit in LIMITS.values() if scope in limit.scopes}
-    known |= {limit.keyword: limit for limit in known.values()}
+    named = {limit.keyword: limit for limit in LIMITS.values() if scope in limit.scopes}
+    known = {limit.wire: limit for limit in named.values()} | named
     for name, value in given.items():
         limit = known.get(name)
         if limit is None:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(named)}"
             raise OptionError(f"there is no limit {name!r} of a {scope}; {hint}")
         changes[limit.field] = None if value is None else limit.to_rule(read(limit.kind)(value, name))
     return changes

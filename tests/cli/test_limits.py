@@ -54,6 +54,7 @@ def test_groups_types_and_keys_are_limited_by_name(cli: Cli, client: SyncClient)
             "did you mean 'concurrency'?",
         ),
         (["--queue", "walls", "weight=1"], "there is no limit 'weight' of a queue"),
+        (["--queue", "walls", "foo=1"], "there are concurrency, rate, group_concurrency, group_rate, ageing, size,"),
         (["--queue", "walls", "rate=often"], "rate: 'often' is not a rate"),
         (["--group", "a", "weight=1"], "name one thing: a queue, a group with its queue, a type"),
         (["--queue", "No Such", "concurrency=1"], "queue"),
