@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import Met, NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.domain.when import When
@@ -21,6 +21,7 @@ from tests.store import model
 from tests.store.hands import new_job
 from tests.store.model import Order
 from tests.store.strict_scripts import strict
+from tests.store.unique_model import Answer
 
 verdicts = st.sampled_from(
     [
@@ -66,6 +67,11 @@ def sealed(item: model.Settlement) -> Settlement:
     )
     facts = {"worker": "w", "outcome": "raised"}
     return Settlement(item.id, item.fence, verdict, item.result, facts, list(map(packed, item.children)))
+
+
+def told(made: Sequence[bool | Met]) -> list[Answer]:
+    """In the words of the model."""
+    return [("replaced" if fate.replaced else "existing", fate.id) if isinstance(fate, Met) else fate for fate in made]
 
 
 def hold(

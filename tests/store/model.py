@@ -145,7 +145,7 @@ class Model(TimeLimits):
         self.members: dict[str, Member] = {}
         self.batches: dict[str, Batch] = {}
         self.unique_keys: dict[str, Key] = {}
-        self.gone = {}
+        self.gone, self.refusals = {}, {}
         self.most = {COMPLETED: most_completed, FAILED: most_failed, CANCELLED: most_failed}
         self.muddled: set[str] = set()
         """jobs whose place in the line is not told: they may stand where they stood before they were cancelled, or
@@ -180,8 +180,8 @@ class Model(TimeLimits):
             elif job is not None:
                 ours = job.state == BLOCKED and job.batch == batch if batch else since is not None
                 made.append(ours and (bool(batch) or (job.order.same == order.same and not job.limits_moved)))
-            elif since is not None and self.gone_at(order.id)[0] >= since:
-                made.append(self.told_before(order.id))
+            elif since is not None and (told := self.told_since(order.id, since)) is not None:
+                made.append(told)
             else:
                 answer = self._make(order, batch)
                 if answer is True:

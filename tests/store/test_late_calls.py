@@ -101,13 +101,35 @@ async def test_an_id_that_a_later_call_was_refused_is_not_made_by_an_earlier_one
     assert await bent(shard, copy(clock.ms, repeat=True), job("chosen", INSISTING)) == [True]
 
 
+async def test_a_call_that_was_answered_is_answered_alike_though_a_later_one_for_its_ids_was_refused(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    first = clock.ms
+    await hands.put(job("owner"))
+    assert await hands.put(new_job("done"), job("met")) == [True, Met("owner", replaced=False)]
+    await shard.cancel(["done"], {})
+    assert await shard.delete(["done"], {State.CANCELLED}) == ["gone"]
+    clock.forward(3_000)
+    second = clock.ms
+    with pytest.raises(UniqueConflict):
+        await hands.put(new_job("done"), new_job("met"), job("third", INSISTING))
+    await shard.cancel(["owner"], {})
+    clock.forward(3_000)
+    for repeat in (False, True):
+        again = await bent(shard, copy(first, repeat=repeat), new_job("done"), job("met"))
+        assert again == [False, Met("owner", replaced=False)]
+        with pytest.raises(UniqueConflict, match="job owner has the unique key of job third"):
+            await bent(shard, copy(second, repeat=repeat), new_job("done"), new_job("met"), job("third", INSISTING))
+    assert await hands.states("done", "met", "third") == [None, None, None]
+
+
 async def test_a_refusal_that_nothing_can_contradict_leaves_nothing(hands: Hands, shard: Shard) -> None:
     await hands.put(job("owner"))
     with pytest.raises(UniqueConflict):
         await hands.put(job(made_id(), INSISTING), job("b"))
     gone = [shard.keys.gone(minute) for minute in range(3)]
     assert await shard.link.command("EXISTS", *gone) == 1
-    assert await shard.link.command("HKEYS", gone[hands.clock.ms // 60_000 % 3]) == [b"b"]
+    assert await shard.link.command("HKEYS", gone[hands.clock.ms // 60_000 % 3]) == [b"!b"]
 
 
 # --- over a real line -------------------------------------------------------------------------------------------------

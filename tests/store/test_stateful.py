@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,7 +14,6 @@ import uvloop
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jobd.domain.delivery import Met
 from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
 from jobd.store import keys as documented
@@ -28,7 +28,7 @@ from jobd.store.topology.wire import Wire
 from tests.real_server import RealServer
 from tests.store import model, raw
 from tests.store.hands import LEASE_MS, START_MS, Clock
-from tests.store.holding import hold, packed, sealed, verdicts
+from tests.store.holding import hold, packed, sealed, told, verdicts
 from tests.store.limits_model import NEVER, Limits, Waited, moments
 from tests.store.model import Loss, Model, Order
 from tests.store.unique_model import Answer, Refused
@@ -106,6 +106,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.lives: dict[str, int] = {}
         """a member that starts again does so under a new id"""
         self.sent: list[tuple[int, list[Order]]] = []
+        self.last_asked: tuple[int, list[Order], str] = 0, [], ""
+        """what was enqueued last: when, what, and in which batch"""
         self.moved = 0
         self.latest = 0
         """the latest time there ever was, whatever the clock says now"""
@@ -159,6 +161,11 @@ class StoreMachine(RuleBasedStateMachine):
         for mine in (before, after):
             mine.idle, mine.member, mine.keys = {}, {}, set()
         assert before == after
+        if self.link.last and self.link.last[0].name == "enqueue":
+            now, (self.model.now, wanted, batch) = self.model.now, self.last_asked
+            with suppress(Refused):  # what a repeat is told is remembered of more ids
+                self.model.enqueue(wanted, sent=self.model.now, repeat=True, batch=batch)
+            self.model.now = now
 
     # --- coming in ---------------------------------------------------------------------------------------------------
 
@@ -176,6 +183,7 @@ class StoreMachine(RuleBasedStateMachine):
             answer = conflict.job_id
         assert answer == expected
         self.sent.append((self.model.now, wanted))
+        self.last_asked = self.model.now, wanted, ""
 
     @rule(at=st.integers(0, 20), repeat=st.booleans())
     @precondition(lambda self: self.sent)
@@ -207,6 +215,7 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         answer = told(self.run(self.shard.stage(batch, list(map(packed, once)))))
         assert answer == self.model.enqueue(once, sent=self.model.now, repeat=False, batch=batch)
+        self.last_asked = self.model.now, once, batch
         if size:
             assert self.run(self.shard.commit(batch, size)) == self.model.commit(batch, size)
         if released:
@@ -532,11 +541,6 @@ KINDS = [
     for row in re.findall(r"^\| ([^|]+) \| (?:hash|zset|list|set) \|", documented.__doc__ or "", re.MULTILINE)
     for kind in row.split(", ")
 ]
-
-
-def told(made: Sequence[bool | Met]) -> list[Answer]:
-    """In the words of the model."""
-    return [("replaced" if fate.replaced else "existing", fate.id) if isinstance(fate, Met) else fate for fate in made]
 
 
 class Late(Link):

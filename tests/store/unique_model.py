@@ -67,7 +67,9 @@ class Uniqueness(ABC):
     muddled: set[str]
     unique_keys: dict[str, Key]
     gone: dict[tuple[int, str], tuple[int, tuple[str, str] | None]]
-    """by minute and id: when it was removed or refused, and what it was answered then"""
+    """by minute and id: when it was removed, or met another, and what it was answered then"""
+    refusals: dict[tuple[int, str], tuple[int, str]]
+    """by minute and id: when it was refused, and because of whom"""
 
     @abstractmethod
     def _line_up(self, job: Job, *, first: bool = False) -> None: ...
@@ -81,18 +83,24 @@ class Uniqueness(ABC):
     def gone_at(self, job_id: str) -> tuple[int, tuple[str, str] | None]:
         return max((self.gone.get((minute, job_id), (-1, None)) for minute in range(3)), key=lambda told: told[0])
 
-    def told_before(self, job_id: str) -> Answer:
-        """What was said of this one, which is not there. Raises Refused if it was that."""
-        fate = self.gone_at(job_id)[1]
-        if fate and fate[0] == "refused":
-            raise Refused(fate[1])
-        return fate or False
+    def told_since(self, job_id: str, since: int) -> Answer | None:
+        """What a call of then is told of this one, which is not there; None if nothing has become of it. What was there
+        was not refused to that call, whatever others were told later. Raises Refused."""
+        at, fate = self.gone_at(job_id)
+        if at >= since:
+            return fate or False
+        at, owner = max(
+            (self.refusals.get((minute, job_id), (-1, "")) for minute in range(3)), key=lambda told: told[0]
+        )
+        if at >= since:
+            raise Refused(owner)
+        return None
 
     def remember_refusal(self, ids: Sequence[str], refused: Refused, *, every: bool) -> None:
         """Of `every` one, or of those that callers chose, who may ask for them in another call."""
         for job_id in ids:
             if every or not is_made_id(job_id):
-                self.remember(job_id, ("refused", str(refused)))
+                self.refusals[self.now // 60_000 % 3, job_id] = (self.now, str(refused))
 
     def snapshot(self) -> dict[str, Any]:
         return copy.deepcopy(self.__dict__)

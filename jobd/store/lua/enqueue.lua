@@ -44,7 +44,8 @@ local function outgrown(since)
   for _ = 1, since and tonumber(ARGV[12]) or 0 do
     for i = 1, tonumber(ARGV[at + 4]) do
       local id = ARGV[at + 3 + 2 * i]
-      if redis.call('HEXISTS', jobs_key, id) == 1 or gone_at(id) >= since then return nil end
+      local is_here = redis.call('HEXISTS', jobs_key, id) == 1
+      if is_here or gone_at(id) >= since or gone_at('!' .. id) >= since then return nil end
     end
     at = at + 5 + 2 * tonumber(ARGV[at + 4])
   end

@@ -1,14 +1,15 @@
 -- The ids of removed jobs are remembered for two or three minutes, so that a late repeat of their enqueue cannot make
--- them again: in three hashes, of which the oldest runs out each minute. With them stand those that were not made, and
--- what became of them or what refused them, so that a repeat is answered alike.
+-- them again: in three hashes, of which the oldest runs out each minute. With them stand those that were not made and
+-- what became of them, so that a repeat is answered alike; and apart from these, under '!' and their ids, those that were
+-- refused and what refused them: what another call was refused says nothing of one that had made its job before.
 local GONE_HASHES = 3
 
 local function gone_key(minute)
   return base .. 'gone:' .. (minute % GONE_HASHES)
 end
 
--- When was the job of this id removed (ms), 0 if not lately; and of one that was not made: '<what> <id of another>', or
--- 'refused <words of that>'.
+-- When was the job of this id removed (ms), 0 if not lately; and of one that was not made: '<what> <id of another>'. With a
+-- '!' before the id: when was it refused, and by what, in words.
 local function gone_at(id)
   local latest, fate = 0, ''
   for minute = 0, GONE_HASHES - 1 do

@@ -18,6 +18,16 @@ local function is_chosen(id)
   return #id ~= 26 or string.find(id, '[^0-9A-HJKMNP-TV-Z]') ~= nil
 end
 
+-- What has become since then (ms) of one that is not here: '' if it was removed, '<what> <id of another>' if it was not
+-- made; else what refused it, in words, behind it. Nil and nil if nothing has.
+local function fate_since(id, since)
+  local gone, fate = gone_at(id)
+  if gone >= since then return fate, nil end
+  local refused, words = gone_at('!' .. id)
+  if refused >= since then return nil, words end
+  return nil, nil
+end
+
 local function words_of(text)
   local words = {}
   for word in string.gmatch(text, '%S+') do words[#words + 1] = word end
@@ -94,19 +104,19 @@ local function take_in(at, parents, stage, since)
         local id, spec = ARGV[at + 2 * i - 2], ARGV[at + 2 * i - 1]
         local here = existing[id]
         position = position + 1
-        local gone, fate = 0, ''
-        if since and not here then gone, fate = gone_at(id) end
-        if here or incoming.seen[id] or (since and gone >= since) then
+        local fate, refusal = nil, nil
+        if since and not here then fate, refusal = fate_since(id, since) end
+        if here or incoming.seen[id] or fate or refusal then
           local by_us = here and not incoming.seen[id]
           if by_us and stage then
             by_us = stands_in(stage, id)
           elseif by_us then
             by_us = since and string.sub(here, taken_before) == spec
           end
-          if string.sub(fate, 1, 8) == 'refused ' then
-            incoming.refused = incoming.refused or words_of(string.sub(fate, 9))
+          if refusal then
+            incoming.refused = incoming.refused or words_of(refusal)
           elseif not by_us then
-            incoming.known[#incoming.known + 1] = fate == '' and position or position .. ' ' .. fate
+            incoming.known[#incoming.known + 1] = (fate or '') == '' and position or position .. ' ' .. fate
           end
         elseif string.byte(spec) == 0 then
           -- the most frequent case: nothing but its queue, its priority and its time says where it stands
@@ -200,11 +210,11 @@ end
 -- Writes: that all were refused, if an earlier copy of the call, or another call for the same id, may still be on its way.
 -- It would come in when there is room again, or the key is free, although its caller was told that it never will.
 local function write_refusal(words, since)
-  local fate = string.format('%.0f refused %s', now, table.concat(words, ' '))
+  local fate = string.format('%.0f %s', now, table.concat(words, ' '))
   local fates = {}
   for id in pairs(incoming.seen) do
     if since or is_chosen(id) then
-      fates[#fates + 1] = id
+      fates[#fates + 1] = '!' .. id
       fates[#fates + 1] = fate
     end
   end
