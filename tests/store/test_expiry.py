@@ -10,7 +10,7 @@ from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.domain.when import When
-from jobd.store.shard import DEADLINE_MARGIN_MS, Shard
+from jobd.store.shard import DEADLINE_MARGIN_MS, Retention, Shard
 from tests.store.hands import Clock, Hands, done, ended, failed, given_back, new_job, retried
 
 IN_A_SECOND = When(after_ms=1_000)
@@ -263,3 +263,15 @@ async def test_the_delivery_of_a_replaced_job_knows_the_new_limits(hands: Hands,
     assert delivery.limits is not None
     assert delivery.limits.deadline_ms == clock.ms + 300
     assert delivery.limits.missed(delivery.started_ms) is None
+
+
+async def test_who_is_removed_in_the_moment_of_its_end_keeps_no_unique_key(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    shard.retention = Retention(failed=0, least=0)
+    key = "k:s:wdbaf:0"
+    await hands.put(new_job("a", unique=key, deadline=IN_A_SECOND), new_job("b", unique="l:s:wdbax:0"))
+    clock.forward(2_000)
+    await shard.expire()
+    await shard.cancel(["b"], {})
+    assert await shard.link.command("HGETALL", shard.keys.fixed("uniques")) in ([], {})

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Cancels jobs: those not started are cancelled at once, for a running one its worker is told.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers shelves grouped
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds rates pauses gated_gates opens uniques periods followers shelves grouped
 -- ARGV: most cancelled kept, facts (JSON members for the history), then ids
 -- Returns: for each id: 'missing', 'cancelled' (now), 'asked' (running; its worker is told), or the letter of the state
 --          it has ended in

@@ -1,6 +1,6 @@
 #!lua
 -- Changes jobs that have not started: what they are (their specs), and when they may run.
--- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers expiring grouped
+-- KEYS: jobs runs delayed counts ready ready_solo leases rules holds rates pauses gated_gates opens uniques periods followers expiring grouped
 -- ARGV: for each job: id, SHA-1 of its spec without version and time as the caller read it ('' if that is not asked),
 --       its new spec without them ('' as it is), when it may run ('' as it is, 'now', '+ms' from now, 'ms' at)
 -- Returns: for each: 'missing', 'stale' (its spec is another than the caller read), 'done', or the letter of the state it

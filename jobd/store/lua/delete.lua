@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Removes jobs, and all that is known of them. The worker of one that runs is told to stop it.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers grouped
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds rates pauses gated_gates opens uniques periods followers grouped
 -- ARGV: letters of the states in which they may be removed, then ids
 -- Returns: for each id: 'missing', 'gone' (now, or lately), or the letter of the state it is in and stays in
 -- Moves: waiting, delayed, blocked, active, completed, failed, cancelled → gone; blocked → waiting, delayed

@@ -1,7 +1,7 @@
 #!lua
 -- Takes jobs in, all of them or none. Those of a batch are blocked until the rest of it has come. Refused up front when
 -- the server has no memory for them.
--- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds pauses gated_gates opens uniques periods followers expiring answers answered grouped
+-- KEYS: jobs runs delayed counts ready ready_solo leases stages rules holds rates pauses gated_gates opens uniques periods followers expiring answers answered grouped
 -- ARGV: deadline (us), when it was first sent (us), '1' if this is a repeat, batch ('' for none) and its deadline (ms),
 --       the name under which the answer is kept ('' if it is not; that of a batch is kept by commit.lua), digest of the
 --       request, place of each job in the answer (with ',' between), how many shards the sender knows of, then as in

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Ends jobs that wait although their time has passed, 500 at most. Those that run are ended by their workers.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers expiring shelves grouped
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds rates pauses gated_gates opens uniques periods followers expiring shelves grouped
 -- ARGV: most failed or cancelled kept, facts (JSON members for the history) for a job that has expired, for one past its
 --       deadline, for one that waited too long
 -- Returns: how many were looked at

@@ -1,6 +1,6 @@
 #!lua
 -- Moves jobs that have not started, or have failed: each ends as cancelled, and another is made in its place.
--- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds pauses gated_gates opens uniques periods followers expiring shelves grouped
+-- KEYS: jobs runs results progress delayed counts leases waiters ready ready_solo rules holds rates pauses gated_gates opens uniques periods followers expiring shelves grouped
 -- ARGV: most cancelled kept, how many, for each: id, SHA-1 of its spec without version and time as the caller read it, id
 --       of the new one, facts (JSON members for the history); then the new ones, as in intake.lua, with the number of
 --       the old one as parent

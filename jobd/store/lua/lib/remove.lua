@@ -7,7 +7,11 @@ local function remove(ids)
   if #removed == 0 then touch(gone_key(math.floor(now / 60000))) end
   local runs = redis.call('HMGET', runs_key, unpack(ids))
   for i = 1, #ids do
-    local id, flags = ids[i], runs[i] and string.byte(runs[i], 3) or 0
+    local id, flags, is_new = ids[i], 0, true
+    if runs[i] then
+      flags = string.byte(runs[i], 3)
+      is_new = string.sub(runs[i], 7, 8) == '\0\0'
+    end
     removed[#removed + 1] = id
     if bit.band(flags, HAS_LOGS) ~= 0 then
       local logs = base .. 'logs:' .. id
@@ -17,6 +21,13 @@ local function remove(ids)
     if bit.band(flags, HAS_PROGRESS) ~= 0 then removed_progress[#removed_progress + 1] = id end
     if bit.band(flags, HOLDS) ~= 0 then
       for words in string.gmatch(read_holds(runs[i]), 'u/(%S+)') do leave_key(words, id, 'g') end
+    elseif is_new then
+      -- it ends in this script and was never delivered: only its spec says what makes it unique
+      local spec = redis.call('HGET', jobs_key, id)
+      if spec then
+        local _, _, _, unique = spec_place(spec)
+        if unique ~= '' then leave_key(unique, id, 'g') end
+      end
     end
   end
 end
