@@ -38,7 +38,9 @@ class Endings:
             async with asyncio.timeout(timeout):
                 return await self._wait(job_id, heard)
         except TimeoutError:
-            raise ResultTimeout(f"job {job_id} has not ended within {timeout:g} s; it goes on") from None
+            raise ResultTimeout(
+                f"job {job_id} has not ended within {timeout:g} s; it goes on, and `why` says what it waits for"
+            ) from None
         finally:
             events.discard(heard)
             if not events:

@@ -198,7 +198,7 @@ class Settings(Section):
     host: str = Field(default="127.0.0.1", min_length=1, description="the address that the API listens on")
     port: int = Field(default=DEFAULT_PORT, ge=0, le=65_535, description="the port of the API; 0: any free one")
     prefix: str = Field(default="jobd", pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$", description="first word of all keys")
-    shards: int = Field(default=1, ge=1, le=256, description="parts of the store; more than 1 for a Cluster only")
+    shards: int = Field(default=1, ge=1, le=256, description="parts of the store; more than one pays in a Cluster")
     without: Words = Field(default=(), description="installed plugins to leave out")
     worker: WorkerSettings = WorkerSettings.model_construct()
     embedded: EmbeddedSettings = EmbeddedSettings.model_construct()

@@ -105,23 +105,27 @@ def promote_delayed(place: Place, screen: Screen, queue: str, dry_run: bool) -> 
 @click.command(
     epilog="""\b
 Examples:
-  jobd queues obliterate old-queue
+  jobd queues obliterate old-queue --dry-run
   jobd queues obliterate old-queue --force"""
 )
 @_QUEUE
 @click.option("--force", is_flag=True, help="Even if some run; they are stopped and removed.")
+@click.option("--dry-run", is_flag=True, help="Only say how many jobs the queue has.")
 @prints
 @asks_store
-def obliterate(place: Place, screen: Screen, queue: str, force: bool) -> None:
+def obliterate(place: Place, screen: Screen, queue: str, force: bool, dry_run: bool) -> None:
     """Remove all jobs of a queue, ended ones too; not while any run, unless forced."""
 
     async def conversation(client: Client) -> int:
-        return await client.obliterate(queue, force=force)
+        if not dry_run:
+            return await client.obliterate(queue, force=force)
+        known = (await client.queues()).get(queue)
+        return sum(known.counts.values()) if known else 0
 
-    removed = place.ask(conversation)
+    count = place.ask(conversation)
     if screen.is_json:
-        return screen.json({"removed": removed})
-    return screen.line(f"{removed:,} removed")
+        return screen.json({"matched" if dry_run else "removed": count})
+    return screen.line(f"{count:,} would be removed" if dry_run else f"{count:,} removed")
 
 
 QUEUE_VERBS: Mapping[str, click.Command] = {

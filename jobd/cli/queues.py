@@ -129,8 +129,9 @@ Examples:
 @click.argument("names", metavar="[QUEUE]...", nargs=-1, type=QueueName())
 @click.option("--group", metavar="NAME", help="Of these queues, this group alone.")
 @click.option("--type", "job_type", metavar="NAME", help="This job type, in all queues.")
+@prints
 @asks_store
-def resume(place: Place, names: tuple[str, ...], group: str | None, job_type: str | None) -> None:
+def resume(place: Place, screen: Screen, names: tuple[str, ...], group: str | None, job_type: str | None) -> None:
     """End the pause of queues, of a group in them, or of a job type; fine if there is none."""
     which = _which(names, group, job_type)
 
@@ -139,6 +140,10 @@ def resume(place: Place, names: tuple[str, ...], group: str | None, job_type: st
             await client.resume(**one)
 
     place.ask(conversation)
+    for one in which:
+        screen.note(
+            " of ".join(f"{kind} {name}" for kind, name in reversed(one.items()) if name) + " is not paused now"
+        )
 
 
 @queues.command(

@@ -80,6 +80,7 @@ def test_queues_are_drained_cleaned_and_obliterated(
     worker.fail(worker.take("paint"), "ValueError", "wet")
     assert cli("queues", "retry-failed", "walls").stdout.startswith("1 done")
     worker.take("paint")
+    assert cli("queues", "obliterate", "walls", "--dry-run").stdout == "1 would be removed\n"
     assert cli("queues", "obliterate", "walls").exit_code == 5
     assert cli("queues", "obliterate", "walls", "--force").stdout == "1 removed\n"
     assert client.queues()["walls"].unfinished == 0

@@ -102,8 +102,12 @@ def test_queues_groups_and_types_are_paused_and_resumed(cli: Cli, enqueue: Enque
         "queue walls",
         "type paint",
     ]
-    for words in (["walls"], ["walls", "--group", "tenant 42"], ["--type", "paint"]):
-        assert cli("queues", "resume", *words).exit_code == 0
+    for words, what in (
+        (["walls"], "queue walls"),
+        (["walls", "--group", "tenant 42"], "group tenant 42 of queue walls"),
+        (["--type", "paint"], "type paint"),
+    ):
+        assert cli("queues", "resume", *words).stderr == f"{what} is not paused now\n"
     assert cli("queues", "pauses", "-o", "table").stderr == "nothing is paused\n"
 
 
