@@ -46,6 +46,5 @@ def session_server(request: pytest.FixtureRequest, server_binary: Path) -> Itera
 @pytest.fixture
 def redis_url(session_server: Host) -> str:
     """The URL of a server that holds nothing but scripts."""
-    with session_server.client() as client:
-        client.flushall()
+    session_server.empty()
     return session_server.url

@@ -122,6 +122,11 @@ class RealServer:
         and for what is said once in a while."""
         return Redis(unix_socket_path=str(self.socket), socket_timeout=None)
 
+    def empty(self) -> None:
+        """Takes all data away."""
+        with self.client() as client:
+            client.flushall()
+
 
 def _die_with_parent() -> None:
     """A test that is killed leaves no server behind, one that is busy with a script least of all. A file that may not

@@ -60,6 +60,12 @@ class ClusterFleet:
         """A connection to the node with the first shard, for looking at it from outside."""
         return self.owner(key_slot(b"{jobd:0}")).client()
 
+    def empty(self) -> None:
+        """Takes all data away."""
+        for node in self.running:
+            if self.ask(node, "ROLE")[0] == b"master":
+                self.ask(node, "FLUSHALL")
+
     @property
     def running(self) -> list[TcpServer]:
         return [node for node in self.nodes if node.runs]
