@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from jobd.client import Client
 from tests.real_server import RealServer, bundled
 from tests.servers.cluster import ClusterFleet
+from tests.store.hands import Clock, Hands
 
 # a machine that is busy with other things is no fault of the code
 settings.register_profile("jobd", deadline=None)
@@ -48,3 +50,12 @@ def redis_url(session_server: Host) -> str:
     """The URL of a server that holds nothing but scripts."""
     session_server.empty()
     return session_server.url
+
+
+@pytest.fixture
+async def hands(client: Client) -> Hands:
+    """What a worker does, done step by step in the store of the test's client."""
+    shard = client.store.shards[0]
+    hands = Hands(shard, Clock(shard))
+    await hands.join()
+    return hands

@@ -13,7 +13,7 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.state import State
 from jobd.errors import OptionError
 from jobd.store.store import Store
-from tests.store.hands import START_MS, Clock, Hands, done, ids, new_job
+from tests.store.hands import START_MS, Hands, done, ids, new_job
 
 NOW = datetime.fromtimestamp(START_MS / 1_000, UTC)
 
@@ -22,14 +22,6 @@ NOW = datetime.fromtimestamp(START_MS / 1_000, UTC)
 async def client(redis_url: str) -> AsyncIterator[Client]:
     async with Client(store=Store.at(redis_url), catalog=Catalog()) as client:
         yield client
-
-
-@pytest.fixture
-async def hands(client: Client) -> Hands:
-    shard = client.store.shards[0]
-    hands = Hands(shard, Clock(shard))
-    await hands.join()
-    return hands
 
 
 async def fetched(hands: Hands) -> list[str]:

@@ -29,14 +29,6 @@ async def client(redis_url: str) -> AsyncIterator[Client]:
         yield client
 
 
-@pytest.fixture
-async def hands(client: Client) -> Hands:
-    shard = client.store.shards[0]
-    hands = Hands(shard, Clock(shard))
-    await hands.join()
-    return hands
-
-
 async def test_a_full_queue_refuses_loudly_and_takes_again_when_a_job_has_started(client: Client, hands: Hands) -> None:
     await client.set_limits(queue="default", size=2)
     await client.enqueue(noop)

@@ -23,7 +23,7 @@ from jobd.handle import JobHandle
 from jobd.roles.verdicts import Verdicts
 from jobd.settings import load_settings
 from jobd.store.store import Store
-from tests.store.hands import Clock, Hands, done
+from tests.store.hands import Hands, done
 
 
 @jobd.job("report", queue="reports")
@@ -51,14 +51,6 @@ async def operator(redis_url: str) -> AsyncIterator[Client]:
 async def client(redis_url: str) -> AsyncIterator[Client]:
     async with Client(store=Store.at(redis_url), catalog=CATALOG) as client:
         yield client
-
-
-@pytest.fixture
-async def hands(client: Client) -> Hands:
-    shard = client.store.shards[0]
-    hands = Hands(shard, Clock(shard))
-    await hands.join()
-    return hands
 
 
 async def made(client: Client, type_name: str = "report", **options: Any) -> Job:

@@ -12,7 +12,7 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.errors import JobNotFound, OptionError, StateConflict
 from jobd.store.store import Store
-from tests.store.hands import Clock, Hands, done, new_job, retried
+from tests.store.hands import Hands, done, new_job, retried
 
 
 @jobd.job("noop")
@@ -23,14 +23,6 @@ async def noop() -> None: ...
 async def client(redis_url: str) -> AsyncIterator[Client]:
     async with Client(store=Store.at(redis_url), catalog=Catalog([noop])) as client:
         yield client
-
-
-@pytest.fixture
-async def hands(client: Client) -> Hands:
-    shard = client.store.shards[0]
-    hands = Hands(shard, Clock(shard))
-    await hands.join()
-    return hands
 
 
 async def test_progress_from_outside_is_that_of_the_running_attempt(client: Client, hands: Hands) -> None:

@@ -19,7 +19,7 @@ from jobd.store.retention import Retention
 from jobd.store.shard import LINGER_MS, Settlement
 from jobd.store.store import Store
 from tests.store import raw
-from tests.store.hands import Clock, Hands
+from tests.store.hands import Hands
 
 
 @jobd.job("brief", keep_completed=2, keep_failed="1h")
@@ -34,14 +34,6 @@ async def plain() -> None: ...
 async def client(redis_url: str) -> AsyncIterator[Client]:
     async with Client(store=Store.at(redis_url), catalog=Catalog([brief, plain])) as client:
         yield client
-
-
-@pytest.fixture
-async def hands(client: Client) -> Hands:
-    shard = client.store.shards[0]
-    hands = Hands(shard, Clock(shard))
-    await hands.join()
-    return hands
 
 
 async def end(client: Client, hands: Hands, *names: str, failed: Sequence[str] = (), **how: Any) -> None:
