@@ -51,8 +51,12 @@ async def test_a_crash_of_the_one_process_ends_it_and_the_next_start_proves_the_
 ) -> None:
     with Fleet(Shape.ONE_PROCESS, tmp_path, server_binary, environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
         async with jobd.Client(fleet.url) as client:
-            poison = await client.enqueue(crash, {})
-            good = await client.enqueue(write, Entry(journal=journal, key="good", seconds=0.1))
+            # in one call: after the first of two the server may be gone, as it is the process's own
+            pairs: list[tuple[Any, object]] = [
+                (crash, {}),
+                (write, Entry(journal=journal, key="good", seconds=0.1)),
+            ]
+            poison, good = await client.enqueue_many(pairs)
             fleet.worker.wait_ended()
         fleet.worker.kill_all()
         fleet.worker.start()
