@@ -11,7 +11,8 @@ from typing import Any
 
 from jobd.store.codec import Spec, unpack_spec
 from jobd.store.dated import record_of
-from tests.store.model import ACTIVE, BLOCKED, DELAYED, ENDED, WAITING, Job, Model, Order
+from tests.store.model import ACTIVE, BLOCKED, DELAYED, ENDED, WAITING, Job, Order
+from tests.store.store_model import Model
 from tests.store.unique_model import Answer, Refused
 
 NARROW = "narrow"

@@ -2,127 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
-from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import pytest
-import uvloop
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
-from jobd.domain.state import State
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
-from jobd.store import keys as documented
-from jobd.store.edits import Change, Move
-from jobd.store.link import Argument, Link
-from jobd.store.retention import Retention
-from jobd.store.scripts import Script
-from jobd.store.shard import Shard
-from jobd.store.store import Store
-from jobd.store.topology.owner import Owner
-from jobd.store.topology.wire import Wire
 from tests.real_server import RealServer
 from tests.store import model, raw
-from tests.store.hands import LEASE_MS, START_MS, Clock
+from tests.store.hands import LEASE_MS
 from tests.store.holding import hold, packed, sealed, told, verdicts
-from tests.store.limits_model import NEVER, Limits, Waited, moments
-from tests.store.model import Loss, Model, Order
+from tests.store.machine_links import Late
+from tests.store.machine_words import (
+    BATCHES,
+    LINES,
+    TYPES,
+    members,
+    orders,
+    some_orders,
+    workers,
+)
+from tests.store.model import Loss, Order
+from tests.store.people_machine import PeopleMachine
 from tests.store.unique_model import Answer, Refused
 
-T = TypeVar("T")
 
-WORKERS = ["w1", "w2", "named", "solo"]
-LINES = {"w1": ("*",), "w2": ("*",), "named": ("a", "b"), "solo": ("!*",), "m1": ("@monitor",), "m2": ("@monitor",)}
-IDS = [*"klmnopqr", *(f"01KAN000000000000000000{number:03}" for number in range(8))]
-TYPES = {"w1": ("noop",), "w2": ("noop", "odd"), "named": ("odd",), "solo": ("noop", "odd")}
-BATCHES = ["one", "two"]
-
-UNIQUE = [
-    *("k:s:wdba:0", "k:s!:wdba:0", "k:r:wdb:0", "k:r:wdba:0", "k:k:wdba:0", "k:s:wdbacfxg:2000", "k:s:wdba:2000"),
-    *("l:s:wdbaf:0", "l:s:wdb:0", "l:s:d:0", "l:k:wdba:0", "l:k:wdba:0", "l:r:wdba:0"),
-]
-"""what makes jobs unique, of two keys"""
-
-LIMITS = [Limits(), Limits(), Limits(), Limits(expires=40), Limits(deadline=3_000), Limits(patience=500)]
-LIMITS += [Limits(2_000, 8_000, 5_000)]
-orders = st.builds(
-    Order,
-    id=st.sampled_from(IDS),
-    queue=st.sampled_from(["a", "a", "b"]),
-    priority=st.sampled_from([1, 5, 5, 10]),
-    type=st.sampled_from(["noop", "noop", "noop", "odd"]),
-    due=st.sampled_from(["", "", "", "+50", "+3000", str(START_MS + 30_000)]),
-    payload=st.sampled_from([b"1", b"\x00\xff"]),
-    timeout_ms=st.sampled_from([0, 0, 1, 6_000]),
-    unique=st.sampled_from(["", "", "", *UNIQUE]),
-    limits=st.sampled_from(LIMITS),
-)
-some_orders = st.lists(orders, min_size=1, max_size=4)
-some_ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=3)
-workers = st.sampled_from(WORKERS)
-members = st.sampled_from([*WORKERS, "m1", "m2"])
-
-
-class RecordingLink(Link):
-    """A link that remembers the last script it sent, byte by byte."""
-
-    last: tuple[Script, Sequence[bytes], Sequence[Argument]] | None = None
-
-    async def _evaluate(self, wire: Wire, script: Script, keys: Sequence[bytes], arguments: Sequence[Argument]) -> Any:
-        self.last = (script, keys, arguments)
-        return await super()._evaluate(wire, script, keys, arguments)
-
-    async def again(self) -> Any:
-        """Sends it once more."""
-        assert self.last is not None
-        script, keys, words = self.last
-        if script.name == "enqueue":  # which says so itself when it is a repeat
-            self.last = script, keys, [*words[:4], "1", *words[5:]]
-        return await super()._evaluate(await self.owner.wire(), *self.last)
-
-
-class StoreMachine(RuleBasedStateMachine):
+class StoreMachine(PeopleMachine):
     """Members and people do what they like with a store, and a model of it."""
-
-    server: RealServer
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
-        self.outside = self.server.client()
-        self.outside.flushall()
-        self.store = Store.at(self.server.url, retention=Retention(completed=1, failed=1, least=0))
-        self.shard: Shard = self.store.shards[0]
-        self.shard.link = self.link = RecordingLink(self.shard.link.owner)
-        self.clock = Clock(self.shard)
-        self.model = Model(self.clock.ms, most_completed=1, most_failed=1)
-        self.deliveries: list[tuple[str, int, str]] = []
-        """all that ever were: job, fence, holder"""
-        self.sequences: dict[str, int] = {}
-        self.lives: dict[str, int] = {}
-        """a member that starts again does so under a new id"""
-        self.sent: list[tuple[int, list[Order]]] = []
-        self.last_asked: tuple[int, list[Order], str] = 0, [], ""
-        """what was enqueued last: when, what, and in which batch"""
-        self.moved = 0
-        self.latest = 0
-        """the latest time there ever was, whatever the clock says now"""
-
-    def teardown(self) -> None:
-        self.runner.run(self.store.close())
-        self.runner.close()
-        self.outside.close()
-
-    def run(self, call: Coroutine[Any, Any, T]) -> T:
-        return self.runner.run(call)
-
-    def current(self, name: str) -> str:
-        """The id of this member's present life."""
-        return f"{name}.{self.lives.get(name, 1)}"
 
     # --- time --------------------------------------------------------------------------------------------------------
 
@@ -421,167 +329,6 @@ class StoreMachine(RuleBasedStateMachine):
             others = [name for name in LINES if how == "hung" or name not in names]
             self.much_time_passes_and_these_renew_their_leases(LEASE_MS + 1_001, others)
         self.take_over("m1", verdict, settled=how != "hung")
-
-    # --- people ------------------------------------------------------------------------------------------------------
-
-    def spec_of(self, order: Order) -> bytes:
-        """What it is, as the store has it."""
-        return self.run(self.shard.specs([order.id]))[0] or bytes(9) + packed(order).spec
-
-    @rule(ids=some_ids)
-    def cancel(self, ids: list[str]) -> None:
-        assert self.run(self.shard.cancel(ids, {"reason": "why"})) == self.model.cancel(ids)
-
-    @rule(ids=some_ids, ago=st.sampled_from([None, None, 0, 1, 600]))
-    def retry(self, ids: list[str], ago: int | None) -> None:
-        """As it is sent, or as a repeat of what was sent some time ago."""
-        if ago is None:
-            assert self.run(self.shard.retry(ids)) == self.model.retry(ids)
-            return
-        since = self.model.now - ago
-        answer = self.run(self.shard._run("retry", since, *ids))
-        letters = {"w": "waiting", "d": "delayed", "b": "blocked", "a": "active"}
-        assert [letters.get(word.decode(), word.decode()) for word in answer] == self.model.retry(ids, since=since)
-
-    @rule(
-        job_id=st.sampled_from(IDS),
-        priority=st.sampled_from([None, 1, 5, 10]),
-        payload=st.sampled_from([None, b"2"]),
-        due=st.sampled_from(["", "", "now", "+50", "+3000"]),
-    )
-    def change(self, job_id: str, priority: int | None, payload: bytes | None, due: str) -> None:
-        job = self.model.jobs.get(job_id)
-        order = job.order if job else Order(job_id)
-        wanted = replace(order, priority=priority or order.priority, payload=payload or order.payload)
-        change = Change(job_id, self.spec_of(order), packed(wanted).spec, due)
-        assert self.run(self.shard.change([change])) == [self.model.change(job_id, wanted, due)]
-
-    @rule(job_id=st.sampled_from(IDS), queue=st.sampled_from("ab"), due=st.sampled_from(["", "+50"]))
-    def move(self, job_id: str, queue: str, due: str) -> None:
-        job = self.model.jobs.get(job_id)
-        order = job.order if job else Order(job_id)
-        self.moved += 1
-        wanted = replace(order, id=f"moved-{self.moved}", queue=queue, due=due, unique="")
-        move = Move(job_id, self.spec_of(order), packed(wanted))
-        assert self.run(self.shard.move([move], {"reason": "why"})) == [self.model.move(job_id, wanted)]
-
-    @rule(ids=some_ids, states=st.sets(st.sampled_from(list(State))))
-    def delete(self, ids: list[str], states: set[State]) -> None:
-        answer = self.run(self.shard.delete(ids, states))
-        expected = self.model.delete(ids, {state.value for state in states})
-        # what was removed is remembered for two to three minutes
-        assert [word.replace("gone", "missing") for word in answer] == [
-            word.replace("gone", "missing") for word in expected
-        ]
-
-    @rule(
-        queue=st.sampled_from("ab"),
-        state=st.sampled_from([State.COMPLETED, State.FAILED, State.CANCELLED]),
-        older_ms=st.sampled_from([0, 1_000]),
-    )
-    def prune(self, queue: str, state: State, older_ms: int) -> None:
-        assert self.run(self.shard.prune(queue, state, older_ms)) == self.model.prune(queue, state.value, older_ms)
-
-    @rule(key=st.sampled_from("kl"), owner=st.sampled_from(["", "", *IDS]))
-    def free_a_unique_key(self, key: str, owner: str) -> None:
-        freed, was = self.run(self.shard.free_unique(key, owner))
-        expected = self.model.free_by_hand(key, owner)
-        assert freed == expected[0]
-        assert (was and was.owner) == (expected[1] and expected[1].owner)
-
-    @rule()
-    def those_whose_time_has_passed_are_ended(self) -> None:
-        now = raw.read(self.outside, self.shard.keys.base)
-        due = sorted((at, job_id) for job_id, at in now.expiring.items() if at <= self.model.now)
-        assert self.run(self.shard.expire()) == len(due)
-        self.model.expire([(job_id, waited(now, job_id)) for _, job_id in due])
-
-    @rule()
-    def sweep(self) -> None:
-        assert self.run(self.shard.sweep()) == self.model.sweep()
-
-    # --- what is true after each step --------------------------------------------------------------------------------
-
-    @invariant()
-    def the_store_is_whole_and_agrees_with_the_model(self) -> None:
-        now = raw.read(self.outside, self.shard.keys.base)
-        raw.check(now)
-        assert set(now.jobs) == set(self.model.jobs)
-        for job_id, job in self.model.jobs.items():
-            agree(job_id, now.jobs[job_id], job)
-            if job.state == model.ACTIVE:
-                assert now.held[job.holder][job_id] == job.deadline
-            assert now.results.get(job_id, b"") == (job.result if job.state == model.COMPLETED else b"")
-        assert now.counts == self.model.counts()
-        assert now.leases == {name: member.lease_until for name, member in self.model.members.items()}
-        assert set(now.stages) == set(self.model.batches)
-        assert now.uniques == {
-            name: f"{key.owner} {key.since} {key.until} {key.follower}" for name, key in self.model.unique_keys.items()
-        }
-        self._check_that_limits_are_watched(now)
-        for key in now.keys:
-            assert any(re.fullmatch(kind, key) for kind in KINDS), key
-
-    def _check_that_limits_are_watched(self, now: raw.Raw) -> None:
-        """Whoever waits with a limit is looked at in time, or a minute after it was found to be busy."""
-        self.latest = max(self.latest, self.model.now)
-        for job_id, job in self.model.jobs.items():
-            if job.state in (model.WAITING, model.DELAYED):
-                at, _ = self.model.too_late(job, waited(now, job_id))
-                assert at == NEVER or now.expiring[job_id] <= max(at, self.latest + 60_000)
-
-
-def waited(now: raw.Raw, job_id: str) -> Waited:
-    record = now.jobs.get(job_id)
-    return Waited(record.due, record.finished) if record else Waited()
-
-
-KINDS = [
-    re.sub(r"<[^>]*>", ".+", kind)
-    for row in re.findall(r"^\| ([^|]+) \| (?:hash|zset|list|set) \|", documented.__doc__ or "", re.MULTILINE)
-    for kind in row.split(", ")
-]
-
-
-class Late(Link):
-    """A link on which an enqueue arrives now that was sent at another time."""
-
-    def __init__(self, owner: Owner, clock: Clock, sent_ms: int, repeat: bool) -> None:
-        super().__init__(owner)
-        self._clock, self._sent_ms, self._repeat = clock, sent_ms, repeat
-
-    async def run_repeating(
-        self,
-        script: str,
-        keys: Sequence[bytes],
-        first: Sequence[Argument],
-        again: Sequence[Argument],
-        patience_s: float,
-    ) -> Any:
-        sent_us = self._sent_ms * 1_000
-        words = [*first[:2], sent_us + 60_000_000, sent_us, "1" if self._repeat else "", *first[5:]]
-        return await self.run(script, keys, words, patience_s=patience_s)
-
-
-def agree(job_id: str, record: raw.Record, job: model.Job) -> None:
-    """The record says what the model says."""
-    assert record.state == job.state, job_id
-    assert (record.queue, record.priority, record.type, record.payload) == (
-        job.order.queue,
-        job.order.priority,
-        job.order.type,
-        job.order.payload,
-    )
-    assert record.limits == moments(job.order.limits, job.limits_from)
-    assert (record.attempt, record.deliveries, record.crashes) == (job.attempt, job.deliveries, job.crashes)
-    assert record.suspect == job.suspect
-    assert record.fence == job.fence
-    if job.state == model.ACTIVE:
-        assert (record.holder, record.cancel_asked) == (job.holder, job.cancel_asked)
-    if job.state in (model.DELAYED, model.BLOCKED):
-        assert record.due == job.due
-    if job.state == model.BLOCKED:
-        assert record.holder == job.batch
 
 
 def test_the_store_does_what_the_model_does(session_server: RealServer, monkeypatch: pytest.MonkeyPatch) -> None:
