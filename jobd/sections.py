@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
+from jobd.domain.kinds.kind import Kind
 from jobd.domain.limits import LIMITS, SPREAD_FORBIDS, Limit, Scope
-from jobd.domain.option_kinds import Kind
 from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together
 from jobd.errors import OptionError
 

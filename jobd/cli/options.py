@@ -14,8 +14,8 @@ import click
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.domain.duration import milliseconds
+from jobd.domain.kinds.times import moment_in_text, seconds_or_text
 from jobd.domain.names import check_queue_name
-from jobd.domain.option_kinds import moment_in_text, seconds_or_text
 from jobd.domain.queue_order import weighted
 from jobd.errors import OptionError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from jobd.domain.kinds.kind import Kind
 from jobd.domain.limits import SPREAD_FORBIDS, Limits, Scope, gate_of, read_limits, scope_of, tell_limits
-from jobd.domain.option_kinds import Kind
 from jobd.errors import OptionError
 
 if TYPE_CHECKING:

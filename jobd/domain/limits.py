@@ -10,9 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from jobd.domain.keep import Keep
+from jobd.domain.kinds.kind import Kind
+from jobd.domain.kinds.rules import KEEP, RATE
+from jobd.domain.kinds.times import duration
+from jobd.domain.kinds.words import whole
 from jobd.domain.lane_key import check_key, decoded, encoded
 from jobd.domain.names import check_queue_name, check_type_name, same_name
-from jobd.domain.option_kinds import KEEP, RATE, Kind, duration, whole
 from jobd.domain.rate import Rate
 from jobd.errors import OptionError
 

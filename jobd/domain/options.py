@@ -20,25 +20,11 @@ from jobd.domain.backoff import PATIENT, PATIENT_ATTEMPTS, WORDS, Backoff
 from jobd.domain.isolation import Isolation
 from jobd.domain.keep import Keep
 from jobd.domain.keywords import Durability, JobOptions
-from jobd.domain.option_kinds import (
-    BACKOFF,
-    FACTS,
-    ISOLATION,
-    KEEP,
-    KEY,
-    MOMENT,
-    PRIORITY,
-    QUEUE_NAME,
-    RATE,
-    TAGS,
-    UNIQUE,
-    WHEN,
-    YES,
-    Kind,
-    duration,
-    one_of,
-    whole,
-)
+from jobd.domain.kinds.kind import Kind
+from jobd.domain.kinds.lists import FACTS, TAGS
+from jobd.domain.kinds.rules import BACKOFF, ISOLATION, KEEP, RATE, UNIQUE
+from jobd.domain.kinds.times import MOMENT, WHEN, duration
+from jobd.domain.kinds.words import KEY, PRIORITY, QUEUE_NAME, YES, one_of, whole
 from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
 from jobd.domain.when import When

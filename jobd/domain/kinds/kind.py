@@ -37,3 +37,17 @@ class Kind:
     """on the command line it is given piece by piece: words, or `key=value`"""
     schema: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema of what `from_json` takes, for the description of the API; it may allow more"""
+
+
+def text(pattern: str, *examples: str) -> Mapping[str, Any]:
+    """The schema of texts of this pattern."""
+    return {"type": "string", "pattern": pattern, "examples": list(examples)}
+
+
+def any_of(*schemas: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The schema of what is one of these."""
+    return {"anyOf": list(schemas)}
+
+
+OBJECT: Mapping[str, Any] = {"type": "object"}
+"""the schema of any object"""
