@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobd.cli.bulk import act_on_all
+from jobd.cli.consent import Consent, asks_first
 from jobd.cli.options import Length, QueueName, Whole, asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
@@ -106,26 +107,29 @@ def promote_delayed(place: Place, screen: Screen, queue: str, dry_run: bool) -> 
     epilog="""\b
 Examples:
   jobd queues obliterate old-queue --dry-run
-  jobd queues obliterate old-queue --force"""
+  jobd queues obliterate old-queue
+  jobd queues obliterate old-queue --force --yes"""
 )
 @_QUEUE
 @click.option("--force", is_flag=True, help="Even if some run; they are stopped and removed.")
 @click.option("--dry-run", is_flag=True, help="Only say how many jobs the queue has.")
+@asks_first
 @prints
 @asks_store
-def obliterate(place: Place, screen: Screen, queue: str, force: bool, dry_run: bool) -> None:
+def obliterate(place: Place, screen: Screen, consent: Consent, queue: str, force: bool, dry_run: bool) -> None:
     """Remove all jobs of a queue, ended ones too; not while any run, unless forced."""
 
-    async def conversation(client: Client) -> int:
-        if not dry_run:
-            return await client.obliterate(queue, force=force)
+    async def count(client: Client) -> int:
         known = (await client.queues()).get(queue)
         return sum(known.counts.values()) if known else 0
 
-    count = place.ask(conversation)
-    if screen.is_json:
-        return screen.json({"matched" if dry_run else "removed": count})
-    return screen.line(f"{count:,} would be removed" if dry_run else f"{count:,} removed")
+    found = place.ask(count)
+    if dry_run:
+        return screen.json({"matched": found}) if screen.is_json else screen.line(f"{found:,} would be removed")
+    if found:
+        consent.ask(f"queue {queue} will lose all {found:,} of its jobs, which cannot be undone")
+    removed = place.ask(lambda client: client.obliterate(queue, force=force))
+    return screen.json({"removed": removed}) if screen.is_json else screen.line(f"{removed:,} removed")
 
 
 QUEUE_VERBS: Mapping[str, click.Command] = {

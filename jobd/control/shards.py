@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from jobd.domain.shard_facts import ShardFacts
 
 if TYPE_CHECKING:
     from jobd.store.shard import Shard
     from jobd.store.store import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShardFacts:
-    """One shard of the store."""
-
-    number: int
-    """from 0 on"""
-    node: str
-    """the server that it is on now"""
-    jobs: int
-    """how many are in it, ended ones too"""
-    workers: int
-    """how many worker processes serve it"""
 
 
 class ShardControl:
@@ -48,13 +35,23 @@ class ShardControl:
             for shard, count in zip(shards, jobs, strict=True)
         ]
 
+    async def spread_queues(self) -> list[str]:
+        """The queues that are in all shards."""
+        from jobd.store.homes import spread_queues
+
+        return sorted(await spread_queues(self.store.shards[0]))
+
     async def grow(self, shards: int) -> list[ShardFacts]:
-        """Lets the store have so many shards, while it is used. Queues that have been used stay in the shard where they
-        are; queues that are new, and jobs without a key in spread queues, use the new shards too. If this breaks off,
-        call it again, or leave it to the next process that enqueues. Raises OptionError for fewer than there are, and
-        StateConflict if a job type is unique over all queues."""
+        """Lets the store have so many shards, while it is used; it never has fewer again. Queues that have been used
+        stay in the shard where they are; queues that are new, and jobs without a key in spread queues, use the new
+        shards too. If this breaks off, call it again, or leave it to the next process that enqueues. Raises OptionError
+        for fewer than there are, and StateConflict if a job type is unique over all queues."""
         await self.store.grow(shards)
         return await self.shards()
+
+    async def check_growth(self, shards: int) -> int:
+        """How many shards the store has, if it could `grow` to so many: nothing is done. Raises what `grow` would."""
+        return await self.store.check_growth(shards)
 
 
 async def _jobs_in(shard: Shard) -> int:

@@ -13,7 +13,6 @@ from jobd.domain.duration import Duration
 
 if TYPE_CHECKING:
     from jobd.client import Client
-    from jobd.control.shards import ShardFacts
     from jobd.domain.job import Job
     from jobd.domain.jobtype import JobType
     from jobd.domain.keywords import JobOptions, OptionsOfQueue
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from jobd.domain.queue import Pause, Queue
     from jobd.domain.queue_options import QueueOptions
     from jobd.domain.reason import Reason
+    from jobd.domain.shard_facts import ShardFacts
     from jobd.domain.unique import KeyPage, UniqueKey
     from jobd.loop_thread import Runner
     from jobd.store.store import Member
@@ -299,6 +299,14 @@ class SyncShardControl:
         """See Client.shards."""
         return self._run(self._client.shards)
 
+    def spread_queues(self) -> list[str]:
+        """See Client.spread_queues."""
+        return self._run(self._client.spread_queues)
+
     def grow(self, shards: int) -> list[ShardFacts]:
         """See Client.grow."""
         return self._run(self._client.grow, shards)
+
+    def check_growth(self, shards: int) -> int:
+        """See Client.check_growth."""
+        return self._run(self._client.check_growth, shards)

@@ -14,6 +14,7 @@ from jobd.domain.options import NONE, ROWS, Options
 from jobd.domain.queue import Pause, Queue
 from jobd.domain.queue_options import QueueOptions, named
 from jobd.domain.reason import Reason
+from jobd.domain.shard_facts import ShardFacts
 from jobd.domain.state import State
 from jobd.domain.unique import UniqueKey
 from jobd.errors import InvalidRequest, JobdError, UniqueConflict
@@ -214,6 +215,14 @@ def unique_key_to_json(key: UniqueKey) -> dict[str, Any]:
         "until": time_to_json(key.until),
         "follower": key.follower,
     }
+
+
+def shards_to_json(shards: Iterable[ShardFacts], spread: Sequence[str]) -> dict[str, Any]:
+    """The shards of a store, and the queues that are `spread` over all of them."""
+    rows = [
+        {"number": shard.number, "node": shard.node, "jobs": shard.jobs, "workers": shard.workers} for shard in shards
+    ]
+    return {**list_to_json(rows), "spread": list(spread)}
 
 
 def list_to_json(rows: Sequence[Any]) -> dict[str, Any]:

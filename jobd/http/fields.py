@@ -37,6 +37,12 @@ class Fields:
             self._wrong(name, "this field is required", "missing")
         return self.text(name) or ""
 
+    def required_whole(self, name: str, least: int, most: int) -> int:
+        """A whole number that has to be there."""
+        if self._body.get(name) is None:
+            self._wrong(name, "this field is required", "missing")
+        return self.whole(name, least, most) or 0
+
     def yes(self, name: str) -> bool:
         """True or false; false if it is not there."""
         value = self._take(name)

@@ -15,6 +15,7 @@ async def show_index(_: web.Request) -> web.Response:
             "links": {
                 "jobs": "/api/v1/jobs",
                 "queues": "/api/v1/queues",
+                "shards": "/api/v1/shards",
                 "types": "/api/v1/types",
                 "workers": "/api/v1/workers",
                 "description": "/api/v1/openapi.json",

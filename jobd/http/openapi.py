@@ -66,6 +66,8 @@ _SHAPES: Final[Mapping[str, tuple[str, str]]] = {
     "GET /api/v1/unique-keys": ("", "UniqueKeys"),
     "GET /api/v1/unique-keys/{key}": ("", "UniqueKey"),
     "DELETE /api/v1/unique-keys/{key}": ("", ""),
+    "GET /api/v1/shards": ("", "Shards"),
+    "POST /api/v1/shards/grow": ("Grow", "ShardsOrPreview"),
     "GET /api/v1/types": ("", "Types"),
     "GET /api/v1/types/{type}": ("", "Type"),
     "POST /api/v1/types/{type}/pause": ("PauseType", "Pause"),

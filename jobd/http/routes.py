@@ -23,6 +23,7 @@ from jobd.http import (
     queue_options,
     queues,
     reports,
+    shards,
     unique_keys,
     workers,
 )
@@ -175,6 +176,8 @@ ROUTES: tuple[Route, ...] = (
     get("/api/v1/unique-keys", unique_keys.list_keys),
     get("/api/v1/unique-keys/{key}", unique_keys.show_key),
     delete("/api/v1/unique-keys/{key}", unique_keys.free_key, needs=Permission.CONTROL, gives=(204,), query=("owner",)),
+    get("/api/v1/shards", shards.list_shards),
+    post("/api/v1/shards/grow", shards.grow, needs=Permission.CONTROL, body=Body.REQUIRED),
     get("/api/v1/types", job_types.list_types),
     get("/api/v1/types/{type}", job_types.show_type),
     post("/api/v1/types/{type}/pause", job_types.pause, needs=Permission.CONTROL, body=Body.OPTIONAL),

@@ -14,6 +14,7 @@ from jobd.domain.reason import Cause
 from jobd.domain.state import State
 from jobd.http.enqueue_body import MOST_JOBS
 from jobd.http.fields import LONGEST_TEXT
+from jobd.store.agreement import MOST_SHARDS
 from jobd.store.queries import MOST_ON_PAGE
 
 Schema = Mapping[str, Any]
@@ -110,6 +111,7 @@ BODIES: Final[Mapping[str, Schema]] = {
         data=OBJECT,
         most={"type": "integer", "minimum": 1},
     ),
+    "Grow": asked(("shards",), shards={"type": "integer", "minimum": 1, "maximum": MOST_SHARDS}, dry_run=YES),
     "SetLimits": asked(
         **dict.fromkeys(("queue", "group", "type", "key", "rate_key"), TEXT),
         **{limit.wire: {**limit.kind.schema, "description": limit.about} for limit in LIMITS.values()},
@@ -196,6 +198,11 @@ _OPERATION: Final = told(
 _PREVIEW: Final = told(dry_run=YES, count=NUMBER, exact=YES, sample=list_of(ref("Job")))
 _LIMITED: Final = told(scope=TEXT, limits=OBJECT, set=list_of(TEXT))
 _KEY: Final = told(key=TEXT, owner=TEXT, since=_TIMES, until=_TIMES, follower=or_null(TEXT))
+_SHARDS: Final = told(
+    data=list_of(told(number=NUMBER, node=TEXT, jobs=NUMBER, workers=NUMBER)),
+    page=told(limit=NUMBER, next_cursor=or_null(TEXT)),
+    spread=list_of(TEXT),
+)
 _TYPE: Final = told(type=TEXT, description=TEXT, installed=YES)
 _WORKER: Final = told(
     id=TEXT, kind=TEXT, alive=YES, queues=list_of(TEXT), active=NUMBER, joined_at=TIME, lease_until=TIME, about=OBJECT
@@ -233,6 +240,8 @@ ANSWERS: Final[Mapping[str, Schema]] = {
     "AllLimited": page_of(_LIMITED),
     "UniqueKey": _KEY,
     "UniqueKeys": page_of(_KEY),
+    "Shards": _SHARDS,
+    "ShardsOrPreview": {"anyOf": [_SHARDS, told(dry_run=YES, shards=NUMBER, after=NUMBER)]},
     "Type": _TYPE,
     "Types": page_of(_TYPE),
     "Workers": page_of(_WORKER),

@@ -154,6 +154,14 @@ class Growing(ABC):
 
     # --- growth --------------------------------------------------------------------------------------------------
 
+    async def check_growth(self, number: int) -> int:
+        """How many shards there are, if the store may have `number` of them. Raises what `grow` would."""
+        numbers = await self.learn(fresh_s=0)
+        now = numbers.growing_to or numbers.now
+        if number != now:
+            await self._check_growth(now, number)
+        return now
+
     async def grow(self, number: int) -> Numbers:
         """Lets the store have so many shards, while it is used. Queues that have been used stay where they are; new
         ones, and jobs of spread queues that have no key, come to all. Each shard refuses jobs from then on of those who
@@ -167,14 +175,14 @@ class Growing(ABC):
             elif number == numbers.now:
                 return numbers
             else:
-                await self._check_growth(numbers, number)
+                await self._check_growth(numbers.now, number)
                 await self._write(numbers, numbers.grow_to(number))
 
-    async def _check_growth(self, numbers: Numbers, number: int) -> None:
-        if not numbers.now < number <= MOST_SHARDS:
+    async def _check_growth(self, now: int, number: int) -> None:
+        if not now < number <= MOST_SHARDS:
             raise OptionError(
-                f"shards: {number} is not between {numbers.now + 1} and {MOST_SHARDS}; a store never has fewer than "
-                f"the {numbers.now} that it has"
+                f"shards: {number} is not between {now + 1} and {MOST_SHARDS}; a store never has fewer than the {now} "
+                "that it has"
             )
         for name, facts in (await self.known_types()).items():
             if (facts.get("unique") or {}).get("scope") == "type":

@@ -81,8 +81,11 @@ def test_queues_are_drained_cleaned_and_obliterated(
     assert cli("queues", "retry-failed", "walls").stdout.startswith("1 done")
     worker.take("paint")
     assert cli("queues", "obliterate", "walls", "--dry-run").stdout == "1 would be removed\n"
-    assert cli("queues", "obliterate", "walls").exit_code == 5
-    assert cli("queues", "obliterate", "walls", "--force").stdout == "1 removed\n"
+    assert cli("queues", "obliterate", "walls", "--yes").exit_code == Exit.CONFLICT
+    unasked = cli("queues", "obliterate", "walls", "--force")
+    assert (unasked.exit_code, "all 1 of its jobs" in unasked.stderr) == (Exit.USAGE, True)
+    assert cli("queues", "obliterate", "walls", "--force", "--yes").stdout == "1 removed\n"
+    assert cli("queues", "obliterate", "walls").stdout == "0 removed\n"
     assert client.queues()["walls"].unfinished == 0
 
 

@@ -196,6 +196,7 @@ async def test_every_route_gives_the_statuses_that_it_names(api: Api, hand: Hand
 
     await ask_queue_options(ask)
     await ask_workers(ask, hand.name)
+    await ask("POST", "/api/v1/shards/grow", {"shards": 1})
     await ask_edits(ask)
     await ask_for_many(ask, api, given)
     await ask_aliases(ask, api, hand)
