@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from enum import StrEnum
@@ -14,7 +13,7 @@ import pytest
 
 from jobd.store.datadir import running_url
 from tests.acceptance.program import Program
-from tests.real_server import RealServer
+from tests.servers.tcp_server import TcpServer
 
 
 class Shape(StrEnum):
@@ -91,9 +90,8 @@ class Fleet:
 
     def _start(self) -> None:
         if self.shape is Shape.PROCESS_PER_ROLE:
-            port = _free_port()
-            self._stack.enter_context(RealServer(self._binary, "bind 127.0.0.1", f"port {port}"))
-            self.url = f"redis://127.0.0.1:{port}/0"
+            server = self._stack.enter_context(TcpServer(self._binary))
+            self.url = f"redis://{server.place}/0"
             for role in self._roles:
                 self._add("--role", role, *(self._arguments if role == "worker" else ()), name=role, wait=False)
             for program in self.programs:
@@ -128,10 +126,3 @@ class Fleet:
         if wait:
             program.wait_up()
         return program
-
-
-def _free_port() -> int:
-    with socket.socket() as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        port: int = any_port.getsockname()[1]
-        return port

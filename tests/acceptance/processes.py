@@ -31,6 +31,13 @@ def words_of(pid: int) -> str:
     return ""
 
 
+def folder_of(pid: int) -> Path | None:
+    """The working directory of a process; nothing if it is gone."""
+    with suppress(OSError):
+        return (_PROC / str(pid) / "cwd").readlink()
+    return None
+
+
 def all_processes(word: str) -> list[int]:
     """All processes with this word in their command line."""
     return [pid for pid, _ in _parents() if word in words_of(pid)]

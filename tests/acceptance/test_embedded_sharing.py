@@ -16,7 +16,7 @@ from jobd_testbed.journal import read
 import jobd
 from jobd.domain.state import State
 from jobd.store.datadir import running_url
-from tests.acceptance.processes import all_processes
+from tests.acceptance.processes import all_processes, folder_of
 from tests.acceptance.program import PATIENCE_S, Program
 from tests.acceptance.until import until
 from tests.acceptance.verdict import judge
@@ -26,7 +26,7 @@ ROLES = ("--role", "monitor", "--role", "scheduler", "--role", "worker")
 
 def servers(data: Path) -> list[int]:
     """The servers that run in this directory now."""
-    return [pid for pid in all_processes("valkey-server") if Path(f"/proc/{pid}/cwd").readlink() == data]
+    return [pid for pid in all_processes("valkey-server") if folder_of(pid) == data]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_a_second_jobd_joins_and_takes_over_when_the_first_one_ends(
             assert max(seen) == 1  # never two at a time
             assert servers(data) == [second.server()]
             assert running_url(data) == url
-            assert "taken_over" in second.log.read_text()
+            await until(lambda: "taken_over" in second.log.read_text())
     verdict = judge(journal, keys, killed_at=float("inf"))
     assert (verdict.lost, verdict.invented, verdict.fences_fall) == ([], [], [])
 

@@ -13,9 +13,9 @@ from jobd_testbed.journal import read
 
 import jobd
 from tests.acceptance.fleet import Fleet, Shape
+from tests.acceptance.program import PATIENCE_S
 from tests.acceptance.until import until
 
-PATIENCE_S = 60.0
 LIMITED: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("concurrency key", {"concurrency_key": "k"}, {}),
     ("ordering key", {"ordering_key": "k"}, {}),

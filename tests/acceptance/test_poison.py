@@ -18,6 +18,9 @@ from tests.acceptance.fleet import Fleet, Shape, first
 from tests.acceptance.program import PATIENCE_S
 from tests.acceptance.until import until
 
+SHORT_LEASE = {"JOBD_WORKER__LEASE": "2s"}
+THREE_LEASES_S = 6.2
+
 
 async def test_poison_is_proved_alone_and_its_neighbours_are_innocent(
     server_binary: Path, tmp_path: Path, journal: Path
@@ -41,8 +44,9 @@ async def test_poison_is_proved_alone_and_its_neighbours_are_innocent(
                 assert (await handle.get()).attempt == 1
     starts = Counter(line.key for line in read(journal) if line.what == "start")
     assert set(starts) == {entry.key for entry in good}
-    assert max(starts.values()) <= 2  # those who were its neighbours in the moment of its first crash
-    assert sum(count == 2 for count in starts.values()) <= 10
+    # those who were its neighbours in the moment of its first crash, or had ended and were not settled yet
+    assert max(starts.values()) <= 2
+    assert sum(count == 2 for count in starts.values()) <= len(good) // 2
 
 
 @pytest.mark.long
@@ -89,11 +93,11 @@ async def _is_active(client: jobd.Client, job_id: str) -> bool:
 async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(
     start_fleet: StartFleet, journal: Path
 ) -> None:
-    with start_fleet(environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
+    with start_fleet(environment=SHORT_LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
             neighbour = await client.enqueue(write, Entry(journal=journal, key="neighbour", seconds=1))
             await until(lambda: read(journal))
-            blocking = await client.enqueue(block, {"seconds": 3.2})
+            blocking = await client.enqueue(block, {"seconds": THREE_LEASES_S})
             await client.wait(blocking.id, PATIENCE_S)
             await client.wait(neighbour.id, PATIENCE_S)
             for handle in (blocking, neighbour):
@@ -104,9 +108,9 @@ async def test_a_handler_that_blocks_the_loop_for_three_leases_keeps_its_job(
 async def test_a_handler_that_lets_no_other_thread_run_for_three_leases_keeps_its_job(
     server_binary: Path, tmp_path: Path
 ) -> None:
-    with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, environment={"JOBD_WORKER__LEASE": "1s"}) as fleet:
+    with Fleet(Shape.WORKER_CHILD, tmp_path, server_binary, environment=SHORT_LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
-            job = await client.wait((await client.enqueue(hog, {"seconds": 3.2})).id, PATIENCE_S)
+            job = await client.wait((await client.enqueue(hog, {"seconds": THREE_LEASES_S})).id, PATIENCE_S)
             assert (job.status, job.deliveries) == (State.COMPLETED, 1)
 
 

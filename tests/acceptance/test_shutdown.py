@@ -19,12 +19,15 @@ from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from tests.acceptance.conftest import StartFleet
 from tests.acceptance.fleet import Fleet, Shape, first
-from tests.acceptance.program import Program
+from tests.acceptance.program import PATIENCE_S, Program
 from tests.acceptance.until import until
 
-GRACE_S = 2.0
-SLACK_S = 1.0
-"""how long after the grace everything is back at the latest"""
+GRACE_S = 5.0
+SHORT_S = 2.5
+"""more than it takes to start all, and so much less than the grace that a busy machine ends them in it"""
+BROKEN_OFF_S = 30.0
+"""what is back by then has not waited for handlers, which run for longer"""
+ENDLESS_S = 600.0
 
 
 def grace(seconds: float) -> dict[str, str]:
@@ -39,12 +42,13 @@ def keys(journal: Path, what: str) -> set[str]:
     return {line.key for line in read(journal) if line.what == what}
 
 
-async def go_down(program: Program, ask: Callable[[], None]) -> tuple[float, float]:
-    """When it was asked, by the wall clock, and how long it took."""
-    asked_at, began = time.time(), time.monotonic()
+async def go_down(program: Program, ask: Callable[[], None]) -> float:
+    """When it was asked, by the wall clock. It waits for no handler that is endless."""
+    asked_at = time.time()
     ask()
     assert await asyncio.to_thread(program.wait_ended) == 0
-    return asked_at, time.monotonic() - began
+    assert not program.left()
+    return asked_at
 
 
 async def running(fleet: Fleet, journal: Path, *batches: list[Entry], concurrency: int) -> list[str]:
@@ -58,22 +62,20 @@ async def running(fleet: Fleet, journal: Path, *batches: list[Entry], concurrenc
 @pytest.mark.parametrize("ask", ["a-signal", pytest.param("ctrl-c", marks=pytest.mark.long)])
 async def test_200_running_sleeps_end_or_are_given_back(start_fleet: StartFleet, journal: Path, ask: str) -> None:
     with start_fleet("--concurrency", "200", environment=grace(GRACE_S)) as fleet:
-        long, short = entries(journal, "long", 150, 60.0), entries(journal, "short", 50, 1.5)
+        long, short = entries(journal, "long", 150, ENDLESS_S), entries(journal, "short", 50, SHORT_S)
         waiting = entries(journal, "waiting", 30, 0.0)
         ids = await running(fleet, journal, long, short, waiting, concurrency=200)
         program = fleet.worker
-        asked_at, took = await go_down(
+        asked_at = await go_down(
             program, program.press_ctrl_c if ask == "ctrl-c" else lambda: program.signal(signal.SIGTERM)
         )
-        assert took < GRACE_S + 10
-        assert not program.left()
         assert keys(journal, "start") == {entry.key for entry in long + short}  # no new one has started
         assert keys(journal, "end") == {entry.key for entry in short}
 
         program.start()
         program.wait_up()
         async with jobd.Client(fleet.url) as client:
-            await until(lambda: _starts(journal, "long") == 300)  # all of them run again, and nothing waits behind
+            await until(lambda: _starts(journal, "long") >= 300)  # all of them run again, and nothing waits behind
             for job_id, entry in zip(ids, long + short, strict=False):
                 job = await client.get(job_id)
                 first = job.attempts[0]
@@ -83,9 +85,9 @@ async def test_200_running_sleeps_end_or_are_given_back(start_fleet: StartFleet,
                 # the attempt that was broken off is remembered, and not spent
                 assert (job.attempt, first.number, first.outcome) == (1, 1, Ending.INTERRUPTED)
                 assert first.finished_at is not None
-                assert first.finished_at.timestamp() - asked_at < GRACE_S + SLACK_S
+                assert first.finished_at.timestamp() - asked_at < GRACE_S + BROKEN_OFF_S
             for job_id in ids[200:]:
-                assert await client.result(job_id, 30) == 1
+                assert await client.result(job_id, PATIENCE_S) == 1
 
 
 def _starts(journal: Path, word: str) -> int:
@@ -93,19 +95,17 @@ def _starts(journal: Path, word: str) -> int:
 
 
 async def test_with_nothing_to_do_it_ends_at_once(start_fleet: StartFleet) -> None:
-    with start_fleet(api=True) as fleet:
+    with start_fleet(environment=grace(ENDLESS_S), api=True) as fleet:
         for program in reversed(fleet.programs):
-            _, took = await go_down(program, lambda: program.signal(signal.SIGTERM))  # noqa: B023  asked at once
-            assert took < 5
-            assert not program.left()
+            await go_down(program, lambda: program.signal(signal.SIGTERM))  # noqa: B023  asked at once
 
 
 @pytest.mark.parametrize("shape", [Shape.ONE_PROCESS, Shape.WORKER_CHILD], ids=str)
 async def test_the_api_is_not_ready_from_the_signal_on_and_still_takes_jobs_while_others_end(
     start_fleet: StartFleet, journal: Path
 ) -> None:
-    with start_fleet("--concurrency", "1", environment=grace(600), api=True) as fleet:
-        await running(fleet, journal, entries(journal, "last", 1, 3.0), concurrency=1)
+    with start_fleet("--concurrency", "1", environment=grace(ENDLESS_S), api=True) as fleet:
+        (last,) = await running(fleet, journal, entries(journal, "last", 1, ENDLESS_S), concurrency=1)
         program = fleet.worker
         async with aiohttp.ClientSession(base_url=fleet.api) as http:
 
@@ -119,27 +119,29 @@ async def test_the_api_is_not_ready_from_the_signal_on_and_still_takes_jobs_whil
                 assert answer.status == 201
             async with http.get("/jobs/late") as answer:
                 assert (await answer.json())["status"] == "waiting"
+            async with http.post(f"/api/v1/jobs/{last}/cancel", json={}) as answer:
+                assert answer.status in (200, 202)
+        # that was all it waited for
         assert await asyncio.to_thread(program.wait_ended) == 0
-        assert keys(journal, "end") == {"last-0"}
         program.start()
         program.wait_up()
         async with jobd.Client(fleet.url) as client:
-            assert await client.result("late", 30) == 3
+            assert await client.result("late", PATIENCE_S) == 3
+            assert (await client.get(last)).status == State.CANCELLED
 
 
 @first(Shape.WORKER_CHILD)
 async def test_a_second_signal_hurries(start_fleet: StartFleet, journal: Path) -> None:
-    with start_fleet("--concurrency", "20", environment=grace(600)) as fleet:
-        ids = await running(fleet, journal, entries(journal, "long", 20, 60.0), concurrency=20)
+    with start_fleet("--concurrency", "20", environment=grace(ENDLESS_S)) as fleet:
+        ids = await running(fleet, journal, entries(journal, "long", 20, ENDLESS_S), concurrency=20)
         program = fleet.worker
         program.signal(signal.SIGTERM)
         await until(lambda: "stopping" in program.log.read_text())
-        _, took = await go_down(program, lambda: program.signal(signal.SIGTERM))
-        assert took < 5
+        await go_down(program, lambda: program.signal(signal.SIGTERM))
         program.start()
         program.wait_up()
         async with jobd.Client(fleet.url) as client:
-            await until(lambda: _starts(journal, "long") == 40)
+            await until(lambda: _starts(journal, "long") >= 40)
             jobs = [await client.get(job_id) for job_id in ids]
         assert {(job.attempt, job.attempts[0].outcome) for job in jobs} == {(1, Ending.INTERRUPTED)}
 
@@ -151,13 +153,13 @@ async def test_what_does_not_heed_the_end_is_given_back_all_the_same(
 ) -> None:
     """Threads, which nobody can stop, and handlers that swallow their cancellation."""
     with start_fleet(environment=grace(1)) as fleet:
-        await assert_given_back(fleet, job_type, Entry(journal=journal, key="stubborn", seconds=60))
+        await assert_given_back(fleet, job_type, Entry(journal=journal, key="stubborn", seconds=ENDLESS_S))
 
 
 @pytest.mark.parametrize("shape", [Shape.WORKER_CHILD], ids=str)
 async def test_a_child_whose_loop_hangs_is_ended_and_its_jobs_are_given_back(start_fleet: StartFleet) -> None:
     with start_fleet(environment=grace(1)) as fleet:
-        await assert_given_back(fleet, block, {"seconds": 600})
+        await assert_given_back(fleet, block, {"seconds": ENDLESS_S})
 
 
 async def assert_given_back(fleet: Fleet, job_type: jobd.JobType[Any, Any], payload: object) -> None:
@@ -166,8 +168,7 @@ async def assert_given_back(fleet: Fleet, job_type: jobd.JobType[Any, Any], payl
         handle = await client.enqueue(job_type, payload)
         await until(lambda: _is_active(client, handle.id))
     program = fleet.worker
-    asked_at, _ = await go_down(program, lambda: program.signal(signal.SIGTERM))
-    assert not program.left()
+    asked_at = await go_down(program, lambda: program.signal(signal.SIGTERM))
     program.start()
     program.wait_up()
     async with jobd.Client(fleet.url) as client:
@@ -175,7 +176,7 @@ async def assert_given_back(fleet: Fleet, job_type: jobd.JobType[Any, Any], payl
         first = (await client.get(handle.id)).attempts[0]
         assert (first.number, first.outcome) == (1, Ending.INTERRUPTED)
         assert first.finished_at is not None
-        assert first.finished_at.timestamp() - asked_at < 1 + 3 * SLACK_S
+        assert first.finished_at.timestamp() - asked_at < 1 + BROKEN_OFF_S
 
 
 async def _is_active(client: jobd.Client, job_id: str) -> bool:
@@ -183,6 +184,4 @@ async def _is_active(client: jobd.Client, job_id: str) -> bool:
 
 
 async def _runs_again(client: jobd.Client, job_id: str) -> bool:
-    job = await client.get(job_id)
-    print(job)
-    return job.deliveries == 2
+    return (await client.get(job_id)).deliveries >= 2

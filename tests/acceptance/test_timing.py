@@ -15,15 +15,18 @@ from jobd.domain.state import State
 from jobd.intake import Request
 from tests.acceptance.program import PATIENCE_S
 
+BUSY_S = 30
+"""later than this no job starts, on a machine with other work to do"""
+
 
 @pytest.mark.requirement("2.4")
 async def test_a_delayed_job_runs_when_its_time_has_come(client: jobd.Client) -> None:
-    handle = await client.enqueue("add", {"a": 1}, delay="700ms")
+    handle = await client.enqueue("add", {"a": 1}, delay="1500ms")
     assert await handle.status() == State.DELAYED
     job = await client.wait(handle.id, PATIENCE_S)
     assert job.started_at is not None
-    late = (job.started_at - job.created_at).total_seconds() - 0.7
-    assert 0 <= late < 5
+    late = (job.started_at - job.created_at).total_seconds() - 1.5
+    assert 0 <= late < BUSY_S
 
 
 @pytest.mark.requirement("2.4")
@@ -31,7 +34,7 @@ async def test_a_job_runs_at_the_moment_that_was_named(client: jobd.Client) -> N
     moment = datetime.now(UTC) + timedelta(seconds=1)
     job = await client.wait((await client.enqueue("add", {"a": 1}, run_at=moment)).id, PATIENCE_S)
     assert job.started_at is not None
-    assert timedelta(milliseconds=-1) <= job.started_at - moment < timedelta(seconds=5)
+    assert timedelta(milliseconds=-1) <= job.started_at - moment < timedelta(seconds=BUSY_S)
 
 
 async def test_a_moment_that_is_over_means_now(client: jobd.Client) -> None:
@@ -41,10 +44,10 @@ async def test_a_moment_that_is_over_means_now(client: jobd.Client) -> None:
 
 async def test_delayed_jobs_run_in_the_order_of_their_times(client: jobd.Client, journal: Path) -> None:
     delays = [500, 100, 300, 200, 400]
-    handles = [
-        await client.enqueue("write", Entry(journal=journal, key=str(delay)), delay=delay / 1_000) for delay in delays
+    requests = [
+        Request("write", Entry(journal=journal, key=str(delay)), make_options(delay=delay / 1_000)) for delay in delays
     ]
-    for handle in handles:
+    for handle in await client.enqueue_requests(requests):  # in one call: their times count from the same moment
         await handle.result(PATIENCE_S)
     assert [line.key for line in read(journal) if line.what == "start"] == ["100", "200", "300", "400", "500"]
 

@@ -20,7 +20,9 @@ from tests.acceptance.processes import kill
 from tests.acceptance.program import PATIENCE_S, Program
 from tests.acceptance.until import until
 
-LEASE = {"JOBD_WORKER__LEASE": "1s", "JOBD_WORKER__GRACE": "1s"}
+LEASE = {"JOBD_WORKER__LEASE": "2s", "JOBD_WORKER__GRACE": "1s"}
+LASTING_S = 4.0
+"""long enough that a job still runs when its worker is stopped"""
 
 
 @contextmanager
@@ -42,7 +44,7 @@ async def started(journal: Path) -> Line:
 
 async def taken_over_and_completed(fleet: Fleet, client: jobd.Client, job_id: str) -> tuple[Program, Job]:
     """A second worker does it, while the first one is away."""
-    second = fleet.another_worker(environment=LEASE)
+    second = fleet.another_worker(environment={**LEASE, "JOBD_WORKER__LEASE": "20s"})
     job = await client.wait(job_id, PATIENCE_S)
     assert (job.status, job.deliveries) == (State.COMPLETED, 2)
     return second, job
@@ -59,7 +61,7 @@ async def test_a_worker_that_comes_back_after_its_lease_settles_nothing(
 ) -> None:
     with Fleet(Shape.PROCESS_PER_ROLE, tmp_path, server_binary, environment=LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
-            handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=0.5))
+            handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=LASTING_S))
             first = await started(journal)
             with stopped(fleet.worker.pid, first.pid):
                 second, job = await taken_over_and_completed(fleet, client, handle.id)
@@ -80,12 +82,12 @@ async def test_an_orphan_that_comes_back_after_its_lease_settles_nothing_and_end
 ) -> None:
     with Fleet(Shape.PROCESS_PER_ROLE, tmp_path, server_binary, environment=LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
-            handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=0.5))
+            handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=LASTING_S))
             first = await started(journal)
             with stopped(first.pid):
                 fleet.worker.kill()
                 _, job = await taken_over_and_completed(fleet, client, handle.id)
-            await until(lambda: not fleet.worker.left(), 15)
+            await until(lambda: not fleet.worker.left())
             assert await client.get(handle.id) == job
             assert (await client.queues())["writing"][State.COMPLETED] == 1
             assert_second_delivery_has_the_higher_fence(journal)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from jobd_testbed.journal import Line, read
 
-UNSETTLED_S = 2.0
-"""how long before a kill a job may have ended of whose end the store had not heard"""
+UNSETTLED = 220
+"""jobs that a worker of these tests has in hand at most: those in its slots, and those that wait for one; of so many
+that ended last before a kill the store may not have heard"""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,14 @@ def judge(journal: Path, keys: Collection[str], *, killed_at: float) -> Verdict:
     starts = _by_key(lines, "start")
     ends = _by_key(lines, "end")
     rerun = [key for key, times in starts.items() if len(times) > 1]
+    ended = sorted(min(line.at for line in times) for times in ends.values())
+    before = [at for at in ended if at <= killed_at]
+    since = before[-UNSETTLED] if len(before) >= UNSETTLED else 0.0
     return Verdict(
         lost=[key for key in keys if key not in ends],
         invented=[key for key in starts if key not in set(keys)],
         rerun=rerun,
-        rerun_without_cause=[key for key in rerun if not _ran_at(starts[key], ends.get(key, []), killed_at)],
+        rerun_without_cause=[key for key in rerun if not _ran_at(starts[key], ends.get(key, []), since, killed_at)],
         fences_fall=[key for key, times in starts.items() if not _grow([line.fence for line in times])],
     )
 
@@ -58,9 +62,9 @@ def _by_key(lines: list[Line], what: str) -> dict[str, list[Line]]:
     return found
 
 
-def _ran_at(starts: list[Line], ends: list[Line], killed_at: float) -> bool:
+def _ran_at(starts: list[Line], ends: list[Line], since: float, killed_at: float) -> bool:
     first_end = min((line.at for line in ends), default=killed_at)
-    return starts[0].at <= killed_at and first_end >= killed_at - UNSETTLED_S
+    return starts[0].at <= killed_at and first_end >= since
 
 
 def _grow(fences: list[int]) -> bool:

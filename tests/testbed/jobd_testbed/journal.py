@@ -43,11 +43,11 @@ class Journal:
 
 
 def read(path: Path) -> list[Line]:
-    """All lines of a journal, in order."""
+    """All lines of a journal, in order, without one that is being written."""
     if not path.exists():
         return []
     lines = []
-    for text in path.read_text().splitlines():
+    for text in path.read_text().split("\n")[:-1]:
         what, key, attempt, fence, pid, at = text.split()
         lines.append(Line(what, key, int(attempt), int(fence), int(pid), float(at)))
     return lines
