@@ -1,13 +1,13 @@
 """The Lua scripts: read from `lua/`, one file a verb, put together once to a library of functions for the server.
 
 A line in a script's head is more than words: `-- KEYS: jobs runs` names the fixed keys that it uses, and that Python
-passes. `-- include: head run` names the parts in `lua/lib/` that it uses, for people and tests: all are there. Each
-part stands in a block of its own, out of which only those of its names are seen that others use: Lua allows 200 in one
-place.
+passes. `-- include: head run` names the parts in `lua/lib/` that it may reach. Each part stands in a block of its own,
+out of which only those of its names are seen that others use: Lua allows 200 in one place. A part that one script alone
+includes stands with that, and takes none of these.
 
 The server makes all functions once, and not in each call. What a part keeps for the time of a call, its lines
-`local name = …` outside of functions, begins anew with each that may reach it. Names in capitals are numbers for ever,
-and `jobs_key` is the key of that name of the shard that the call is for.
+`local name = …` outside of functions, begins anew with each script that includes it. Names in capitals are numbers for
+ever, and `jobs_key` is the key of that name of the shard that the call is for.
 """
 
 from __future__ import annotations
@@ -78,21 +78,7 @@ def library(*, ahead: str = "") -> dict[str, Script]:
     """All scripts by name. `ahead` is Lua that stands before them."""
     parts = {entry.name.removesuffix(".lua"): _Text(entry.read_text()) for entry in _files(LUA / "lib")}
     scripts = {entry.name.removesuffix(".lua"): _Text(entry.read_text()) for entry in _files(LUA)}
-    uses = Counter(name for text in [*parts.values(), *scripts.values()] for name in text.names)
-    blocks: list[str] = []
-    shared = ["ARGV"]
-    for part, text in parts.items():
-        block, its_names = _block(part, text.code, {name for name in text.declared if uses[name] > 1})
-        blocks.append(block)
-        shared += its_names
-    if twice := {name for name in shared if shared.count(name) > 1}:
-        raise ValueError(f"several parts of the scripts share names that are the same: {sorted(twice)}")
-    stateful = [part for part, text in parts.items() if _KEPT_FOR_A_CALL.search(text.code)]
-    functions = [
-        _function(name, text, [part for part in _reached(text, parts) if part in stateful])
-        for name, text in scripts.items()
-    ]
-    code = "\n".join([f"local begin, {', '.join(shared)} = {{}}", *blocks, *functions])
+    code = _put_together(parts, scripts)
     numbers = {name: value for text in parts.values() for name, value in text.numbers}
     code = re.sub(r"'[^']*'|\b[A-Z][A-Z0-9_]*\b", lambda found: numbers.get(found[0], found[0]), code)
     code = ahead + re.sub(r"^ +", "", code, flags=re.MULTILINE)
@@ -126,6 +112,8 @@ class _Text:
         self.flags = shebang.partition("flags=")[2].split(",")
         keys = re.search(r"^-- KEYS: (.*)$", text, re.MULTILINE)
         self.keys = tuple(keys[1].split()) if keys else ()
+        parts = re.search(r"^-- include: (.*)$", text, re.MULTILINE)
+        self.parts = parts[1].split() if parts else []
 
 
 def names() -> list[str]:
@@ -137,8 +125,51 @@ def _files(folder: Traversable) -> list[Traversable]:
     return sorted((entry for entry in folder.iterdir() if entry.name.endswith(".lua")), key=lambda entry: entry.name)
 
 
-def _block(part: str, code: str, used: set[str]) -> tuple[str, list[str]]:
-    """A part in a block of its own, and those of its names that others use."""
+def _put_together(parts: dict[str, _Text], scripts: dict[str, _Text]) -> str:
+    """All scripts with what they share. A name is declared where it is first needed."""
+    uses = Counter(name for text in [*parts.values(), *scripts.values()] for name in text.names)
+    blocks = {
+        part: _block(part, text.code, {name for name in text.declared if uses[name] > 1})
+        for part, text in parts.items()
+    }
+    shared = [name for block in blocks.values() for name in block.shared]
+    if twice := {name for name in shared if shared.count(name) > 1}:
+        raise ValueError(f"several parts of the scripts share names that are the same: {sorted(twice)}")
+    users = Counter(part for text in scripts.values() for part in text.parts)
+    common = {name for part, block in blocks.items() if users[part] > 1 for name in block.shared}
+    lines, declared, written = ["local begin, ARGV = {}"], set[str](), set[str]()
+
+    def write(names: set[str], code: str) -> None:
+        if news := sorted(names & common - declared):
+            lines.append(f"local {', '.join(news)}")
+            declared.update(news)
+        lines.append(code)
+
+    own_parts = {name: [part for part in text.parts if users[part] == 1] for name, text in scripts.items()}
+    # the scripts with most parts of their own come first, as long as few other names are there
+    for name, text in sorted(scripts.items(), key=lambda item: -len(own_parts[item[0]])):
+        for part in text.parts:
+            if users[part] > 1 and part not in written:
+                written.add(part)
+                write(parts[part].names, blocks[part].code)
+        own = own_parts[name]
+        names = text.names.union(*(parts[part].names for part in own))
+        write(names, _function(name, text, [blocks[part] for part in own], blocks))
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A part in a block of its own."""
+
+    code: str
+    shared: list[str]
+    """those of its names that others use"""
+    begins: bool
+    """does it keep anything for the time of a call?"""
+
+
+def _block(part: str, code: str, used: set[str]) -> _Block:
     shared: list[str] = []
     anew: list[str] = []
 
@@ -158,28 +189,22 @@ def _block(part: str, code: str, used: set[str]) -> tuple[str, list[str]]:
 
     code = _DECLARED.sub(declare, _KEPT_FOR_A_CALL.sub(keep, _NUMBERS.sub("", code)))
     begin = [f"function begin.{part}()", *anew, "end"] if anew else []
-    return "\n".join(["do", code, *begin, "end"]), shared
+    return _Block("\n".join(["do", code, *begin, "end"]), shared, bool(anew))
 
 
-def _reached(script: _Text, parts: dict[str, _Text]) -> list[str]:
-    """The parts that a script may use, or these in turn; the head first."""
-    reached, news = ["head"], script.names | parts["head"].names
-    while found := [part for part in parts if part not in reached and not news.isdisjoint(parts[part].declared)]:
-        reached += found
-        news = set().union(*(parts[part].names for part in found))
-    return reached
-
-
-def _function(name: str, script: _Text, parts: list[str]) -> str:
-    """A script as a function that the server can call."""
+def _function(name: str, script: _Text, own: list[_Block], blocks: dict[str, _Block]) -> str:
+    """A script as a function that the server can call, behind the parts that are its own."""
     flags = ", ".join(f"'{flag}'" for flag in script.flags if flag)
+    own_names = ", ".join(name for block in own for name in block.shared)
+    own_parts = "\n".join([f"local {own_names}" if own_names else "", *(block.code for block in own)])
     return f"""do
+{own_parts}
 local function run()
 {script.code}
 end
 local function call(keys, arguments)
 ARGV = arguments
-{" ".join(f"begin.{part}()" for part in parts)}
+{" ".join(f"begin.{part}()" for part in script.parts if blocks[part].begins)}
 return run()
 end
 redis.register_function({{ function_name = '{_OWN_NAME}_{name}', callback = call, flags = {{ {flags} }} }})

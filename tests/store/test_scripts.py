@@ -13,6 +13,7 @@ from jobd.store.link import pairs
 from jobd.store.scripts import LUA, PREFIX, library
 from jobd.store.shard import Shard
 from tests.store.hands import Hands, new_job
+from tests.store.script_reach import reach
 
 
 async def test_each_script_is_a_function_with_the_flags_of_its_head(shard: Shard, hands: Hands) -> None:
@@ -41,12 +42,39 @@ def test_another_text_is_another_library() -> None:
     assert ours.library is library()["settle"].library
 
 
+async def test_there_is_room_for_thirty_more_names_that_parts_share(shard: Shard) -> None:
+    """Lua allows 200 names in one place; where they become too many, a part that one script alone uses helps."""
+    names = ", ".join(f"one_more_{number}" for number in range(30))
+    larger = library(ahead=f"local {names}\n")["get"].library
+    assert (await shard.link.command("FUNCTION", "LOAD", larger.source)).decode() == larger.name
+    await shard.link.command("FUNCTION", "DELETE", larger.name)
+
+
+@pytest.mark.parametrize("name", scripts.names())
+def test_a_script_includes_each_part_that_it_may_reach(name: str) -> None:
+    """What a part keeps for a call begins anew only for scripts that include it."""
+    included, code = (
+        re.findall(r"^-- include: (.*)$", (LUA / f"{name}.lua").read_text(), re.MULTILINE)[0].split(),
+        re.sub(r"'[^']*'", "", reach(name)),
+    )
+    own = {word for names in re.findall(r"\blocal (?:function )?(\w+(?:, \w+)*)", code) for word in names.split(", ")}
+    elsewhere = {
+        word: path.name
+        for path in (Path(str(LUA)) / "lib").iterdir()
+        if path.name.removesuffix(".lua") not in included
+        for names in re.findall(r"^local (?:function )?(\w+(?:, \w+)*)", path.read_text(), re.MULTILINE)
+        for word in names.split(", ")
+    }
+    named = set(re.findall(r"(?<![\w.])[a-z]\w*\b(?! = )", code)) - own
+    assert {word: elsewhere[word] for word in named & set(elsewhere)} == {}
+
+
 def test_parts_that_share_names_that_are_the_same_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lib").mkdir()
     monkeypatch.setattr(scripts, "LUA", tmp_path)
     for part in ("head", "one", "two"):
         (tmp_path / "lib" / f"{part}.lua").write_text("local function shared() end\n")
-    (tmp_path / "verb.lua").write_text("#!lua\nreturn shared()\n")
+    (tmp_path / "verb.lua").write_text("#!lua\n-- include: head one two\nreturn shared()\n")
     with pytest.raises(ValueError, match="shared"):
         library(ahead=" ")
 
@@ -57,7 +85,9 @@ def test_names_in_capitals_are_numbers_and_words_in_quotes_stay(
     (tmp_path / "lib").mkdir()
     monkeypatch.setattr(scripts, "LUA", tmp_path)
     (tmp_path / "lib" / "head.lua").write_text("local LIMIT, LEVEL_2 = 7, 1e3  -- how many\nlocal seen = {}\n")
-    (tmp_path / "verb.lua").write_text("#!lua\nseen[1] = 'LIMIT'\nreturn LIMIT + LEVEL_2 + jobs_key\n")
+    (tmp_path / "verb.lua").write_text(
+        "#!lua\n-- include: head\nseen[1] = 'LIMIT'\nreturn LIMIT + LEVEL_2 + jobs_key\n"
+    )
     text = library(ahead="  ")["verb"].library.source.decode()
     assert "return 7 + 1e3 + fixed.jobs" in text
     assert "seen[1] = 'LIMIT'" in text
