@@ -55,8 +55,12 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
             first.setdefault(job.id, job)
         if len(first) < len(jobs):
             answers = await self.enqueue(list(first.values()), once=once, patience_s=patience_s)
-            made = dict(zip(first, answers, strict=True))
-            return [made.pop(job.id, False) for job in jobs]
+            told: dict[str, bool | Met] = dict(zip(first, answers, strict=True))
+            made: list[bool | Met] = []
+            for job in jobs:
+                made.append(told[job.id])
+                told[job.id] = told[job.id] and False  # who comes next is told that it is there, or again whom it met
+            return made
         return await self._enqueue(jobs, "", once, patience_s)
 
     async def stage(

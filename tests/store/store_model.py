@@ -68,12 +68,13 @@ class Model(People, Members):
         made: list[Answer] = []
         met: list[tuple[str, tuple[str, str]]] = []
         here = self.batches.get(batch)
-        seen: set[str] = set()
+        answered: dict[str, Answer] = {}
         fresh: list[str] = []
         for order in orders:
             job = self.jobs.get(order.id)
-            if order.id in seen:
-                made.append(False)
+            if order.id in answered:
+                first = answered[order.id]
+                made.append(False if first is True else first)
             elif job is not None:
                 ours = job.state == BLOCKED and job.batch == batch if batch else since is not None
                 made.append(ours and (bool(batch) or (job.order.same == order.same and not job.limits_moved)))
@@ -86,7 +87,7 @@ class Model(People, Members):
                 else:
                     met.append((order.id, answer))
                 made.append(answer)
-            seen.add(order.id)
+            answered.setdefault(order.id, made[-1])
         asked_often = any(not is_made_id(job_id) for job_id, _ in met)
         if since is not None or fresh or asked_often or any(what == "replaced" for _, (what, _) in met):
             for job_id, fate in met:

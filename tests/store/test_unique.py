@@ -61,6 +61,20 @@ async def test_of_several_in_one_call_the_first_is_made(hands: Hands) -> None:
     assert await hands.put(job("a"), job("b"), job("c", unique="other:s:wdba:0")) == [True, Met("a", False), True]
 
 
+@pytest.mark.parametrize(("unique", "what"), [(SIMPLE, False), (REPLACE, True)])
+async def test_who_asks_twice_in_one_call_is_told_both_times_of_the_other_job(
+    hands: Hands, unique: str, what: bool
+) -> None:
+    again = job("b", unique)
+    assert await hands.put(job("a"), again, again) == [True, Met("a", what), Met("a", what)]
+    assert await hands.put(again, again) == [Met("a", what)] * 2
+    assert await hands.states("a", "b") == [State.WAITING, None]
+
+
+async def test_who_comes_twice_in_a_part_of_a_batch_is_told_both_times_of_the_other_job(hands: Hands) -> None:
+    assert await hands.shard.stage("batch", [job("a"), job("b"), job("b")]) == [True, Met("a", False), Met("a", False)]
+
+
 async def test_of_many_producers_who_race_one_wins(hands: Hands, redis_url: str) -> None:
     stores = [Store.at(redis_url) for _ in range(8)]
     try:

@@ -37,7 +37,8 @@ end
 -- Reads: a job is not made, because of another one. A repeat of a call that has changed anything is to be answered alike
 -- when the other has ended; and so is a late copy of one that was answered.
 local function note_met(id, position, what, other, refuses)
-  incoming.known[#incoming.known + 1] = string.format('%d %s %s', position, what, other)
+  incoming.met[id] = what .. ' ' .. other
+  incoming.known[#incoming.known + 1] = position .. ' ' .. incoming.met[id]
   if refuses then
     incoming.refused = incoming.refused or { 'unique', id, other }
   else
@@ -86,7 +87,7 @@ end
 -- `since` (ms) is when they were first sent, if they may have been here before: then a job that has been removed since
 -- is not made again, and one that is here with the same spec was made by that earlier sending.
 local function take_in(at, parents, stage, since)
-  incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {}, fates = {} }
+  incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {}, met = {}, fates = {} }
   local prefix, position, groups = stamp(), 0, tonumber(ARGV[at])
   local taken_before, existing = #prefix + 1, existing_of(at, parents)
   at = at + 1
@@ -104,8 +105,9 @@ local function take_in(at, parents, stage, since)
         local id, spec = ARGV[at + 2 * i - 2], ARGV[at + 2 * i - 1]
         local here = existing[id]
         position = position + 1
-        local fate, refusal = nil, nil
-        if since and not here then fate, refusal = fate_since(id, since) end
+        -- of one that comes twice here, both are told the same
+        local fate, refusal = incoming.met[id], nil
+        if since and not here and not fate then fate, refusal = fate_since(id, since) end
         if here or incoming.seen[id] or fate or refusal then
           local by_us = here and not incoming.seen[id]
           if by_us and stage then
