@@ -97,7 +97,7 @@ class Catalog:
 
     def find(self, name: str) -> JobType[Any, Any] | None:
         """The job type of this name, in which `_` and `-` are the same; None if there is none."""
-        return self._types.get(same_name(name))
+        return self._types.get(name) or self._types.get(same_name(name))
 
     def type_named(self, name: str) -> JobType[Any, Any]:
         """The job type of this name. Raises UnknownJobType with the nearest names."""

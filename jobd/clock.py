@@ -18,10 +18,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def monotonic() -> float:
-    """Seconds that only ever go on; for measuring spans within this process."""
-    return time.monotonic()
-
-
+monotonic = time.monotonic
+"""seconds that only ever go on; for measuring spans within this process"""
 random_bits = _dice.getrandbits
 dice = random.random

@@ -48,6 +48,8 @@ class PayloadShape:
     """None: any JSON value"""
     fields: tuple[str, ...] = ()
     """the names of the payload's fields"""
+    whole_results: bool = False
+    """results are integers, and nothing else"""
 
     def encode(self, payload: object) -> bytes:
         """The JSON of a payload; None stands for no fields. Raises PayloadError listing each wrong field."""
@@ -95,6 +97,8 @@ class PayloadShape:
         if self.result is None:
             return to_json(result, reveal=False)
         try:
+            if type(result) is int and self.whole_results:
+                return b"%d" % result  # pydantic takes a microsecond for it
             return self.result.serializer.to_json(result, by_alias=True, warnings="error")
         except ValueError:
             return self.result.serializer.to_json(self._fitted(result), by_alias=True, warnings="error")

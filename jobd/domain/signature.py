@@ -44,7 +44,8 @@ def read_shape(type_name: str, handler: Callable[..., Any], *, batched: bool = F
         adapter, model = _adapter_of_parameters(where, type_name, parameters, hints), None
     else:
         adapter, model = _adapter_of_model(where, parameters[0], hints[parameters[0].name])
-    return PayloadShape(type_name, context, plain, adapter, model, result_adapter, _field_names(parameters, hints))
+    names = _field_names(parameters, hints)
+    return PayloadShape(type_name, context, plain, adapter, model, result_adapter, names, whole_results=result is int)
 
 
 def read_fields(type_name: str, handler: Callable[..., Any], *, batched: bool = False) -> tuple[str, ...]:

@@ -118,6 +118,14 @@ _UNREADABLE = (struct.error, ValueError, LookupError, TypeError, OverflowError, 
 """what comes of reading a record that is damaged, or that somebody else has written"""
 
 
+def unpack_deliveries(ids: Sequence[bytes], specs: Sequence[bytes], runs: Sequence[bytes]) -> list[Delivery]:
+    """The deliveries that a script handed over together, each as `unpack_delivery` has it."""
+    try:
+        return list(map(_unpack_delivery, ids, specs, runs))
+    except (*_UNREADABLE, StoreRefused):
+        return list(map(unpack_delivery, ids, specs, runs))
+
+
 def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     """The delivery that a script handed over. That of a record that is damaged, or newer than this jobd, can be settled
     or given back, and nothing else."""

@@ -12,7 +12,7 @@ from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
 from jobd.store.agreement import Outgrown
-from jobd.store.codec import LETTERS, is_cancel_asked, unpack_delivery
+from jobd.store.codec import LETTERS, is_cancel_asked, unpack_deliveries, unpack_delivery
 from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
@@ -370,4 +370,4 @@ def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
     if len(batch) == 1:
         return []
     _, specs, records = batch
-    return list(map(unpack_delivery, records[::2], specs, records[1::2]))
+    return unpack_deliveries(records[::2], specs, records[1::2])

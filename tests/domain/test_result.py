@@ -31,6 +31,7 @@ def result_type(hint: Any) -> JobType[Any, Any]:
         (Note, {"text": "a"}, Note(text="a")),
         (Point, Point(1), Point(1)),
         (int, 10**30, 10**30),
+        (int, -7, -7),
         (float, 3, 3.0),
         (list[int], (1, 2), [1, 2]),
         (tuple[int, str], (1, "a"), (1, "a")),

@@ -136,7 +136,8 @@ def jobs_are_acknowledged_before_they_run(patch: pytest.MonkeyPatch) -> None:
 
     async def early(self: Engine, delivery: Delivery) -> None:
         self._settle(delivery, Outcome(Ending.RETURNED, result=b"null"), None)
-        await run(self, delivery)
+        if (rest := run(self, delivery)) is not None:
+            await rest
 
     patch.setattr(Engine, "_run", early)
 

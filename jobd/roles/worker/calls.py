@@ -58,7 +58,9 @@ class Calls:
         """Runs the handler of an attempt, whatever that does."""
         delivery, context = running.delivery, running.context
         try:
-            job_type = running.job_type = self._catalog.type_named(delivery.type)
+            job_type = running.job_type
+            if job_type is None:
+                job_type = running.job_type = self._catalog.type_named(delivery.type)
             if (batch := job_type.batch) is not None:
                 payload = job_type.shape.decode(delivery.payload)
             elif job_type.is_async:
@@ -74,7 +76,12 @@ class Calls:
                 return await self._batches.run(running, job_type, batch, payload)
             if job_type.is_async:
                 self._limit(running, 0.0)
-                return with_result(await within(copy_context(), call()), job_type)
+                own, handler = copy_context(), call()
+                try:
+                    waits_for = own.run(handler.send, None)
+                except StopIteration as ended:
+                    return with_result(ended.value, job_type)  # it never waited
+                return with_result(await within(own, handler, waits_for), job_type)
             return await self._in_thread(running, call, job_type)
         except BaseException as error:  # noqa: BLE001  a handler may raise anything, SystemExit too
             return outcome_of(error, running)

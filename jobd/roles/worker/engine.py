@@ -104,7 +104,9 @@ class Engine(Actor):
                 self._threads,
                 self._nursery(),
                 slots=self._concurrency,
+                settle=self._settle,
                 on_late_end=self._look_again,
+                on_fault=self.fail,
             )
             self._slots = Slots(self._concurrency, self._run)
             self._appetite = Appetite(self._slots, self._give_back, most_ahead=self._most_ahead)
@@ -191,10 +193,11 @@ class Engine(Actor):
 
     # --- one job ---------------------------------------------------------------------------------------------------
 
-    async def _run(self, delivery: Delivery) -> None:
+    def _run(self, delivery: Delivery) -> Awaitable[None] | None:
+        """What is left to wait for, if anything."""
         if delivery.holder != self._membership.id:
             self._settled.set()
-            return  # fetched under a lease that has run out since
+            return None  # fetched under a lease that has run out since
         if self._interrupted:
             self._give_back([delivery])
         elif self._cancels.early and (delivery.id, delivery.fence) in self._cancels.early:
@@ -202,10 +205,8 @@ class Engine(Actor):
         elif delivery.limits is not None and (missed := delivery.missed):
             self._settle(delivery, missed, None)
         else:
-            try:
-                await self._runner.run(delivery, lambda outcome, context: self._settle(delivery, outcome, context))
-            except Exception as error:  # noqa: BLE001  a fault of ours, and not one to go on with
-                self.fail(error)
+            return self._runner.run(delivery)
+        return None
 
     def _settle(self, delivery: Delivery, outcome: Outcome, context: Context | None) -> None:
         if outcome is _LOST:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from jobd.services import Services
     from jobd.store.shard import Shard
 
-Settle = Callable[[Outcome, Context], None]
+Settle = Callable[[Delivery, Outcome, Context], None]
 
 
 class Runner:
@@ -44,14 +44,18 @@ class Runner:
         nursery: Nursery,
         *,
         slots: int,
+        settle: Settle,
         on_late_end: Callable[[], None],
+        on_fault: Callable[[Exception], None],
     ) -> None:
-        """At most `slots` attempts are here at a time. `on_late_end` is called when a thread ends whose attempt was
-        settled before: there is room again."""
+        """At most `slots` attempts are here at a time; `settle` is handed the outcome of each. `on_late_end` is called
+        when a thread ends whose attempt was settled before: there is room again. `on_fault` is told an error that is a
+        fault of ours, and not one to go on with."""
         self.running: dict[Key, Running] = {}
+        self._settle = settle
         self._on_late_end = on_late_end
+        self._on_fault = on_fault
         self._catalog = catalog
-        self._some_isolate = any(job_type.options.isolation for job_type in catalog.types.values())
         self._shard = shard
         self._client = client
         self._services = services
@@ -80,15 +84,20 @@ class Runner:
         """How many handlers go on after their attempt has been settled."""
         return sum(1 for running in self.running.values() if running.ended)
 
-    async def run(self, delivery: Delivery, settle: Settle) -> None:
-        """Runs one attempt and hands its outcome to `settle`; returns when its slot is free again."""
+    async def run(self, delivery: Delivery) -> None:
+        """Runs one attempt and settles it; returns when its slot is free again. Never raises."""
         context = Context(delivery, self._shard, self._client, self._services, self._loop)
         task = asyncio.current_task(self._loop)
         running = Running(delivery, context, task)
         key = delivery.id, delivery.fence
         self.running[key] = running
         try:
-            outcome = running.outcome = await self._outcome(running)
+            job_type = running.job_type = self._catalog.find(delivery.type)
+            if (job_type is not None and job_type.options.isolation) or b'"isolation"' in delivery.options:
+                outcome = await self._outcome(running)
+            else:
+                outcome = await self._calls.outcome(running)
+            running.outcome = outcome
             if task is not None and task.cancelling():
                 await _calm(task)
             if running.limits is not None:
@@ -99,29 +108,23 @@ class Runner:
                 return  # it heeded no stop, and somebody has settled it since
             running.ended = True
             context.closed = True
-            settle(outcome, context)
+            self._settle(delivery, outcome, context)
             if running.thread is not None and not running.thread.done():
                 await asyncio.wait({running.thread})  # settled, but its slot is not free before its thread is
                 self._on_late_end()
+        except Exception as error:  # noqa: BLE001  no handler's error comes so far
+            self._on_fault(error)
         finally:
             del self.running[key]
 
     async def _outcome(self, running: Running) -> Outcome:
-        isolation = self._isolation_of(running.delivery)
+        isolation = _isolation_of(running)
         if isolation is None:
             return await self._calls.outcome(running)
-        running.job_type = self._catalog.find(running.delivery.type)
         try:
             return await self._isolated.outcome(running, isolation)
         except BaseException as error:  # noqa: BLE001  a stop at any moment, and whatever keeps a process from starting
             return outcome_of(error, running)
-
-    def _isolation_of(self, delivery: Delivery) -> Isolation | None:
-        """None if its handler runs in this process."""
-        said = own_options(delivery.options).isolation if b'"isolation"' in delivery.options else None
-        if said is None and self._some_isolate and (job_type := self._catalog.find(delivery.type)) is not None:
-            said = job_type.options.isolation  # whoever enqueued it did not know its type
-        return said if said is not None and said.process else None
 
     def _limit(self, running: Running, waited_ms: float = 0.0) -> None:
         delivery = running.delivery
@@ -137,6 +140,14 @@ class Runner:
     async def _excuse(self, running: Running, ms: int) -> None:
         """Nothing will be heard of an attempt for so long, and all is well."""
         await self._shard.say(running.delivery, "heartbeat", ms + DEADLINE_MARGIN_MS)
+
+
+def _isolation_of(running: Running) -> Isolation | None:
+    """None if its handler runs in this process."""
+    said = own_options(running.delivery.options).isolation
+    if said is None and running.job_type is not None:
+        said = running.job_type.options.isolation  # whoever enqueued it did not know its type
+    return said if said is not None and said.process else None
 
 
 async def _calm(task: asyncio.Task[Any]) -> None:

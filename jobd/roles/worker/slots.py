@@ -17,9 +17,10 @@ _CLOSE_LIMIT_S = 1.0
 
 
 class Slots:
-    """`size` slots. `run` runs one job to its end and never raises. For one life: open once, close once."""
+    """`size` slots. `run` runs one job to its end, or returns what does so when it is awaited; neither ever raises. For
+    one life: open once, close once."""
 
-    def __init__(self, size: int, run: Callable[[Delivery], Awaitable[None]]) -> None:
+    def __init__(self, size: int, run: Callable[[Delivery], Awaitable[None] | None]) -> None:
         self.size = size
         self.busy = 0
         """jobs handed in and not yet ended"""
@@ -105,7 +106,8 @@ class Slots:
             if self._work:
                 self._call(calls)
             try:
-                await self._run(delivery)
+                if (rest := self._run(delivery)) is not None:
+                    await rest
             finally:
                 self.busy -= 1
             if self._work and clock.monotonic() > turn_ends:
