@@ -127,7 +127,8 @@ async def _main(settings: Settings, roles: Sequence[str]) -> int:
 
 
 def _ready(house: House) -> None:
-    look_less()
+    worker = house.settings.worker
+    look_less(jobs=worker.concurrency if worker.processes == 0 else 0)
     welcome(house)
 
 

@@ -76,7 +76,7 @@ async def main(descriptor: int) -> None:
                 on_opening=lambda what: control.tell_first({"say": "opening", "what": what}),
             )
             await engine.start()
-            look_less()
+            look_less(jobs=order["about"]["concurrency"])
             await _work(control, engine, membership)
     except Exception as error:
         control.tell({"say": "failed", "why": str(error) if isinstance(error, JobdError) else repr(error)})
