@@ -38,7 +38,7 @@ class EmbeddedServer:
     `appendfsync` says when a write is on disk: `always` before it is answered, `everysec` within a second. `maxmemory`
     is in bytes. `binary` names the server to run; without it `find_server_binary` chooses. `stop_patience` is how many
     seconds a server gets to end by itself. `on_event(name, facts)` is told what happens: `started`, `joined`,
-    `crashed`, `restarted`, `taken_over`, `failed`, `stopped`.
+    `crashed`, `restarted`, `taken_over`, `failed`; at the end `stopped` if it was ours, `left` if it is another's.
 
     Start it on the main thread, for the server dies with the thread that started it.
     """
@@ -101,12 +101,13 @@ class EmbeddedServer:
         life, self._life = self._life, None
         if life is None:
             return
+        answered, owned = self._ready.is_set(), self.owner
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
             await asyncio.wait([life])
-        if not life.cancelled():
-            life.exception()  # for asyncio, which wants it looked at; `start` and `wait_failed` tell it
-        self._on_event("stopped", {})
+        # asyncio wants the error looked at; `start` and `wait_failed` tell it
+        if answered and not life.cancelled() and life.exception() is None:
+            self._on_event("stopped" if owned else "left", {})
 
     async def _live(self) -> None:
         """The whole life: a guest until the data is ours, then the host, until we are stopped or it cannot go on."""

@@ -79,7 +79,8 @@ async def main(descriptor: int) -> None:
             look_less(jobs=order["about"]["concurrency"])
             await _work(control, engine, membership)
     except Exception as error:
-        control.tell({"say": "failed", "why": str(error) if isinstance(error, JobdError) else repr(error)})
+        why = str(error) if isinstance(error, JobdError) else repr(error)
+        control.tell({"say": "failed", "why": why, "passes": getattr(error, "retryable", False)})
         raise
     finally:
         await control.close()

@@ -47,6 +47,8 @@ class ChildProcess:
         """is nobody to take its place?"""
         self.cause = ""
         """how it ended, in words; or why it could not begin"""
+        self.hopeless = False
+        """could it not begin for a reason that the next one would meet too?"""
         self.ran = 0
         """jobs it had run when it was heard of last"""
         self.memory = 0
@@ -122,10 +124,10 @@ class ChildProcess:
             for wait in waits:
                 wait.cancel()
 
-    def kill(self, because: str) -> None:
-        """Ends it hard."""
+    def kill(self, because: str, *, hopeless: bool = False) -> None:
+        """Ends it hard; it is `hopeless` if the next one would do no better."""
         if self.pid and not self.ended.is_set():
-            self._said = because
+            self._said, self.hopeless = because, hopeless
             with suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGKILL)
 
@@ -135,6 +137,7 @@ class ChildProcess:
         # a child of its own may have inherited the line, so that its end does not come
         await asyncio.wait({self._listening}, timeout=_LAST_WORDS_S)
         self._listening.cancel()
+        self.cause = self._said or self.cause
         await self._control.close()
 
     async def _listen(self) -> None:
@@ -149,7 +152,7 @@ class ChildProcess:
                     self._on_joined(self, message["member"])
                     self.up_or_ended.set()
                 case "failed":
-                    self._said = message["why"]
+                    self._said, self.hopeless = message["why"], not message["passes"]
                 case "idle":
                     self.ran = message["ran"]
                     self._on_idle(self)

@@ -72,7 +72,8 @@ class Crew(Actor):
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[None]:
-        """Open: all children take jobs. Closed: all are dead. Raises RoleError if a child cannot begin."""
+        """Open: all children take jobs. Closed: all are dead. Raises RoleError if a child says that it
+        cannot begin, or if too many in a row are killed before they do."""
         self._down = asyncio.Event()
         """set as soon as nobody who dies is replaced"""
         self._rest_s = 0.0
@@ -148,8 +149,6 @@ class Crew(Actor):
                 if not manned.is_set():
                     raise
                 self._log.error("a worker process could not be started; trying again", error=str(error))
-            if not manned.is_set() and not self._down.is_set():
-                raise RoleError(f"a worker process could not begin: {child.cause}")
             if child.dismissed:
                 self._desert()
                 return
@@ -157,6 +156,8 @@ class Crew(Actor):
                 former = child
                 continue
             pause_s = succession.pause_after(child.lived_s, had_jobs=child.left_jobs)
+            if not manned.is_set() and not self._down.is_set():
+                succession.may_begin_again(child.cause, hopeless=child.hopeless)
             if succession.died_young > 1 and not self._down.is_set():
                 self._log.error(
                     "worker processes die soon after their start; the next one waits",
@@ -366,7 +367,7 @@ class Crew(Actor):
                 start_limit = max(SHORTEST_START_LIMIT_S, self._max_loop_block_s)
                 if not child.up and child.silent_for(start_limit):
                     about = f"{child.opening} took longer" if child.opening else "it was not ready"
-                    child.kill(f"killed: {about} than {start_limit:g} s")
+                    child.kill(f"killed: {about} than {start_limit:g} s", hopeless=True)
 
     def _worn(self, child: ChildProcess) -> str:
         """Why its time is over; empty if it is not."""
