@@ -55,9 +55,15 @@ class JobLog:
     def _write(self, level: str, text: str, fields: Mapping[str, Any]) -> None:
         fields, packed = packed_fields(fields)
         self._lines.append(log_words(level, text, packed))
-        getattr(self._process_log, level)(text, **({"fields": fields} if fields.keys() & _TAKEN else fields))
+        self._tell_process(level, text, {"fields": fields} if fields.keys() & _TAKEN else fields)
         # the handler may be in a thread of its own
         self._loop.call_soon_threadsafe(self._send_soon)
+
+    def _tell_process(self, level: str, text: str, fields: Mapping[str, Any]) -> None:
+        try:
+            getattr(self._process_log, level)(text, **fields)
+        except Exception as error:  # noqa: BLE001  no job fails because a line breaks the log that others have set up
+            log.lament(error)
 
     def _send_soon(self) -> None:
         if self._lines and (self._sending is None or self._sending.done()):
@@ -70,6 +76,5 @@ class JobLog:
                 for line in lines:
                     await self._shard.say(self._delivery, "log", line)
             except (StoreError, ClientClosed) as error:
-                self._process_log.warning(
-                    "log lines could not be kept with the job", lines=len(lines), error=str(error)
-                )
+                told = {"lines": len(lines), "error": str(error)}
+                self._tell_process("warning", "log lines could not be kept with the job", told)

@@ -30,6 +30,11 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
     return cast("structlog.typing.FilteringBoundLogger", _Speaker(name))
 
 
+def lament(error: Exception) -> None:
+    """Says on standard error why a line of the log could not be written."""
+    _Sink().write(f"a line of the log could not be written: {_printable(repr(error))}\n")
+
+
 class _Speaker:
     """A logger that is made when it speaks for the first time."""
 

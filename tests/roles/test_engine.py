@@ -6,10 +6,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
+from io import BytesIO, TextIOWrapper
 from typing import Any
 
 import anyio
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 import jobd
@@ -219,6 +221,34 @@ async def test_what_is_logged_never_fails_the_handler(parts: Parts) -> None:
     assert [line.level for line in lines] == ["info", "warning", "error"]
     assert lines[0].fields["big"] == str(2**70)
     assert lines[2].fields == {"a": 1}
+
+
+def breaking(_logger: object, _method: str, _event: object) -> str:
+    raise KeyError("a processor of somebody's")
+
+
+@pytest.mark.parametrize("processors", [None, [breaking]], ids=["set up by nobody", "set up wrongly"])
+async def test_a_process_log_that_breaks_of_a_line_fails_no_job(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], processors: list[Any] | None
+) -> None:
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    if processors:
+        structlog.configure(processors=processors)
+    monkeypatch.setattr("sys.stdout", TextIOWrapper(BytesIO(), encoding="utf-8", errors="strict"))
+
+    @jobd.job("chatty", max_attempts=1)
+    async def chatty(ctx: jobd.Context) -> None:
+        ctx.log.info("half a character \ud83d", half="\ud83d")
+
+    try:
+        async with working(parts, chatty) as client:
+            handle = await client.enqueue(chatty, {})
+            await handle.result(PATIENCE_S)
+            assert [line.level for line in await client.logs(handle.id)] == ["info"]
+    finally:
+        structlog.configure(**before)
+    assert "a line of the log could not be written: " in capsys.readouterr().err
 
 
 async def test_an_error_that_cannot_even_say_what_it_is_is_kept(parts: Parts) -> None:
