@@ -58,7 +58,9 @@ def _alias(route: Route, canonical: str) -> Route:
 
     async def handler(request: web.Request) -> web.Response:
         response = await inner(request)
-        path = canonical.format(**{name: quote(value, safe=":@") for name, value in request.match_info.items()})
+        path = canonical
+        if "{" in route.path:
+            path = canonical.format(**{name: quote(value, safe=":@") for name, value in request.match_info.items()})
         response.headers.add("Link", f'<{path}>; rel="canonical"')
         return response
 

@@ -52,7 +52,7 @@ def _check_type(declared: str, *, empty: bool) -> None:
 
 
 async def _read(request: web.Request) -> bytes:
-    most = request.app[SERVICE].most_bytes
+    most = request[SERVICE].most_bytes
     if (request.content_length or 0) > most:
         raise too_large(most)
     if request.content.is_eof():  # the usual case: it came with the headers

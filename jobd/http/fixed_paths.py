@@ -8,17 +8,22 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from jobd.http.service import SERVICE, Service
+
 Answers = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class FixedPaths:
-    """Stands before an application that has one middleware, and hands on what it does not know."""
+    """Stands before an application that has one middleware, gives each request what its handler works with, and hands
+    on those whose paths it does not know."""
 
-    def __init__(self, app: web.Application, middleware: Middleware) -> None:
-        """The routes of the application are all there."""
+    def __init__(self, app: web.Application, middleware: Middleware, service: Service) -> None:
+        """The routes of the application are all there. Handlers of fixed paths see a request that has not passed
+        through it: there is neither `app` nor `match_info`."""
         self._middleware = middleware
+        self._service = service
         self._known = {
-            (route.method, route.resource.canonical): (_match(app, route), route.handler)
+            (route.method, route.resource.canonical): route.handler
             for route in app.router.routes()
             if isinstance(route.resource, web.PlainResource)
         }
@@ -27,19 +32,10 @@ class FixedPaths:
         """Answers each request, with the help of what answers all `others`."""
 
         async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            known = self._known.get((request.method, request.raw_path))
-            if known is None or "Expect" in request.headers or not isinstance(request, web.Request):
+            request[SERVICE] = self._service
+            handler = self._known.get((request.method, request.raw_path))
+            if handler is None or "Expect" in request.headers or not isinstance(request, web.Request):
                 return await others(request)
-            request._match_info, handler = known  # there is no public way to say it
             return await self._middleware(request, handler)
 
         return answer
-
-
-def _match(app: web.Application, route: web.AbstractRoute) -> web.UrlMappingMatchInfo:
-    """What a request is told of the route that it has taken; the same for all, as there are no variables."""
-    match = web.UrlMappingMatchInfo({}, route)
-    match.add_app(app)
-    match.current_app = app
-    match.freeze()
-    return match

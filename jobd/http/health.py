@@ -21,7 +21,7 @@ async def livez(_: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """200 once jobs can be taken and run: the store answers, a worker is alive, nothing is shutting down."""
-    service = request.app[SERVICE]
+    service = request[SERVICE]
     store, workers = await _store_and_workers(service)
     checks = {"server": not service.leaving.is_set(), "store": store, "workers": workers}
     ready = all(checks.values())

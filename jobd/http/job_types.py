@@ -20,7 +20,7 @@ from jobd.http.wire import type_body
 
 async def list_types(request: web.Request) -> web.Response:
     """All job types, by name."""
-    service = request.app[SERVICE]
+    service = request[SERVICE]
     installed = [await _installed(service, job_type) for job_type in service.client.catalog.types.values()]
     rows = [*installed, *(await _told(service)).values()]
     return answer(listed(sorted(rows, key=lambda row: str(row["type"]))))
@@ -28,7 +28,7 @@ async def list_types(request: web.Request) -> web.Response:
 
 async def show_type(request: web.Request) -> web.Response:
     """One job type, with the JSON Schema of its payload where the plugin is installed."""
-    service = request.app[SERVICE]
+    service = request[SERVICE]
     name = request.match_info["type"]
     try:
         job_type = service.client.catalog.type_named(name)
@@ -45,14 +45,14 @@ async def pause(request: web.Request, body: dict[str, Any]) -> web.Response:
     fields = Fields(body)
     reason, by, until = fields.text("reason"), fields.text("by"), fields.until("until")
     fields.check()
-    client = request.app[SERVICE].client
+    client = request[SERVICE].client
     return answer(pause_to_json(await client.pause(type=request.match_info["type"], reason=reason, by=by, until=until)))
 
 
 async def resume(request: web.Request, body: dict[str, Any]) -> web.Response:
     """Ends the pause of a type; fine if there was none."""
     Fields(body).check()
-    return answer({"resumed": await request.app[SERVICE].client.resume(type=request.match_info["type"])})
+    return answer({"resumed": await request[SERVICE].client.resume(type=request.match_info["type"])})
 
 
 async def _installed(service: Service, job_type: JobType[Any, Any]) -> dict[str, Any]:

@@ -155,7 +155,7 @@ async def _with_hint(request: web.Request, job: Job) -> dict[str, Any]:
 
 async def _after_wish(request: web.Request, job_id: str, headers: dict[str, str]) -> Job:
     """The job as it is, or, if the request prefers to wait, once it has ended or when the wait is over."""
-    service = request.app[SERVICE]
+    service = request[SERVICE]
     wish = _WAIT.search(",".join(request.headers.getall("Prefer", ())))
     if wish is None:
         return await service.client.get(job_id)

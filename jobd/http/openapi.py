@@ -12,12 +12,12 @@ from aiohttp import web
 
 from jobd.http.answer import answer
 from jobd.http.schemas import ANSWERS, BODIES, JOB_QUERY, KEY_QUERY, Schema, ref
+from jobd.http.service import SERVICE
 
 if TYPE_CHECKING:
     from jobd.http.routes import Route
 
 PATH: Final = "/api/v1/openapi.json"
-DESCRIPTION: Final = web.AppKey("DESCRIPTION", bytes)
 _PARAMETER = re.compile(r"{(\w+)}")
 
 _SHAPES: Final[Mapping[str, tuple[str, str]]] = {
@@ -97,8 +97,7 @@ _QUERIES: Final[Mapping[str, Mapping[str, Schema]]] = {
 
 async def show_description(request: web.Request) -> web.Response:
     """This description."""
-    packed: bytes = request.app[DESCRIPTION]
-    return answer(orjson.Fragment(packed))
+    return answer(orjson.Fragment(request[SERVICE].description))
 
 
 def describe(

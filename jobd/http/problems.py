@@ -151,7 +151,7 @@ def _of_aiohttp(request: web.Request, error: web.HTTPException, request_id: str)
             allowed = ", ".join(sorted(error.allowed_methods))
             refusal = NotAllowed(f"{request.path} offers {allowed}, not {request.method}", headers={"Allow": allowed})
         case web.HTTPRequestEntityTooLarge():
-            refusal = too_large(request.app[SERVICE].most_bytes)
+            refusal = too_large(request[SERVICE].most_bytes)
         case _:
             return problem(
                 status=error.status,

@@ -16,10 +16,10 @@ from jobd.http.aliases import ALIASES, CANONICAL
 from jobd.http.auth import Guard
 from jobd.http.connection import Connection
 from jobd.http.fixed_paths import FixedPaths
-from jobd.http.openapi import DESCRIPTION, describe
+from jobd.http.openapi import describe
 from jobd.http.problems import answering
 from jobd.http.routes import ROUTES, Permission, add_routes
-from jobd.http.service import SERVICE, Service
+from jobd.http.service import Service
 from jobd.settings import Settings
 
 IDLE_S: Final = 75.0
@@ -90,11 +90,10 @@ class HttpServer:
             middlewares=[middleware],
             client_max_size=most_bytes + 1,  # aiohttp refuses a body of exactly this size
         )
-        app[SERVICE] = Service(self._client, most_bytes, self._leaving, self._closing)
-        description = describe(ROUTES, ALIASES, CANONICAL, version=version("jobd"))
-        app[DESCRIPTION] = orjson.dumps(description)
         add_routes(app, routes)
-        self._fixed_paths = FixedPaths(app, middleware)
+        description = orjson.dumps(describe(ROUTES, ALIASES, CANONICAL, version=version("jobd")))
+        service = Service(self._client, most_bytes, self._leaving, self._closing, description)
+        self._fixed_paths = FixedPaths(app, middleware, service)
         return app
 
     async def _listen(self, runner: web.AppRunner) -> asyncio.Server:

@@ -22,11 +22,14 @@ class Service:
     """set: it goes down soon; it is not ready, and each connection ends with its next answer"""
     closing: asyncio.Event
     """set: it takes no new connections, and whoever waits for a job is answered now"""
+    description: bytes
+    """of the API, as JSON"""
 
 
-SERVICE: Final = web.AppKey("SERVICE", Service)
+SERVICE: Final = web.RequestKey("SERVICE", Service)
+"""where each request has it"""
 
 
 def client_of(request: web.Request) -> Client:
     """The way in for this request."""
-    return request.app[SERVICE].client
+    return request[SERVICE].client

@@ -10,11 +10,9 @@ from dataclasses import replace
 import pytest
 from aiohttp import web
 
-from jobd.client import Client
 from jobd.domain.names import RESERVED_IDS
 from jobd.http.aliases import ALIASES, CANONICAL
 from jobd.http.routes import ROUTES, Body, Permission, Route, add_routes
-from jobd.http.service import SERVICE, Service
 from tests.http.api import Api
 from tests.http.hand import Hand
 
@@ -38,12 +36,10 @@ def told(route: Route) -> Route:
 
 
 @asynccontextmanager
-async def telling(routes: Iterable[Route], client: Client) -> AsyncIterator[Api]:
+async def telling(routes: Iterable[Route]) -> AsyncIterator[Api]:
     """A server whose routes tell which one they are."""
-    import asyncio
 
     app = web.Application()
-    app[SERVICE] = Service(client, 1_024, leaving=asyncio.Event(), closing=asyncio.Event())
     add_routes(app, [told(route) for route in routes])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -71,20 +67,18 @@ def shuffled(seed: int) -> Sequence[Route]:
 
 @pytest.mark.requirement("4.1")
 @pytest.mark.parametrize("seed", range(3))
-async def test_every_path_leads_to_its_own_route_in_whatever_order_they_are_registered(
-    client: Client, seed: int
-) -> None:
-    async with telling(shuffled(seed), client) as api:
+async def test_every_path_leads_to_its_own_route_in_whatever_order_they_are_registered(seed: int) -> None:
+    async with telling(shuffled(seed)) as api:
         for route in ALL:
             reply = await api.ask(route.method, filled(route.path, "some-thing"))
             assert reply.text.decode() == f"{route.method} {route.path}"
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_fixed_words_beat_parameters_in_whatever_order_they_are_registered(client: Client, seed: int) -> None:
+async def test_fixed_words_beat_parameters_in_whatever_order_they_are_registered(seed: int) -> None:
     fixed = [route for route in ALL if "{" not in route.path]
     later = [replace(told(ROUTES[0]), path=f"{base}/{word}") for word in RESERVED_IDS for base in ("/jobs",)]
-    async with telling([*shuffled(seed), *later], client) as api:
+    async with telling([*shuffled(seed), *later]) as api:
         for route in [*fixed, *later]:
             reply = await api.ask(route.method, route.path)
             assert reply.text.decode() == f"{route.method} {route.path}"
