@@ -71,36 +71,25 @@ def clean(
     )
 
 
-@click.command(
-    "retry-failed",
-    epilog="""\b
-Examples:
-  jobd queues retry-failed email-notifications
-  jobd queues retry-failed email-notifications --dry-run""",
-)
-@_QUEUE
-@_DRY_RUN
-@prints
-@asks_store
-def retry_failed(place: Place, screen: Screen, queue: str, dry_run: bool) -> None:
-    """Run all failed jobs of a queue again."""
-    act_on_all(place, screen, "retry", {"queue": queue}, dry_run=dry_run)
+def _to_all(name: str, verb: str, about: str) -> click.Command:
+    """The command `name`, which does the verb of an operation to all jobs of a queue in its usual state."""
 
-
-@click.command(
-    "promote-delayed",
-    epilog="""\b
+    @click.command(
+        name,
+        help=about,
+        epilog=f"""\b
 Examples:
-  jobd queues promote-delayed email-notifications
-  jobd queues promote-delayed email-notifications --dry-run""",
-)
-@_QUEUE
-@_DRY_RUN
-@prints
-@asks_store
-def promote_delayed(place: Place, screen: Screen, queue: str, dry_run: bool) -> None:
-    """Run all delayed jobs of a queue now."""
-    act_on_all(place, screen, "promote", {"queue": queue}, dry_run=dry_run)
+  jobd queues {name} email-notifications
+  jobd queues {name} email-notifications --dry-run""",
+    )
+    @_QUEUE
+    @_DRY_RUN
+    @prints
+    @asks_store
+    def command(place: Place, screen: Screen, queue: str, dry_run: bool) -> None:
+        act_on_all(place, screen, verb, {"queue": queue}, dry_run=dry_run)
+
+    return command
 
 
 @click.command(
@@ -135,8 +124,8 @@ def obliterate(place: Place, screen: Screen, consent: Consent, queue: str, force
 QUEUE_VERBS: Mapping[str, click.Command] = {
     "drain": drain,
     "clean": clean,
-    "retry-failed": retry_failed,
-    "promote-delayed": promote_delayed,
+    "retry-failed": _to_all("retry-failed", "retry", "Run all failed jobs of a queue again."),
+    "promote-delayed": _to_all("promote-delayed", "promote", "Run all delayed jobs of a queue now."),
     "obliterate": obliterate,
 }
 """the commands, by name"""

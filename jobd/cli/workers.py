@@ -11,12 +11,10 @@ from jobd.cli.options import asks_store, prints
 from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.cli.table import Cell, Column
-from jobd.domain.job import moment
-from jobd.domain.rendering import list_to_json, worker_to_json
+from jobd.control.workers import QUIET, RESTART, STOP, member_to_json
+from jobd.domain.rendering import list_to_json
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from jobd.client import Client
     from jobd.store.store import Member
 
@@ -59,75 +57,52 @@ def list_workers(place: Place, screen: Screen) -> None:
     """List the worker processes: where they run, what they serve, how much they have in hand."""
     members = place.ask(lambda client: client.workers())
     if screen.is_json:
-        return screen.json(list_to_json([_json(member) for member in members]))
+        return screen.json(list_to_json([member_to_json(member) for member in members]))
     return screen.rows(_COLUMNS, [_row(screen, member) for member in members], none="no worker runs; start `jobd run`")
 
 
-def _order(place: Place, screen: Screen, what: str, ids: tuple[str, ...], everyone: bool) -> None:
-    if bool(ids) is everyone:
-        raise click.UsageError("name the workers, or say --all")
-    if everyone:
-        ids = tuple(member.id for member in place.ask(lambda client: client.workers()) if member.alive)
+def _order(what: str, about: str) -> click.Command:
+    """The command that asks worker processes for `what`."""
 
-    async def ask(client: Client) -> None:
-        for worker_id in ids:
-            await client.order_worker(worker_id, what)
-
-    place.ask(ask)
-    if screen.is_json:
-        return screen.json({"asked": what, "workers": list(ids)})
-    return screen.rows(
-        (Column("ID"), Column("ASKED")), [[Cell(each), Cell(what)] for each in ids], none="no worker runs"
+    @click.command(
+        what,
+        help=about,
+        epilog=f"""\b
+Examples:
+  jobd workers {what} worker-host-4711-k3f9ab
+  jobd workers {what} --all""",
     )
+    @click.argument("ids", metavar="[ID]...", nargs=-1)
+    @click.option("--all", "everyone", is_flag=True, help="All that run.")
+    @prints
+    @asks_store
+    def command(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
+        if bool(ids) is everyone:
+            raise click.UsageError("name the workers, or say --all")
+
+        async def ask(client: Client) -> list[str]:
+            asked = [member.id for member in await client.workers() if member.alive] if everyone else list(ids)
+            for worker_id in asked:
+                await client.order_worker(worker_id, what)
+            return asked
+
+        asked = place.ask(ask)
+        if screen.is_json:
+            return screen.json({"asked": what, "workers": asked})
+        return screen.rows(
+            (Column("ID"), Column("ASKED")), [[Cell(each), Cell(what)] for each in asked], none="no worker runs"
+        )
+
+    return command
 
 
-_IDS = click.argument("ids", metavar="[ID]...", nargs=-1)
-_ALL = click.option("--all", "everyone", is_flag=True, help="All that run.")
-
-
-@workers.command(
-    epilog="""\b
-Examples:
-  jobd workers quiet worker-host-4711-k3f9ab
-  jobd workers quiet --all"""
-)
-@_IDS
-@_ALL
-@prints
-@asks_store
-def quiet(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
-    """Have worker processes take no more jobs; those that run go on."""
-    _order(place, screen, "quiet", ids, everyone)
-
-
-@workers.command(
-    epilog="""\b
-Examples:
-  jobd workers stop worker-host-4711-k3f9ab
-  jobd workers stop --all"""
-)
-@_IDS
-@_ALL
-@prints
-@asks_store
-def stop(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
-    """Have worker processes end: their jobs get the grace, and nobody takes their places."""
-    _order(place, screen, "stop", ids, everyone)
-
-
-@workers.command(
-    epilog="""\b
-Examples:
-  jobd workers restart --all
-  jobd workers restart worker-host-4711-k3f9ab"""
-)
-@_IDS
-@_ALL
-@prints
-@asks_store
-def restart(place: Place, screen: Screen, ids: tuple[str, ...], everyone: bool) -> None:
-    """Put new worker processes in place of others, which end when the new ones take jobs."""
-    _order(place, screen, "restart", ids, everyone)
+_ORDERS = {
+    QUIET: "Have worker processes take no more jobs; those that run go on.",
+    STOP: "Have worker processes end: their jobs get the grace, and nobody takes their places.",
+    RESTART: "Put new worker processes in place of others, which end when the new ones take jobs.",
+}
+for _what, _about in _ORDERS.items():
+    workers.add_command(_order(_what, _about))
 
 
 def _row(screen: Screen, member: Member) -> list[Cell]:
@@ -150,16 +125,3 @@ def _state(member: Member) -> Cell:
     if stuck := member.about.get("stuck"):
         words.append(f"{stuck} stuck")
     return Cell(", ".join(words), colour="yellow") if words else Cell("alive", colour="green")
-
-
-def _json(member: Member) -> dict[str, Any]:
-    return worker_to_json(
-        member.id,
-        member.kind,
-        member.lines,
-        member.about,
-        joined_at=moment(member.joined_at_ms),
-        lease_until=moment(member.lease_until_ms),
-        alive=member.alive,
-        holds=member.holds,
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from jobd.domain.job import moment
+from jobd.domain.rendering import worker_to_json
 from jobd.errors import WorkerNotFound
 
 if TYPE_CHECKING:
@@ -50,3 +52,17 @@ class WorkerControl:
             if await shard.order(worker_id, what):
                 return
         raise WorkerNotFound(f"no worker {worker_id} runs; `jobd workers` lists those that do")
+
+
+def member_to_json(member: Member) -> dict[str, Any]:
+    """A worker process, in the names of the API."""
+    return worker_to_json(
+        member.id,
+        member.kind,
+        member.lines,
+        member.about,
+        joined_at=moment(member.joined_at_ms),
+        lease_until=moment(member.lease_until_ms),
+        alive=member.alive,
+        holds=member.holds,
+    )

@@ -12,12 +12,11 @@ import orjson
 
 from jobd.domain.job import Job, moment
 from jobd.domain.options import Options
-from jobd.domain.rendering import job_to_json, progress_to_json, time_to_json, worker_to_json
+from jobd.domain.rendering import job_to_json, progress_to_json, time_to_json
 from jobd.handle import JobHandle
 from jobd.intake import Planned
 from jobd.store.codec import unpack_job
 from jobd.store.dated import record_of
-from jobd.store.store import Member
 
 
 def status_body(job: Job) -> dict[str, Any]:
@@ -80,17 +79,3 @@ def handle_body(handle: JobHandle[Any]) -> dict[str, Any]:
 def type_body(name: str, options: Options, description: str, *, installed: bool) -> dict[str, Any]:
     """A job type, with all that holds for its jobs where they say nothing; `installed`: its plugin is here."""
     return {"type": name, "description": description, "installed": installed, "tags": [], **options.to_json()}
-
-
-def worker_body(member: Member) -> dict[str, Any]:
-    """A worker process."""
-    return worker_to_json(
-        member.id,
-        member.kind,
-        member.lines,
-        member.about,
-        joined_at=moment(member.joined_at_ms),
-        lease_until=moment(member.lease_until_ms),
-        alive=member.alive,
-        holds=member.holds,
-    )

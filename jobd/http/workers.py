@@ -6,16 +6,15 @@ from typing import Any
 
 from aiohttp import web
 
-from jobd.control.workers import QUIET, RESTART, STOP
+from jobd.control.workers import QUIET, RESTART, STOP, member_to_json
 from jobd.http.answer import answer, listed
 from jobd.http.fields import Fields
 from jobd.http.service import client_of
-from jobd.http.wire import worker_body
 
 
 async def show_worker(request: web.Request) -> web.Response:
     """One worker process."""
-    return answer(worker_body(await client_of(request).worker(request.match_info["worker"])))
+    return answer(member_to_json(await client_of(request).worker(request.match_info["worker"])))
 
 
 async def quiet(request: web.Request, body: dict[str, Any]) -> web.Response:
@@ -42,4 +41,4 @@ async def _ordered(request: web.Request, body: dict[str, Any], what: str) -> web
 
 async def list_workers(request: web.Request) -> web.Response:
     """The worker processes that have joined and not left."""
-    return answer(listed([worker_body(member) for member in await client_of(request).workers()]))
+    return answer(listed([member_to_json(member) for member in await client_of(request).workers()]))
