@@ -9,7 +9,8 @@ from jobd.sync import SyncClient
 from tests.cli.conftest import Cli
 from tests.cli.terminal import Terminal
 
-CTRL_C = b"\x03"
+CTRL_D = b"\x04"
+"""the end of the input; a Ctrl-C that comes just before Python reads is only heeded at the next key"""
 
 
 def numbers(listed: str) -> list[str]:
@@ -42,7 +43,7 @@ def test_it_does_not_grow_unless_that_is_wanted(cli: Cli, client: SyncClient) ->
 
 
 @pytest.mark.parametrize(
-    ("keys", "ends", "shards"), [(b"y\n", Exit.OK, 2), (b"\n", Exit.ERROR, 1), (CTRL_C, Exit.INTERRUPTED, 1)]
+    ("keys", "ends", "shards"), [(b"y\n", Exit.OK, 2), (b"\n", Exit.ERROR, 1), (CTRL_D, Exit.INTERRUPTED, 1)]
 )
 def test_on_a_terminal_it_asks(cli: Cli, client: SyncClient, keys: bytes, ends: Exit, shards: int) -> None:
     with Terminal("shards", "grow", "2", environment=cli.environment) as terminal:
