@@ -190,11 +190,13 @@ class House:
             if number in self._crews:
                 loop.call_soon_threadsafe(self._crews[number].suspects_wait)
 
-        keeper = LeaseKeeper(url, settings.prefix, settings.shards, settings.worker.lease, on_suspects=suspects_wait)
+        limits = DeclaredLimits(store, settings.rules, settings.spread_queues)
+        said = (url, settings.prefix, settings.shards, settings.worker.lease)
+        keeper = LeaseKeeper(*said, on_suspects=suspects_wait, on_forgotten=limits.declare_again)
         yield Leases(keeper)
         self.store = CheckedStore(store)
         yield self.store
-        yield DeclaredLimits(store, settings.rules, settings.spread_queues)
+        yield limits
         if "api" in self.roles:
             yield self._api(client)
         if "monitor" in self.roles:
@@ -354,15 +356,9 @@ class House:
         # what belongs to the API's door is no business of a worker
         settings = self.settings.model_dump(mode="json", exclude={"http"}) | {"shards": shard.among}
         lines = worker.queue_names or ["*"]
-        order = {
-            "settings": settings,
-            "url": url,
-            "shard": shard.number,
-            "kind": "worker",
-            "lines": lines,
-            "about": self._about(),
-        }
-        solo = {**order, "kind": "solo", "lines": [f"!{line}" for line in lines], "about": self._about(1)}
+        place = {"settings": settings, "url": url, "shard": shard.number}
+        order = {**place, "kind": "worker", "lines": lines, "about": self._about()}
+        solo = {**place, "kind": "solo", "lines": [f"!{line}" for line in lines], "about": self._about(1)}
         return Crew(
             size,
             order,

@@ -12,7 +12,7 @@ import orjson
 
 from jobd.domain.delivery import Delivery
 from jobd.domain.duration import spoken
-from jobd.domain.job import Attempt, Job, Progress, moment
+from jobd.domain.job import Attempt, Job, moment
 from jobd.domain.lane_key import IN_KEY, read_lane_key
 from jobd.domain.options import BY_FIELD, NONE, Options, from_record
 from jobd.domain.outcome import Ending
@@ -20,6 +20,7 @@ from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
 from jobd.domain.time_limits import NO_PLAN, PlannedLimits
 from jobd.errors import OptionError, StoreRefused
+from jobd.store.past import attempt_of, error_of, progress_of, reason_of
 
 VERSION = 1
 LETTERS: Mapping[State, str] = {
@@ -295,10 +296,11 @@ def _unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: b
     return Job(**(known | _unpack_run(run, result, progress)))
 
 
-def is_cancel_asked(run: bytes, fence: int) -> bool:
-    """By its run record: is this delivery of a job, as long as it stands, to be cancelled?"""
-    _, letter, flags, _, _, _, its_fence, *_ = _RUN.unpack_from(run)
-    return bool(flags & _CANCEL_ASKED and its_fence == fence and _STATE_OF_BYTE[letter] is State.ACTIVE)
+def delivery_under_way(run: bytes) -> tuple[int, bool]:
+    """By its run record: the fence of the delivery of a job that stands (0: none does), and is it to be cancelled?"""
+    _, letter, flags, _, _, _, fence, *_ = _RUN.unpack_from(run)
+    stands = _STATE_OF_BYTE[letter] is State.ACTIVE
+    return int(fence) if stands else 0, stands and bool(flags & _CANCEL_ASKED)
 
 
 def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
@@ -310,7 +312,7 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         history_at += 2 + int.from_bytes(run[history_at : history_at + 2])
     history = [orjson.loads(line) for line in run[history_at:].split(b"\n") if line]
     tried = [line for line in history if "number" in line]
-    attempts = [_attempt(line) for line in tried]
+    attempts = [attempt_of(line) for line in tried]
     if state is State.ACTIVE:
         attempts.append(Attempt(number=attempt, worker=holder, started_at=moment(started)))
     elif state is State.COMPLETED:
@@ -333,10 +335,10 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
         "started_at": moment(started) if started else None,
         "finished_at": moment(finished) if ended else None,
         "worker": holder if state is State.ACTIVE else None,
-        "progress": _progress(progress) if progress else None,
+        "progress": progress_of(progress) if progress else None,
         "result": _json(result) if result and state is State.COMPLETED else None,
-        "error": _error(history) if unlucky else None,
-        "reason": _reason(history) if unlucky or asked else None,
+        "error": error_of(history) if unlucky else None,
+        "reason": reason_of(history) if unlucky or asked else None,
         "cancel_requested": asked,
         "moved_to": next((line["moved_to"] for line in reversed(history) if "moved_to" in line), None),
         "attempts": tuple(attempts),
@@ -344,55 +346,6 @@ def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:
     if due:
         known["run_at"] = moment(due)
     return known
-
-
-def _reason(history: Sequence[Mapping[str, Any]]) -> str | None:
-    """The reason given last. Who cancels a running job says it before the worker ends the attempt, and counts more."""
-    if not history:
-        return None
-    last = history[-1]
-    asked = history[-2] if len(history) > 1 and "asked_at" in history[-2] else last
-    reason: str | None = asked.get("reason") or last.get("reason")
-    return reason
-
-
-def _error(history: Sequence[Mapping[str, Any]]) -> Any:
-    """That of the last attempt, or of what ended it later."""
-    telling = [line for line in history if "number" in line or "error" in line]
-    return telling[-1].get("error") if telling else None
-
-
-def _attempt(line: Mapping[str, Any]) -> Attempt:
-    return Attempt(
-        number=line["number"],
-        worker=line.get("worker", ""),
-        started_at=moment(line["started_at"]),
-        finished_at=moment(line["finished_at"]),
-        outcome=Ending(line["outcome"]) if "outcome" in line else None,
-        error=line.get("error"),
-        reason=line.get("reason"),
-    )
-
-
-def _progress(raw: bytes) -> Progress | None:
-    """What a handler said; None for what no version of ours says: it must not hide the job."""
-    try:
-        said = orjson.loads(raw)
-        done, total, message, at = said["done"], said.get("total"), said.get("message"), moment(said["at"])
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        return None
-    if not _is_number(done):
-        return None
-    return Progress(
-        done=done,
-        total=total if _is_number(total) else None,
-        message=None if message is None else str(message),
-        at=at,
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _json(raw: bytes) -> Any:

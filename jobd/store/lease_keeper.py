@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 from typing import NoReturn
 
-from jobd import log
+from jobd import clock, log
 from jobd.errors import StoreUnavailable
 from jobd.store.shard import Shard
 from jobd.store.store import Store
@@ -19,22 +21,42 @@ from jobd.store.store import Store
 Lives = Callable[[], bool]
 Lost = Callable[[], None]
 Suspects = Callable[[int], None]
+Forgotten = Callable[[], None]
+
+
+@dataclass(slots=True)
+class _Member:
+    lives: Lives
+    lost: Lost
+    renewed_at: float = -inf
+    """by the monotonic clock: from then on it had a whole lease"""
+    missed: bool = False
+    """is its lease gone although it cannot have run out? Then it has just left, or the store has forgotten it"""
 
 
 class LeaseKeeper:
     """Renews every third of a lease. Its callbacks run in its thread and must return at once."""
 
     def __init__(
-        self, url: str, prefix: str, shards: int, lease_ms: int, *, on_suspects: Suspects | None = None
+        self,
+        url: str,
+        prefix: str,
+        shards: int,
+        lease_ms: int,
+        *,
+        on_suspects: Suspects | None = None,
+        on_forgotten: Forgotten = lambda: None,
     ) -> None:
-        """`on_suspects` is told the number of a shard where suspects wait for a process of their own."""
+        """`on_suspects` is told the number of a shard where suspects wait for a process of their own; `on_forgotten` is
+        called when the store is found to have forgotten members that it knew."""
         self._url = url
         self._prefix = prefix
         self._shards = shards
         self._lease_ms = lease_ms
         self._interval_s = lease_ms / 3_000
         self._on_suspects = on_suspects
-        self._members: dict[tuple[int, str], tuple[Lives, Lost]] = {}
+        self._on_forgotten = on_forgotten
+        self._members: dict[tuple[int, str], _Member] = {}
         self._mutex = threading.Lock()
         self._thread: threading.Thread | None = None
         self._log = log.get("leases")
@@ -56,7 +78,7 @@ class LeaseKeeper:
     def add(self, shard: int, member: str, lives: Lives, lost: Lost) -> None:
         """Renews for `member` while `lives()`; calls `lost()` once if its lease has run out all the same."""
         with self._mutex:
-            self._members[shard, member] = (lives, lost)
+            self._members[shard, member] = _Member(lives, lost)
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._begin, shard)  # it may have come since
 
@@ -104,16 +126,32 @@ class LeaseKeeper:
     async def _renew(self, shard: Shard) -> None:
         number = shard.number
         with self._mutex:
-            living = {member: lost for (at, member), (lives, lost) in self._members.items() if at == number and lives()}
+            mine = {name: member for (at, name), member in self._members.items() if at == number}
+            missed = [name for name, member in mine.items() if member.missed]
+            for name in missed:  # whoever left has been removed since
+                del mine[name], self._members[number, name]
+        if missed:
+            self._log.error(
+                "the store has forgotten who works on it: its data were wiped, or an older copy of them came back; all "
+                "join again, and go on with what is there now",
+                shard=number,
+                members=len(missed),
+            )
+            self._on_forgotten()
+        living = {name: member for name, member in mine.items() if member.lives()}
         if not living:
             return
+        asked_at = clock.monotonic()
         go_on, suspects = await shard.renew(list(living), self._lease_ms, patience_s=self._interval_s)
-        for lost, goes_on in zip(living.values(), go_on, strict=True):
-            if not goes_on:
-                lost()
-        with self._mutex:
-            for member, goes_on in zip(living, go_on, strict=True):
-                if not goes_on:
-                    self._members.pop((number, member), None)
+        answered_at = clock.monotonic()
+        for name, goes_on in zip(living, go_on, strict=True):
+            member = living[name]
+            if goes_on:
+                member.renewed_at = asked_at
+                continue
+            member.lost()
+            member.missed = answered_at - member.renewed_at < self._lease_ms / 1_000
+            if not member.missed:
+                self.remove(number, name)
         if suspects and self._on_suspects is not None:
             self._on_suspects(number)

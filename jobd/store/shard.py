@@ -12,7 +12,7 @@ from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.errors import EnqueueExpired, LeaseLost, UniqueConflict
 from jobd.store.agreement import Outgrown
-from jobd.store.codec import LETTERS, is_cancel_asked, unpack_deliveries, unpack_delivery
+from jobd.store.codec import LETTERS, delivery_under_way, unpack_deliveries, unpack_delivery
 from jobd.store.edits import Edits
 from jobd.store.facts import pack_facts
 from jobd.store.inbox import Inbox
@@ -346,7 +346,16 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         """Of these deliveries, each an id and a fence, those that are to be cancelled."""
         ids = [job_id for job_id, _ in deliveries]
         runs = await self.link.command("HMGET", self.keys.fixed("runs"), *ids, patience_s=patience_s) if ids else []
-        return [key for key, run in zip(deliveries, runs, strict=True) if run and is_cancel_asked(run, key[1])]
+        return [
+            key for key, run in zip(deliveries, runs, strict=True) if run and delivery_under_way(run) == (key[1], True)
+        ]
+
+    async def held_by(self, member: str, *, patience_s: float = PATIENCE_S) -> list[tuple[str, int]]:
+        """What a member has in hand, each an id and a fence."""
+        ids = await self.link.command("ZRANGE", self.keys.held(member), 0, -1, patience_s=patience_s)
+        runs = await self.link.command("HMGET", self.keys.fixed("runs"), *ids, patience_s=patience_s) if ids else []
+        fences = [delivery_under_way(run)[0] if run else 0 for run in runs]
+        return [(each.decode(), fence) for each, fence in zip(ids, fences, strict=True) if fence]
 
     async def retry(self, ids: Sequence[str]) -> list[str]:
         """For each: 'missing', 'waiting' (made so now), the state it is in and stays in, or 'unique <id>': another job

@@ -102,6 +102,9 @@ class SimShard:
     async def asked_to_end(self, mine: Sequence[tuple[str, int]], *, patience_s: float) -> list[tuple[str, int]]:
         return await self._wire.ask(lambda: self._oracle.asked_to_end(mine), patience_s)
 
+    async def held_by(self, member: str, *, patience_s: float) -> list[tuple[str, int]]:
+        return await self._wire.ask(lambda: self._oracle.held_by(member), patience_s)
+
     async def cancel(self, job_id: str) -> str:
         return await self._wire.ask(lambda: self._oracle.cancel(job_id), PATIENCE_S)
 

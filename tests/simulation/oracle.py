@@ -211,6 +211,10 @@ class Oracle:
             if (job := jobs.get(job_id)) and job.state == ACTIVE and job.fence == fence and job.cancel_asked
         ]
 
+    def held_by(self, member: str) -> list[tuple[str, int]]:
+        model = self.begin()
+        return [(job_id, model.jobs[job_id].fence) for job_id in model.held(member)]
+
     # --- words -----------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:

@@ -23,6 +23,7 @@ from jobd.roles.membership import Membership
 from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.appetite import MOST_AHEAD, Appetite
 from jobd.roles.worker.cancels import CANCELLED, Cancels
+from jobd.roles.worker.catch_up import CatchUp
 from jobd.roles.worker.nursery import Nursery
 from jobd.roles.worker.outbox import Outbox
 from jobd.roles.worker.runner import Runner
@@ -113,16 +114,14 @@ class Engine(Actor):
             self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
             self._outbox = Outbox(self._verdicts, self._log)
             self._cancels = Cancels(self._shard, self._runner.running, self._slots)
+            self._catch_up = CatchUp(self._shard, self._cancels, self._runner.running, self._slots, self._outbox)
             self._due = asyncio.Event()
             self._sequence = 0
-            self._in_turn = self._interrupted = self._leaving = self._missed = False
+            self._in_turn = self._interrupted = self._leaving = False
             self._lies_in_wait = False
             self._doubt = False
             """may a fetch have taken effect whose answer did not come?"""
-            await self._client.store.tell_types(
-                {job_type.name: told_facts(job_type) for job_type in self._catalog.types.values()}
-            )
-            self._on_joined(await self._membership.join(self._look_again))
+            await self._join()
             try:
                 self._slots.open()
                 self._taking = self._look = True
@@ -227,8 +226,6 @@ class Engine(Actor):
         while True:
             await self._due.wait()
             self._due.clear()
-            if self._missed:
-                await self._look_for_cancels()
             want = self._appetite.want if self._taking else 0
             if not self._outbox and not (self._look or (want and self._appetite.pays)):
                 continue
@@ -261,15 +258,17 @@ class Engine(Actor):
             await asyncio.sleep(_PAUSE_S)
             self._look_again()
             return
-        self._in_turn = False
         self._take(deliveries, want)
         self._outbox.note(settlements, answers)
+        if self._catch_up.due and not await self._catch_up.look(self._membership.id):
+            self._look_again()
         if self._doubt:
             # the answer may have been that to the fetch in doubt, which knew nothing of what has changed since
             self._doubt = False
             self._look_again()
         if self._outbox:
             self._due.set()
+        self._in_turn = False
         self._settled.set()
         self._client.observers.settled(settlements, answers)
 
@@ -355,7 +354,7 @@ class Engine(Actor):
                 self._on_asked(what)
                 self._look_again()
             case [word] if word == LOOK:
-                self._missed = True
+                self._catch_up.due = True
                 self._look_again()
             case []:
                 if self._slots.busy == 0 and not self._outbox:
@@ -367,14 +366,6 @@ class Engine(Actor):
             case _:
                 self._look_again()
 
-    async def _look_for_cancels(self) -> None:
-        try:
-            await self._cancels.look()
-            self._missed = False
-        except StoreError as error:
-            self._log.warning("it is unknown which jobs are to be cancelled; asking again", error=str(error))
-            self._look_again()
-
     def _look_again(self) -> None:
         if self._lies_in_wait and self._membership.inbox is not None:
             # a turn with the same sequence finds out whether the fetch took effect before it was called off
@@ -384,6 +375,12 @@ class Engine(Actor):
         self._look = True
         self._due.set()
 
+    async def _join(self) -> None:
+        # the types each time: where the lease was lost because all data were, they are too
+        types = self._catalog.types.values()
+        await self._client.store.tell_types({job_type.name: told_facts(job_type) for job_type in types})
+        self._on_joined(await self._membership.join(self._look_again))
+
     async def _start_again(self) -> None:
         self._log.error("the lease has run out; starting again under a new id", member=self._membership.id)
         for running in list(self._runner.running.values()):
@@ -392,7 +389,7 @@ class Engine(Actor):
         self._cancels.clear()
         self._sequence = 0
         try:
-            self._on_joined(await self._membership.join(self._look_again))
+            await self._join()
         except StoreError as error:
             self._log.warning("cannot join", error=str(error))
             await asyncio.sleep(_PAUSE_S)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jobd.domain.delivery import Delivery, NewJob
 from jobd.domain.fingerprint import fingerprinted
 from jobd.domain.outcome import Ending, Outcome
-from jobd.domain.settle import COMPLETED, NEVER_BEGUN
+from jobd.domain.settle import COMPLETED, GIVEN_BACK, NEVER_BEGUN
 from jobd.roles.verdicts import TOO_LATE, Verdicts
 from jobd.store.shard import BATCH, BATCH_BYTES, Settlement
 
@@ -55,6 +55,16 @@ class Outbox:
             self.put(delivery, missed, ())
         else:
             self._settlements.append(Settlement(delivery.id, delivery.fence, NEVER_BEGUN))
+
+    def let_go(self, holder: str, strays: Iterable[tuple[str, int]]) -> None:
+        """Deliveries, each an id and a fence, that the holder has only by the word of the store: they wait again."""
+        facts = {"worker": holder, "outcome": Ending.INTERRUPTED, "reason": "the store has forgotten how it ended"}
+        self._settlements.extend(Settlement(job_id, fence, GIVEN_BACK, facts=facts) for job_id, fence in strays)
+
+    @property
+    def keys(self) -> set[tuple[str, int]]:
+        """Of which deliveries it knows: id and fence of each."""
+        return {(item.job_id, item.fence) for item in self._settlements}
 
     def next_batch(self) -> list[Settlement]:
         """Takes out as much as one script may move."""
