@@ -50,4 +50,4 @@ async def test_who_waits_for_a_result_is_told_when_the_client_is_closed(redis_ur
 
         await until(is_watched)
     with pytest.raises(ClientClosed):
-        await asyncio.wait_for(waiting, 4)
+        await asyncio.wait_for(waiting, 120)

@@ -7,8 +7,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.servers.tcp_server import free_port
-
 
 class Way:
     """One of the two directions: it may be shut, and what comes then is held up, as by a network that loses packets and
@@ -39,7 +37,8 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         """`target` is the port of the server behind it."""
-        self.port = free_port()
+        self.port = 0
+        """where it listens, from its start on"""
         self.requests, self.replies = Way(), Way()
         self.cuts_replies = False
         """the next reply on each line does not arrive, and the line breaks: what it answers has been done"""
@@ -47,7 +46,8 @@ class Proxy:
         self._lines: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(

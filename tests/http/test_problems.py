@@ -22,7 +22,7 @@ async def speak(port: int, words: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(words)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             return await reader.read()
     finally:
         writer.close()

@@ -22,7 +22,7 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 @pytest.fixture
 async def parts(redis_url: str) -> AsyncIterator[Parts]:
     """A store that is empty, a client, and the job types of the testbed."""
-    settings = Settings.model_validate({"redis_url": redis_url, "port": 0, "worker": {"lease": "3s"}})
+    settings = Settings.model_validate({"redis_url": redis_url, "port": 0, "worker": {"lease": "10s"}})
     catalog = Catalog.of_installed()
     store = Store.at(redis_url)
     async with Client(store=store, catalog=catalog, settings=settings) as client:

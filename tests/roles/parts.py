@@ -13,7 +13,7 @@ from jobd.roles.worker.engine import Engine
 from jobd.settings import Settings
 from jobd.store.lease_keeper import LeaseKeeper
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 """more than anything here takes, on a machine with other work to do"""
 
 

@@ -47,13 +47,13 @@ def docs(count: int) -> list[Doc]:
 async def test_a_full_batch_is_called_at_once_and_each_job_has_its_own_result(parts: Parts) -> None:
     sizes: list[int] = []
 
-    @jobd.job("double", batch=4, batch_wait="10s")
+    @jobd.job("double", batch=4, batch_wait="1h")
     async def double(items: list[Doc]) -> list[Doubled]:
         sizes.append(len(items))
         return [Doubled(number=2 * item.number) for item in items]
 
     async with working(parts, double) as client:
-        with anyio.fail_after(9):
+        with anyio.fail_after(PATIENCE_S):
             handles = await client.enqueue_many(double, docs(8))
             assert [(await handle.result(PATIENCE_S)).number for handle in handles] == [0, 2, 4, 6, 8, 10, 12, 14]
     assert sizes == [4, 4]
@@ -126,18 +126,18 @@ async def test_a_job_whose_deadline_would_pass_meanwhile_does_not_wait_for_other
 
 
 async def test_no_batch_waits_for_more_jobs_than_its_worker_has_slots(parts: Parts) -> None:
-    @jobd.job("count", batch=100, batch_wait="10s")
+    @jobd.job("count", batch=100, batch_wait="1h")
     async def count(items: list[Doc]) -> int:
         return len(items)
 
     async with working(parts, count, concurrency=3) as client:
-        with anyio.fail_after(9):
+        with anyio.fail_after(PATIENCE_S):
             handles = await client.enqueue_many(count, docs(6))
             assert {await handle.result(PATIENCE_S) for handle in handles} == {3}
 
 
 async def test_each_job_ends_as_its_entry_in_the_list_says(parts: Parts) -> None:
-    @jobd.job("mixed-fates", batch=5, batch_wait="10s", max_attempts=2, backoff="1h", on_error={KeyError: jobd.Fail})
+    @jobd.job("mixed-fates", batch=5, batch_wait="1h", max_attempts=2, backoff="1h", on_error={KeyError: jobd.Fail})
     async def fates(items: list[Doc]) -> list[int | Exception]:
         assert [item.number for item in items] == [0, 1, 2, 3, 4]
         return [1, ValueError("no"), jobd.Fail("never"), jobd.Snooze("later", after="1h"), KeyError("gone")]
@@ -179,7 +179,7 @@ async def test_what_a_handler_raises_is_how_each_of_its_jobs_ends(parts: Parts) 
 
 
 async def test_a_list_of_another_length_fails_all_and_says_so(parts: Parts) -> None:
-    @jobd.job("short", batch=2, batch_wait="10s")
+    @jobd.job("short", batch=2, batch_wait="1h")
     async def short(items: list[Doc]) -> list[int]:
         return [1]
 
@@ -211,7 +211,7 @@ async def test_groups_are_kept_apart_unless_the_type_mixes_them(parts: Parts) ->
     async def apart(contexts: list[jobd.Context], items: list[Doc]) -> None:
         seen["apart"].append({ctx.job.group for ctx in contexts})
 
-    @jobd.job("together", batch=4, batch_wait="10s", batch_mixed=True)
+    @jobd.job("together", batch=4, batch_wait="1h", batch_mixed=True)
     async def together(contexts: list[jobd.Context], items: list[Doc]) -> None:
         seen["together"].append({ctx.job.group for ctx in contexts})
 
@@ -230,7 +230,7 @@ async def test_each_job_has_a_context_of_its_own(parts: Parts) -> None:
     async def child(number: int) -> int:
         return number
 
-    @jobd.job("speak", batch=2, batch_wait="10s")
+    @jobd.job("speak", batch=2, batch_wait="1h")
     async def speak(contexts: list[jobd.Context], items: list[Doc]) -> list[int | Exception]:
         for ctx, item in zip(contexts, items, strict=True):
             await ctx.progress(item.number, 10)
@@ -250,7 +250,7 @@ async def test_a_job_that_is_cancelled_leaves_its_batch_and_the_others_go_on(par
     begun, go_on = asyncio.Event(), asyncio.Event()
     cancelled: list[bool] = []
 
-    @jobd.job("patient", batch=2, batch_wait="10s")
+    @jobd.job("patient", batch=2, batch_wait="1h")
     async def patient(contexts: list[jobd.Context], items: list[Doc]) -> list[int]:
         begun.set()
         await go_on.wait()
@@ -271,7 +271,7 @@ async def test_a_job_that_is_cancelled_leaves_its_batch_and_the_others_go_on(par
 async def test_when_all_its_jobs_are_stopped_the_handler_is_and_may_clean_up_first(parts: Parts) -> None:
     cleaning, cleaned = asyncio.Event(), asyncio.Event()
 
-    @jobd.job("endless", batch=2, batch_wait="10s", timeout="100ms", max_attempts=1)
+    @jobd.job("endless", batch=2, batch_wait="1h", timeout="100ms", max_attempts=1)
     async def endless(items: list[Doc]) -> None:
         try:
             await asyncio.Event().wait()
@@ -298,7 +298,7 @@ async def test_when_all_its_jobs_are_stopped_the_handler_is_and_may_clean_up_fir
 async def test_a_job_that_is_cancelled_while_it_waits_for_others_is_never_called(parts: Parts) -> None:
     called: list[int] = []
 
-    @jobd.job("gathered", batch=2, batch_wait="10s")
+    @jobd.job("gathered", batch=2, batch_wait="1h")
     async def gathered(items: list[Doc]) -> None:
         called.extend(item.number for item in items)
 
@@ -316,7 +316,7 @@ async def test_a_job_that_is_cancelled_while_it_waits_for_others_is_never_called
 async def test_sync_handlers_are_told_and_a_timeout_leaves_them_behind(parts: Parts) -> None:
     begun = threading.Event()
 
-    @jobd.job("threaded", batch=2, batch_wait="10s", max_attempts=1)
+    @jobd.job("threaded", batch=2, batch_wait="1h", max_attempts=1)
     def threaded(contexts: list[jobd.SyncContext], items: list[Doc]) -> list[int]:
         begun.set()
         while not all(ctx.cancelled for ctx in contexts):
@@ -337,7 +337,7 @@ async def test_sync_handlers_are_told_and_a_timeout_leaves_them_behind(parts: Pa
 async def test_a_worker_that_stops_calls_what_it_has_and_waits_for_no_more(parts: Parts) -> None:
     sizes: list[int] = []
 
-    @jobd.job("last", batch=5, batch_wait="10s")
+    @jobd.job("last", batch=5, batch_wait="1h")
     async def last(items: list[Doc]) -> None:
         sizes.append(len(items))
 
@@ -345,7 +345,7 @@ async def test_a_worker_that_stops_calls_what_it_has_and_waits_for_no_more(parts
     parts.client = Client(store=parts.store, catalog=parts.catalog)
     engine = parts.engine()
     await engine.start()
-    with anyio.fail_after(9):
+    with anyio.fail_after(PATIENCE_S):
         for handle in await parts.client.enqueue_many(last, docs(2)):
             while await handle.status() != State.ACTIVE:
                 await asyncio.sleep(0.01)
@@ -358,7 +358,7 @@ async def test_a_worker_that_stops_calls_what_it_has_and_waits_for_no_more(parts
 async def test_an_interrupted_batch_is_given_back_whole(parts: Parts) -> None:
     begun = asyncio.Event()
 
-    @jobd.job("broken-off", batch=2, batch_wait="10s")
+    @jobd.job("broken-off", batch=2, batch_wait="1h")
     async def broken_off(items: list[Doc]) -> None:
         begun.set()
         await asyncio.Event().wait()
@@ -374,7 +374,7 @@ async def test_an_interrupted_batch_is_given_back_whole(parts: Parts) -> None:
 async def test_a_batch_that_swallows_its_cancellation_is_given_back_all_the_same(parts: Parts) -> None:
     begun = asyncio.Event()
 
-    @jobd.job("stubborn", batch=2, batch_wait="10s")
+    @jobd.job("stubborn", batch=2, batch_wait="1h")
     async def stubborn(items: list[Doc]) -> None:
         begun.set()
         with suppress(asyncio.CancelledError):
@@ -403,7 +403,7 @@ async def test_a_batch_for_which_no_thread_is_free_goes_back_with_no_attempt_spe
     monkeypatch.setattr(batches, "WAIT_FOR_THREAD_S", 0.05)
     go_on = threading.Event()
 
-    @jobd.job("one-thread", batch=2, batch_wait="10s", max_attempts=1)
+    @jobd.job("one-thread", batch=2, batch_wait="1h", max_attempts=1)
     def one_thread(items: list[Doc]) -> int:
         go_on.wait(PATIENCE_S)
         return len(items)

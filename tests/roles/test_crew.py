@@ -141,7 +141,7 @@ async def test_a_stop_does_not_wait_for_a_child_that_just_begins(parts: Parts) -
         await crew.quiet()
         await crew.drain()
         await crew.stop()
-    assert await workers(parts) == []
+    await until(lambda: _none_left(parts))  # one that had just joined may be killed before it could leave
 
 
 async def test_children_that_die_soon_after_their_start_are_complained_about(parts: Parts) -> None:
@@ -209,9 +209,9 @@ async def test_a_service_may_take_as_long_to_open_as_a_loop_may_hang(
 async def test_a_service_that_does_not_open_is_named_with_its_plugin(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew_module, "SHORTEST_START_LIMIT_S", 8.0)
-    with_slow_service(tmp_path, monkeypatch, parts, "8s", 600)
-    with pytest.raises(RoleError, match=r"plugin 'slow' \(of jobd-slow 1.2\): service Ledger took longer than 8 s"):
+    monkeypatch.setattr(crew_module, "SHORTEST_START_LIMIT_S", 20.0)
+    with_slow_service(tmp_path, monkeypatch, parts, "20s", 600)
+    with pytest.raises(RoleError, match=r"plugin 'slow' \(of jobd-slow 1.2\): service Ledger took longer than 20 s"):
         await parts.crew().start()
 
 

@@ -66,20 +66,27 @@ async def until(look: Callable[[], bool]) -> None:
 async def test_no_more_sync_handlers_run_than_there_are_threads_and_the_others_do_not_wait_here(
     parts: Parts, gate: Gate
 ) -> None:
-    @jobd.job("hold", timeout="1s", max_attempts=1)
+    @jobd.job("hold", timeout="2s", max_attempts=1)
     def hold(number: int) -> int:
         time.sleep(0.2)
         return number
 
+    @jobd.job("hold-on")
+    def hold_on() -> None:
+        gate.pass_through()
+
     @jobd.job("pass")
     async def quick() -> None: ...
 
-    async with working(parts, hold, quick, concurrency=50, threads=2) as client:
-        handles = await client.enqueue_many(hold, [{"number": number} for number in range(12)])
+    async with working(parts, hold, hold_on, quick, concurrency=50, threads=2) as client:
+        await client.enqueue_many(hold_on, [{}] * 2)
+        await until(lambda: gate.inside == 2)
+        handles = await client.enqueue_many(hold, [{"number": number} for number in range(22)])
         # an async job is not held up by those that wait for a thread
-        await (await client.enqueue(quick, {})).result(1)
-        # none of them has used up its time while it waited: twelve of 0.2 s each, two at a time, are more than a second
-        assert [await handle.result(PATIENCE_S) for handle in handles] == list(range(12))
+        await (await client.enqueue(quick, {})).result(PATIENCE_S)
+        gate.open()
+        # none of them uses up its time while it waits: 22 of 0.2 s each, two at a time, are more than two seconds
+        assert [await handle.result(PATIENCE_S) for handle in handles] == list(range(22))
 
 
 async def test_the_slot_of_a_thread_left_behind_is_not_free(parts: Parts, gate: Gate) -> None:
@@ -99,7 +106,7 @@ async def test_the_slot_of_a_thread_left_behind_is_not_free(parts: Parts, gate: 
         with pytest.raises(jobd.JobdError, match="has not ended"):
             await waiting.result(0.5)
         gate.open()
-        await waiting.result(2)  # at once, and not at the next poll
+        await waiting.result(PATIENCE_S)
         assert gate.most == 2
 
 
@@ -299,8 +306,8 @@ async def test_an_engine_that_has_lost_its_lease_starts_again_and_is_not_believe
         job = await handle.get()
         assert [attempt.outcome for attempt in job.attempts] == [Ending.LOST, Ending.RETURNED]
         # it works on under another name, and what it said about the time before has changed nothing
-        other = await client.enqueue(contested, {}, id="another")
         begun.clear()
+        other = await client.enqueue(contested, {}, id="another")
         await begun.wait()
         assert (await other.get()).worker not in (None, before.id)
         assert await handle.get() == job

@@ -23,20 +23,13 @@ from jobd.roles.worker.fork_server import _bind_to
 from jobd.roles.worker.nursery import ASK, KILL, Nursery, ask
 from jobd.roles.worker.runner import Runner
 from jobd.roles.worker.running import Running
+from tests.acceptance.processes import lives, words_of
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
 from tests.roles.working import working
 
 ALONE: dict[str, Any] = {"isolation": "process", "max_attempts": 1}
 WAYS = ("process", "none")
-
-
-def lives(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 async def ended(handle: jobd.JobHandle[Any]) -> jobd.Job:
@@ -136,7 +129,11 @@ async def test_one_that_heeds_no_stop_is_killed_when_its_time_is_over(parts: Par
             job = await ended(handle)
             assert (job.status, job.attempts[0].outcome) == (State.FAILED, Ending.TIMED_OUT)
             assert (job.error or {})["type"] == "TimeoutError"
-        assert _children_of_nurseries() == []
+        await until(_no_attempt_is_left)
+
+
+async def _no_attempt_is_left() -> bool:
+    return _children_of_nurseries() == []
 
 
 async def test_a_handler_that_is_cancelled_may_tidy_up_first(
@@ -185,17 +182,15 @@ async def _gone(pid: int) -> bool:
 
 def _children(pid: int) -> list[int]:
     found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(word) for word in (task / "children").read_text().split()]
+    with suppress(OSError):  # it is gone
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):  # this thread is
+                found += [int(word) for word in (task / "children").read_text().split()]
     return found
 
 
 def _nurseries() -> list[int]:
-    return [
-        pid
-        for pid in _children(os.getpid())
-        if b"fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes() and lives(pid)
-    ]
+    return [pid for pid in _children(os.getpid()) if "fork_server" in words_of(pid) and lives(pid)]
 
 
 def _children_of_nurseries() -> list[int]:

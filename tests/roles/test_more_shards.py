@@ -111,7 +111,9 @@ async def test_a_growth_that_was_broken_off_is_ended_by_a_process_that_runs(part
 async def test_leases_in_a_new_shard_are_kept(parts: Parts) -> None:
     await parts.store.grow(3)
     shard = parts.store.shards[2]
-    membership = Membership(parts.store, 2, kind="worker", lines=["*"], lease_ms=3_000, keeper=parts.keeper)
+    membership = Membership(
+        parts.store, 2, kind="worker", lines=["*"], lease_ms=parts.settings.worker.lease, keeper=parts.keeper
+    )
     await membership.join()
 
     async def lease() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Any
 
 import anyio
 import pytest
@@ -40,7 +41,8 @@ async def test_queues_get_their_share_by_weight(parts: Parts) -> None:
     client = Client(store=parts.store, catalog=Catalog([weighed]))
     for queue in ("light", "heavy"):
         handles = await client.enqueue_many(weighed, [{}] * 100, queue=queue)
-    async with working(parts, weighed, concurrency=1, lines=("heavy", "light"), next_order=order.next):
+    one_in_each_fetch: dict[str, Any] = {"concurrency": 1, "most_ahead": 0}
+    async with working(parts, weighed, lines=("heavy", "light"), next_order=order.next, **one_in_each_fetch):
         for handle in handles:
             await handle.result(PATIENCE_S)
     assert 45 < ran[:70].count("heavy") < 70

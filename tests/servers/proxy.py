@@ -7,20 +7,20 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.servers.tcp_server import free_port
-
 
 class Proxy:
     """Passes on what comes to its port. Use as an async context manager."""
 
     def __init__(self, port: int) -> None:
         """`port` is that of the server behind it."""
-        self.port = free_port()
+        self.port = 0
+        """where it listens, from its start on"""
         self._target = port
         self._lines: set[Line] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(

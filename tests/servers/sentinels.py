@@ -95,6 +95,10 @@ class SentinelFleet:
         wait(lambda: all(self._named(sentinel) != former.port for sentinel in self.sentinels))
         wait(lambda: _role(self.master) == "master")
 
+    def wait_replica(self, former: TcpServer) -> None:
+        """Returns when a server that was the master knows that it is so no more."""
+        wait(lambda: _role(former) == "slave")
+
     def fail_over(self) -> None:
         """Has the Sentinels make the replica the master, as for maintenance; returns when all of them name it."""
         former = self.master

@@ -26,14 +26,22 @@ class TcpServer(RealServer):
         return self._process is not None
 
 
+_FIRST, _LAST, _BUS = 12_000, 22_000, 10_000
+"""ports, each with one for the bus of a Cluster so much above it: all are below those that the system hands out"""
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port where nobody listens: below those that the system hands out, and low enough for the bus of a Cluster."""
+    """A port where nobody listens, given to nobody else in this process."""
     while True:
-        port = random.randrange(12_000, 32_000)
+        port = random.randrange(_FIRST, _LAST)
+        if port in _given:
+            continue
         with socket.socket() as candidate, socket.socket() as bus:
             try:
                 candidate.bind(("127.0.0.1", port))
-                bus.bind(("127.0.0.1", port + 10_000))
+                bus.bind(("127.0.0.1", port + _BUS))
             except OSError:
                 continue
+            _given.add(port)
             return port

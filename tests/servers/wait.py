@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""more than anything here takes, on a machine with other work to do"""
 
 
 def wait(look: Callable[[], bool]) -> None:

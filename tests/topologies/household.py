@@ -13,10 +13,10 @@ from jobd.domain.state import State
 from jobd.errors import JobNotFound, StoreError
 from tests.acceptance.program import Program
 
-AGAIN_S = 20.0
+AGAIN_S = 60.0
 """how long after the end of a fault a test waits for jobs to be taken and run again; on a machine with nothing else to
 do it takes less than 5 s, and scripts/chaos tells how long it took"""
-_PATIENCE_S = 60.0
+_PATIENCE_S = 120.0
 
 
 class Household:

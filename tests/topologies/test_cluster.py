@@ -55,7 +55,7 @@ def owner(fleet: ClusterFleet, home: Household) -> TcpServer:
 async def test_the_owner_of_the_shard_is_killed(home: Household, fleet: ClusterFleet, owner: TcpServer) -> None:
     async with home.busy() as accepted:
         owner.stop()
-        begun = len(accepted)
+        begun = len(accepted) + 1  # one of which it may have told before it died
         await asyncio.to_thread(fleet.wait_owner, SLOT, owner)
         await home.takes_jobs()
         after = accepted[begun:]
@@ -99,7 +99,7 @@ async def test_a_cluster_that_is_down_because_of_other_slots(
         other.stop()
         await asyncio.to_thread(_wait_state, fleet, owner, "fail")
         with pytest.raises(StoreUnavailable, match="cluster is down"):
-            await home.client.store.shards[0].link.command("HLEN", "{jobd:0}:jobs", patience_s=0.5)
+            await home.client.store.shards[0].link.command("HLEN", "{jobd:0}:jobs", patience_s=2.0)
         other.start()
         replica.start()
         await asyncio.to_thread(_wait_state, fleet, owner, "ok")
@@ -136,7 +136,7 @@ async def test_while_the_slot_moves_its_shard_says_so_and_nothing_is_lost(
         while fleet.move_keys(SLOT, owner, target, most=2):
             await asyncio.sleep(0.2)
         with pytest.raises(StoreUnavailable, match="is on its way to another node"):
-            await home.client.store.shards[0].enqueue([new_job()], patience_s=0.3)
+            await home.client.store.shards[0].enqueue([new_job()], patience_s=2.0)
         fleet.end_move(SLOT, owner, target)
         await home.takes_jobs()
     await home.all_ran([*accepted, *(job.id for job in late)])
@@ -188,7 +188,9 @@ async def test_queues_of_several_shards_are_served_and_a_master_that_fails_harms
     await _run_in(many, others)
     await asyncio.to_thread(fleet.wait_owner, slots[3], unlucky)
     await _run_in(many, QUEUES)
-    assert {member.alive for member in await many.store.members()} == {True}
+    async with asyncio.timeout(AGAIN_S):  # whoever lost his lease meanwhile is there again, and his old self is buried
+        while {member.alive for member in await many.store.members()} != {True}:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_store_gets_more_shards_and_they_are_served_as_are_spread_queues(

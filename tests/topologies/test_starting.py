@@ -32,7 +32,7 @@ def test_it_refuses_a_server_that_would_throw_away_jobs(server_binary: Path, tmp
             env=plain_environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
     assert ended.returncode == Exit.UNREACHABLE

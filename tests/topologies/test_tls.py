@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from jobd.errors import SettingsError, StoreDenied
 from jobd.store.store import Store
 from tests.servers.authority import Authority
 from tests.servers.tcp_server import TcpServer, free_port
+from tests.servers.wait import PATIENCE_S
 from tests.topologies.household import household, program_on
 
 pytestmark = pytest.mark.long
@@ -50,7 +53,7 @@ def server(authority: Authority) -> Iterator[TlsServer]:
 async def check(url: str) -> None:
     store = Store.at(url)
     try:
-        await store.check(patience_s=5)
+        await store.check(patience_s=PATIENCE_S)
     finally:
         await store.close()
 
@@ -87,6 +90,21 @@ async def test_a_certificate_for_another_host_is_refused_unless_the_url_allows_i
 
 async def test_nothing_is_verified_if_the_url_says_so(server: TlsServer) -> None:
     await check(f"{server.tls_url}?verify=none")
+
+
+def test_a_loop_ends_right_after_its_store_was_closed_whatever_the_server_does(server: TlsServer) -> None:
+    async def use() -> None:
+        store = Store.at(f"{server.tls_url}?verify=none")
+        await store.check(patience_s=PATIENCE_S)
+        server.freeze()  # it does not say good-bye
+        try:
+            await store.close()
+        finally:
+            server.thaw()
+
+    for _ in range(3):
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(use())
 
 
 @pytest.mark.parametrize("option", ["ca", "cert"])

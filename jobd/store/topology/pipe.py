@@ -133,6 +133,7 @@ class Pipe(asyncio.Protocol):
     async def close(self) -> None:
         """Closes the connection. Twice is harmless."""
         self._end(RedisConnectionError("the connection was closed"))
+        self._transport.abort()  # to take leave of a server over TLS takes a trip, and the loop may end before
         await self._connection.disconnect(nowait=True)
 
     def data_received(self, data: bytes) -> None:

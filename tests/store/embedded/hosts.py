@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from jobd.store.datadir import DataDir
 from jobd.store.embedded import EmbeddedServer
 
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
 """more than anything here takes, on a machine with other work to do"""
 
 PROJECT = Path(__file__).parents[3]
