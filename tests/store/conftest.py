@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from jobd.store.store import Store
 from tests.conftest import Host
 from tests.real_server import RealServer
 from tests.store import raw
+from tests.store.growing import Open
 from tests.store.hands import Clock, Hands
 
 
@@ -61,6 +63,19 @@ def whole(hands: Hands, session_server: Host) -> Callable[[], raw.Raw]:
         return found
 
     return look
+
+
+@pytest.fixture
+async def open_store(redis_url: str) -> AsyncIterator[Open]:
+    """Opens the store as another process does: each knows what it has learned itself."""
+    async with AsyncExitStack() as stack:
+
+        def opened(shards: int = 1) -> Store:
+            store = Store.at(redis_url, shards=shards)
+            stack.push_async_callback(store.close)
+            return store
+
+        yield opened
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -16,68 +16,12 @@ from jobd.catalog import Catalog
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
 from jobd.errors import JobNotFound, OptionError, StateConflict, StoreRefused
-from jobd.store.homes import Home, shard_of, write_home, written_home
+from jobd.store.homes import Home, shard_of, written_home
 from jobd.store.intake_words import grouped
-from jobd.store.queries import Filter, list_jobs
-from jobd.store.rules import FENCE
 from jobd.store.shard import Shard
 from jobd.store.store import Store
+from tests.store.growing import QUEUES, Open, listed, places, put
 from tests.store.hands import new_job
-
-QUEUES = [f"queue-{number}" for number in range(12)]
-Open = Callable[..., Store]
-
-
-@pytest.fixture
-async def open_store(redis_url: str) -> AsyncIterator[Open]:
-    """Opens the store as another process does: each knows what it has learned itself."""
-    async with AsyncExitStack() as stack:
-
-        def opened(shards: int = 1) -> Store:
-            store = Store.at(redis_url, shards=shards)
-            stack.push_async_callback(store.close)
-            return store
-
-        yield opened
-
-
-async def put(store: Store, *queues: str) -> list[str]:
-    """Enqueues a job into each of these queues; returns their ids."""
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(_lasting(store))
-        return [(await client.enqueue("noop", {}, queue=queue)).id for queue in queues]
-
-
-class _lasting:  # noqa: N801  a context that closes nothing
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    async def __aenter__(self) -> jobd.Client:
-        return jobd.Client(store=self._store, catalog=Catalog())
-
-    async def __aexit__(self, *_: object) -> None:
-        """The store is somebody else's."""
-
-
-async def places(store: Store) -> dict[str, set[int]]:
-    """For each queue, the numbers of the shards in which there are jobs of it."""
-    await store.learn(fresh_s=0)
-    found: dict[str, set[int]] = {}
-    for shard in store.shards:
-        for field in await shard.link.command("HKEYS", shard.keys.fixed("counts")):
-            found.setdefault(field.decode().partition(":")[2], set()).add(shard.number)
-    return found
-
-
-async def listed(store: Store) -> list[str]:
-    found: list[str] = []
-    cursor = None
-    while True:
-        page = await list_jobs(store, Filter(), limit=7, cursor=cursor)
-        found += [job.id for job in page.jobs]
-        if (cursor := page.cursor) is None:
-            return found
-
 
 # --- where jobs are ----------------------------------------------------------------------------------------------
 
@@ -240,89 +184,6 @@ async def test_one_that_was_not_taken_in_before_the_growth_is_refused_at_each_se
     for repeat in (False, True):
         assert await sent(shard, job, repeat=repeat) == [b"grown", 4]
     assert await store.counts() == {}
-
-
-# --- broken off, and by several --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("steps", range(10))
-async def test_a_growth_that_breaks_off_is_ended_by_whoever_enqueues(
-    open_store: Open, monkeypatch: pytest.MonkeyPatch, steps: int
-) -> None:
-    stale, grower, fresh = open_store(2), open_store(2), open_store(2)
-    old = await put(stale, *QUEUES)
-    homes = await places(stale)
-    left = [steps]
-    for shard in grower.shards:
-        shard.link.run = _dies(shard.link.run, left)  # type: ignore[method-assign]  # a process that dies after so many steps
-    monkeypatch.setattr(grower, "_shard", _made_mortal(grower._shard, left))
-    with suppress(ConnectionAbortedError):
-        await grower.grow(3)
-    assert (left[0] < 0) == (steps < 5)
-    if (await open_store(2).learn()).now == 3:  # whoever has read that may put queues into the new shard
-        fences = [(await shard.rule(FENCE)).get("set") for shard in open_store(3).shards]
-        assert fences == [{"shards": 3}] * 3
-    new = [*await put(stale, *QUEUES), *await put(fresh, *QUEUES, "fresh-1", "fresh-2"), *await put(stale, "fresh-2")]
-    assert {queue: found for queue, found in (await places(fresh)).items() if queue in homes} == homes
-    assert {len(found) for found in (await places(fresh)).values()} == {1}
-    for store in (stale, fresh):
-        assert sorted(await listed(store)) == sorted([*old, *new])
-    assert (await fresh.grow(3)).had == (2, 3)
-
-
-def _dies(run: Any, left: list[int]) -> Any:
-    async def mortal(*words: Any, **more: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            raise ConnectionAbortedError
-        return await run(*words, **more)
-
-    return mortal
-
-
-def _made_mortal(make: Any, left: list[int]) -> Any:
-    def made(number: int, among: int) -> Shard:
-        shard: Shard = make(number, among)
-        shard.link.run = _dies(type(shard.link).run.__get__(shard.link), left)  # type: ignore[method-assign]  # as above
-        return shard
-
-    return made
-
-
-async def test_several_let_it_grow_at_once(open_store: Open) -> None:
-    stores = [open_store() for _ in range(4)]
-    old = await put(stores[0], *QUEUES)
-    await asyncio.gather(*(store.grow(number) for store, number in zip(stores, (8, 8, 8, 8), strict=True)))
-    grown, put_in = await asyncio.gather(
-        asyncio.gather(*(store.grow(12) for store in stores)),
-        asyncio.gather(*(put(store, *QUEUES) for store in stores)),
-    )
-    assert {numbers.had for numbers in grown} == {(1, 8, 12)}
-    assert sorted(await listed(stores[2])) == sorted([*old, *(one for ids in put_in for one in ids)])
-    assert await places(stores[1]) == {queue: {0} for queue in QUEUES}
-
-
-async def test_what_another_one_has_written_down_stays(open_store: Open) -> None:
-    store = open_store()
-    await store.grow(2)
-    first = store.shards[0]
-    assert await first._run("grow", "1 2", "1 2>5") == 1
-    assert await first._run("grow", "1 2", "1 2>5") == 1  # its repeat
-    assert await first._run("grow", "1 2", "1 2>8") == 0
-    assert (await store.learn(fresh_s=0)).growing_to == 5
-    assert await write_home(first, "queue-1", Home(1)) == Home(1)
-    assert await write_home(first, "queue-1", Home(2)) == Home(1)
-
-
-async def test_a_shard_that_has_forgotten_how_many_there_are_is_told_again(open_store: Open) -> None:
-    store = open_store()
-    await store.grow(2)
-    await store.grow(3)
-    for shard in store.shards:  # as after a failover to a replica that was behind
-        await shard.set_rule(FENCE, {"shards": 2})
-    await put(store, *QUEUES)
-    for shard in store.shards:
-        assert (await shard.rule(FENCE))["set"] == {"shards": 3}
 
 
 # --- what goes along ---------------------------------------------------------------------------------------------

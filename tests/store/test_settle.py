@@ -7,14 +7,13 @@ import pytest
 from jobd.domain.outcome import Ending
 from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, Verdict
 from jobd.domain.state import State
-from jobd.store.shard import BATCH, Retention, Settlement, Shard
+from jobd.store.shard import Retention, Settlement, Shard
 from tests.store.hands import (
     CRASHED_ALONE,
     LOST,
     Clock,
     Hands,
     LossyLink,
-    cancelled,
     done,
     ended,
     failed,
@@ -173,166 +172,6 @@ async def test_a_worker_settles_and_fetches_in_one_trip_and_may_repeat_it(hands:
     assert answers == [2]
     assert ids(batch) == ["b"]
     assert await hands.counts() == {State.COMPLETED: 1, State.ACTIVE: 1}
-
-
-async def test_what_a_handler_enqueued_is_made_with_its_completion(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    (delivery,) = await hands.active(new_job("parent"))
-    children = [new_job("now"), new_job("later", due="+50"), new_job("elsewhere", queue="other", priority=1)]
-    assert await shard.settle("w1", [done(delivery, children=children)]) == [1]
-    assert await hands.states("parent", "now", "later", "elsewhere") == [
-        State.COMPLETED,
-        State.WAITING,
-        State.DELAYED,
-        State.WAITING,
-    ]
-    assert await hands.counts() == {State.COMPLETED: 1, State.WAITING: 1, State.DELAYED: 1}
-
-
-async def test_what_a_handler_enqueued_is_dropped_when_its_settlement_is_refused(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    one, two = await hands.active(new_job("one"), new_job("two"))
-    stale = Settlement("one", one.fence - 1, COMPLETED, children=[new_job("dropped")])
-    assert await shard.settle("w1", [stale, done(two, children=[new_job("made")])]) == [0, 1]
-    assert await hands.states("dropped", "made") == [None, State.WAITING]
-
-
-@pytest.mark.parametrize("verdict", [verdict for verdict in VERDICTS.values() if verdict is not COMPLETED])
-async def test_what_a_handler_enqueued_is_dropped_unless_it_returned(
-    hands: Hands, shard: Shard, verdict: Verdict
-) -> None:
-    await hands.join()
-    (delivery,) = await hands.active(new_job("parent"))
-    settlement = Settlement(delivery.id, delivery.fence, verdict, children=[new_job("child")])
-    assert await shard.settle("w1", [settlement]) == [1]
-    assert await hands.states("child") == [None]
-
-
-async def test_what_a_handler_enqueued_is_made_once_however_often_it_is_settled(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0, least=0)
-    await hands.join()
-    (delivery,) = await hands.active(new_job("parent"))
-    settlement = done(delivery, children=[new_job("child")])
-    assert await shard.settle("w1", [settlement]) == [1]
-    (child,) = await hands.fetch()
-    await shard.settle("w1", [done(child)])
-    assert await shard.settle("w1", [settlement]) == [2]
-    assert await hands.states("child") == [None]
-    assert await hands.counts() == {}
-
-
-async def test_a_child_that_two_handlers_enqueued_under_one_id_is_one_job(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    batch = await hands.active(new_job(), new_job())
-    settlements = [done(delivery, children=[new_job("child"), new_job("child", queue="x")]) for delivery in batch]
-    assert await shard.settle("w1", settlements) == [1, 1]
-    assert await hands.counts() == {State.COMPLETED: 2, State.WAITING: 1}
-    assert await hands.counts("x") == {}
-    assert ids(await hands.fetch()) == ["child"]
-
-
-async def test_what_two_deliveries_of_one_job_enqueued_is_told_apart(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    (old,) = await hands.active(new_job("parent"))
-    await shard.settle("w1", [given_back(old)])
-    (new,) = await hands.fetch()
-    both = [done(old, children=[new_job("dropped")]), done(new, children=[new_job("made")])]
-    assert await shard.settle("w1", both) == [0, 1]
-    assert await hands.states("dropped", "made") == [None, State.WAITING]
-
-
-async def test_thousands_of_children_and_settlements_in_one_call_are_all_taken(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    batch = await hands.active(*[new_job() for _ in range(BATCH)])
-    children = [[new_job() for _ in range(7)] for _ in batch]
-    assert await shard.settle("w1", list(map(done, batch, [b"1"] * BATCH, children))) == [1] * BATCH
-    assert await hands.counts() == {State.COMPLETED: BATCH, State.WAITING: 7 * BATCH}
-
-
-async def test_ten_thousand_children_of_one_job_are_made_whole(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    parent, other = await hands.active(new_job(), new_job())
-    children = [new_job(due="" if at % 2 else "+5") for at in range(10_000)]
-    answers, _ = await hands.turn("w1", [done(other), done(parent, children=children)], want=0)
-    assert answers == [1, 1]
-    assert await hands.counts() == {State.COMPLETED: 2, State.WAITING: 5_000, State.DELAYED: 5_000}
-
-
-async def test_retention_by_count_removes_the_oldest_with_their_results(
-    hands: Hands, shard: Shard, clock: Clock
-) -> None:
-    shard.retention = Retention(completed=2, failed=1, least=0)
-    await hands.join()
-    for name in "abc":
-        clock.forward(1)
-        (delivery,) = await hands.active(new_job(name))
-        await shard.settle("w1", [done(delivery, b"7")])
-    for name in "xyz":
-        clock.forward(1)
-        (delivery,) = await hands.active(new_job(name))
-        await shard.settle("w1", [failed(delivery)])
-    assert await hands.states(*"abcxyz") == [
-        None,
-        State.COMPLETED,
-        State.COMPLETED,
-        None,
-        None,
-        State.FAILED,
-    ]
-    assert await hands.counts() == {State.COMPLETED: 2, State.FAILED: 1}
-    assert sorted(await shard.link.command("HKEYS", shard.keys.fixed("results"))) == [b"b", b"c"]
-    for kind in ("jobs", "runs"):
-        assert sorted(await shard.link.command("HKEYS", shard.keys.fixed(kind))) == [b"b", b"c", b"z"]
-
-
-async def test_retention_of_none_removes_at_once_all_there_is_of_a_job(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=0, failed=0, least=0)
-    await hands.join()
-    batch = await hands.active(*[new_job(name) for name in "abc"])
-    for delivery in batch:
-        await shard.say(delivery, "log", b'"level":"info","text":"x"')
-        await shard.say(delivery, "progress", b'"done":1')
-    assert await shard.settle("w1", [done(batch[0], b"7"), failed(batch[1]), cancelled(batch[2])]) == [1, 1, 1]
-    assert await hands.counts() == {}
-    left = set(await shard.link.command("KEYS", "*"))
-    kept = {shard.keys.fixed("leases"), shard.keys.fixed("counts")}
-    kept |= {shard.keys.member("w1").encode(), *(shard.keys.gone(number).encode() for number in range(3))}
-    assert left - kept == set()
-
-
-async def test_retention_keeps_each_queue_apart(hands: Hands, shard: Shard) -> None:
-    shard.retention = Retention(completed=1, least=0)
-    await hands.join()
-    batch = await hands.active(new_job("a", queue="x"), new_job("b", queue="y"))
-    await shard.settle("w1", [done(delivery) for delivery in batch])
-    assert await hands.states("a", "b") == [State.COMPLETED, State.COMPLETED]
-
-
-async def test_a_lower_retention_takes_hold_step_by_step(hands: Hands, shard: Shard, clock: Clock) -> None:
-    await hands.join()
-    batch = await hands.active(*[new_job() for _ in range(450)])
-    await shard.settle("w1", [done(delivery) for delivery in batch])
-    shard.retention = Retention(completed=10, least=0)
-    for left in (250, 50, 10):
-        clock.forward(1)
-        (delivery,) = await hands.active(new_job())
-        await shard.settle("w1", [done(delivery)])
-        assert await hands.counts() == {State.COMPLETED: left}
-
-
-async def test_the_history_of_a_job_is_bounded_and_keeps_the_last(hands: Hands, shard: Shard) -> None:
-    await hands.join()
-    await hands.put(new_job("a"))
-    for number in range(60):
-        (delivery,) = await hands.fetch()
-        error = {"type": "E", "message": str(number), "traceback": "t" * 100_000}
-        await shard.settle("w1", [ended(delivery, Verdict(State.WAITING), error=error)])
-    job = await hands.job("a")
-    assert 3 < len(job.attempts) < 60
-    assert job.attempts[-1].number == 60
-    assert job.error is not None
-    assert job.error["message"] == "59"
-    assert await shard.link.command("HSTRLEN", shard.keys.fixed("runs"), "a") < 70_000
 
 
 async def test_an_error_that_is_no_text_does_not_keep_a_job_from_being_settled(hands: Hands, shard: Shard) -> None:

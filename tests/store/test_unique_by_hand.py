@@ -1,0 +1,151 @@
+"""Unique keys in the hands of people: jobs that run again, keys that are shown and freed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from jobd.domain.delivery import Met
+from jobd.domain.job import moment
+from jobd.domain.settle import COMPLETED
+from jobd.domain.state import State
+from jobd.domain.unique import UniqueKey
+from jobd.store import link
+from jobd.store.shard import Settlement, Shard
+from tests.store import raw
+from tests.store.hands import (
+    Arguments,
+    BentLink,
+    Clock,
+    Hands,
+    LossyLink,
+    done,
+    failed,
+    ids,
+    made_id,
+    new_job,
+    retried,
+)
+from tests.store.strict_scripts import strict
+from tests.store.unique_jobs import KEEP_LAST, THROTTLE, job, owner
+
+
+@pytest.fixture(autouse=True)
+async def under_watch(monkeypatch: pytest.MonkeyPatch, hands: Hands) -> None:
+    monkeypatch.setattr(link, "load", strict)
+    await hands.join()
+
+
+async def test_a_job_that_is_run_again_by_hand_takes_its_key_again(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    await hands.settle(failed((await hands.active(job("a")))[0]))
+    assert await hands.shard.retry(["a"]) == ["waiting"]
+    whole()
+    assert await hands.put(job("b")) == [Met("a", False)]
+
+
+async def test_a_job_is_not_run_again_while_another_has_its_key(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    await hands.settle(failed((await hands.active(job("a")))[0]))
+    await hands.settle(failed((await hands.active(job("b")))[0]))
+    assert await hands.shard.retry(["a", "b"]) == ["waiting", "unique a"]
+    whole()
+    assert await hands.shard.retry(["b"]) == ["unique a"]
+    assert await hands.states("b") == [State.FAILED]
+
+
+async def test_the_period_of_a_throttled_key_does_not_stop_a_retry_by_hand(hands: Hands) -> None:
+    (first,) = await hands.active(job("a", THROTTLE))
+    await hands.settle(failed(first))
+    hands.clock.forward(5_000)
+    await hands.put(job("b", THROTTLE))
+    assert await hands.shard.retry(["a"]) == ["waiting"]
+    assert await owner(hands.shard) == "b"
+
+
+async def test_a_key_tells_who_has_it_since_when_and_until_when(hands: Hands, clock: Clock) -> None:
+    await hands.active(job("a", KEEP_LAST))
+    await hands.put(job("b", KEEP_LAST), job("c", "other:s:wdba:500"))
+    keys, more = await hands.shard.unique_keys(0, 100)
+    assert more == 0
+    assert sorted(keys, key=lambda key: key.name) == [
+        UniqueKey("key", "a", moment(clock.ms), None, "b"),
+        UniqueKey("other", "c", moment(clock.ms), moment(clock.ms + 500), None),
+    ]
+    clock.forward(500)
+    assert [key.name for key in (await hands.shard.unique_keys(0, 100))[0]] == ["key"]
+    assert await hands.shard.unique_key("other") is None
+
+
+async def test_a_key_is_freed_from_the_owner_that_is_named_and_no_other(
+    hands: Hands, whole: Callable[[], raw.Raw]
+) -> None:
+    (delivery,) = await hands.active(job("a"))
+    was = await hands.shard.unique_key("key")
+    assert await hands.shard.free_unique("key", "z") == (False, was)
+    assert await hands.shard.free_unique("key", "a") == (True, was)
+    assert await hands.shard.free_unique("key") == (True, None)
+    await hands.put(job("b"))
+    await hands.settle(done(delivery))
+    assert await owner(hands.shard) == "b"
+
+
+async def test_freeing_a_key_lets_the_follower_go(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    await hands.active(job("a", KEEP_LAST))
+    await hands.put(job("b", KEEP_LAST))
+    await hands.shard.free_unique("key")
+    assert whole().uniques == {}
+    assert ids(await hands.fetch()) == ["b"]
+
+
+async def test_an_owner_of_several_gates_lets_go_of_all(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    (delivery,) = await hands.active(job("a", lane_key="o=x;c=y:2"))
+    assert whole().holds == {"o/default/x": "a", "c/y": "1"}
+    await hands.settle(retried(delivery))
+    assert await owner(hands.shard) == "a"
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    await hands.settle(Settlement("a", (await hands.fetch())[0].fence, COMPLETED))
+    found = whole()
+    assert (found.holds, found.uniques) == ({}, {})
+
+
+@pytest.mark.parametrize("job_id", ["chosen", made_id()])
+async def test_a_call_that_was_long_on_its_way_makes_nothing_that_a_later_one_was_told_is_not(
+    hands: Hands, shard: Shard, clock: Clock, job_id: str
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(job("owner"))
+    sent_us = clock.ms * 1_000
+    clock.forward(500)
+    (met,) = await hands.put(job(job_id))
+    assert met == Met("owner", replaced=False)
+    assert await hands.settle(done(delivery)) == [1]
+
+    def earlier(first: Arguments, again: Arguments) -> Arguments:
+        return [*first[:2], sent_us + 60_000_000, sent_us, "1", *first[5:]]
+
+    shard.link = BentLink(shard.link, earlier)
+    (answer,) = await hands.put(job(job_id))
+    # an id that jobd has made is asked for in one call alone, which knows what it was told
+    assert answer == (True if job_id != "chosen" else Met("owner", replaced=False))
+
+
+async def test_freeing_a_key_that_is_repeated_leaves_it_to_whoever_has_taken_it_meanwhile(hands: Hands) -> None:
+    await hands.put(new_job("a", unique="k:s:wdba:0"))
+    hands.shard.link = lossy = LossyLink(hands.shard.link)
+    run = hands.shard._run
+
+    async def lose_the_reply(script: str, *arguments: Any, **how: Any) -> Any:
+        lossy.losing = int(script == "free")
+        return await run(script, *arguments, **how)
+
+    async def another_comes() -> None:
+        assert await hands.put(new_job("b", unique="k:s:wdba:0")) == [True]
+
+    lossy.before_repeat = another_comes
+    hands.shard._run = lose_the_reply  # type: ignore[method-assign]  # what is read before gets through
+    await hands.shard.free_unique("k")
+    key = await hands.shard.unique_key("k")
+    assert key is not None
+    assert key.owner == "b"
