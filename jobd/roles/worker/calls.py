@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
 from typing import Any
 
 from jobd.catalog import Catalog
@@ -12,7 +11,6 @@ from jobd.context import SyncContext
 from jobd.domain.jobtype import JobType
 from jobd.domain.outcome import Ending, Outcome
 from jobd.errors import PayloadError, UnknownJobType
-from jobd.roles.worker.attempt_context import within
 from jobd.roles.worker.batches import Batches
 from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, with_result
 from jobd.roles.worker.error_record import record
@@ -76,12 +74,7 @@ class Calls:
                 return await self._batches.run(running, job_type, batch, payload)
             if job_type.is_async:
                 self._limit(running, 0.0)
-                own, handler = copy_context(), call()
-                try:
-                    waits_for = own.run(handler.send, None)
-                except StopIteration as ended:
-                    return with_result(ended.value, job_type)  # it never waited
-                return with_result(await within(own, handler, waits_for), job_type)
+                return with_result(await call(), job_type)
             return await self._in_thread(running, call, job_type)
         except BaseException as error:  # noqa: BLE001  a handler may raise anything, SystemExit too
             return outcome_of(error, running)

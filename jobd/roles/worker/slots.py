@@ -1,4 +1,8 @@
-"""Slots: long-lived tasks that run one job after the other. A task per job would cost more than many a job."""
+"""Slots: long-lived tasks that run one job after the other. A task per job would cost more than many a job.
+
+What one job says about itself in context variables (tenant, trace, language) is not there for the next one: a slot
+whose job has left its mark goes on as another task, with the context that all of them began with.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
+from contextvars import Context, copy_context
 
 from jobd import clock
 from jobd.domain.delivery import Delivery
@@ -51,7 +56,8 @@ class Slots:
 
     def open(self) -> None:
         """Starts the slots."""
-        self._tasks = [asyncio.create_task(self._slot(), name=f"slot {number}") for number in range(self.size)]
+        self._clean = copy_context()
+        self._tasks = [self._begin(number) for number in range(self.size)]
 
     async def close(self) -> None:
         """Ends the slots. What still runs in them is cancelled; what does not heed that is left behind."""
@@ -84,11 +90,17 @@ class Slots:
                 waiter.set_result(None)
                 self._called += 1
 
-    async def _slot(self) -> None:
+    def _begin(self, number: int) -> asyncio.Task[None]:
+        return asyncio.create_task(self._slot(number), name=f"slot {number}", context=self._clean.copy())
+
+    async def _slot(self, number: int) -> None:
         with suppress(asyncio.CancelledError):  # only `close` cancels a slot; what stops a handler ends in `run`
             await self._serve()
+            if not self._closed:
+                self._tasks[number] = self._begin(number)
 
     async def _serve(self) -> None:
+        """Until it is closed, or a job has left its mark."""
         loop = asyncio.get_running_loop()
         turn_ends = 0.0
         while not self._closed:
@@ -110,6 +122,16 @@ class Slots:
                     await rest
             finally:
                 self.busy -= 1
+            if not _are_same(copy_context(), self._clean):
+                return
             if self._work and clock.monotonic() > turn_ends:
                 await asyncio.sleep(0)
                 turn_ends = clock.monotonic() + _LONGEST_TURN_S
+
+
+def _are_same(one: Context, other: Context) -> bool:
+    """Do both have the same variables? Told at once where nothing was ever set."""
+    try:
+        return one == other
+    except Exception:  # noqa: BLE001  values are compared by their own code
+        return False
