@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import pytest
 import uvloop
@@ -12,6 +12,7 @@ from jobd.catalog import Catalog
 from jobd.client import Client
 from jobd.settings import Settings
 from jobd.store.store import Store
+from tests.roles.gate import Gate
 from tests.roles.parts import Parts
 
 
@@ -30,3 +31,11 @@ async def parts(redis_url: str) -> AsyncIterator[Parts]:
         parts.keeper.start()
         yield parts
         parts.keeper.stop()
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    """Closed until a test opens it, or has ended."""
+    gate = Gate()
+    yield gate
+    gate.open()

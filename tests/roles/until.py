@@ -10,8 +10,11 @@ from tests.roles.parts import PATIENCE_S
 _LOOK_AGAIN_S = 0.005
 
 
-async def until(look: Callable[[], Awaitable[bool]]) -> None:
+async def until(look: Callable[[], Awaitable[bool] | bool]) -> None:
     """Returns once `look` says yes."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await look():
+        while True:
+            seen = look()
+            if await seen if isinstance(seen, Awaitable) else seen:
+                return
             await asyncio.sleep(_LOOK_AGAIN_S)

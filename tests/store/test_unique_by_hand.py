@@ -110,7 +110,7 @@ async def test_an_owner_of_several_gates_lets_go_of_all(hands: Hands, whole: Cal
     assert (found.holds, found.uniques) == ({}, {})
 
 
-@pytest.mark.parametrize("job_id", ["chosen", made_id()])
+@pytest.mark.parametrize("job_id", ["chosen", made_id()], ids=["chosen", "made"])
 async def test_a_call_that_was_long_on_its_way_makes_nothing_that_a_later_one_was_told_is_not(
     hands: Hands, shard: Shard, clock: Clock, job_id: str
 ) -> None:
