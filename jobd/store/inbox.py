@@ -30,6 +30,7 @@ class Inbox:
         self._reading: Wire | None = None
         """the wire on which a read is under way"""
         self._begun = asyncio.Event()
+        self._interruptions = 0
 
     async def hear(self) -> str | None:
         """The next word; None when none came for a while; LOOK when one may have been lost, as the line broke: time to
@@ -66,7 +67,10 @@ class Inbox:
         interrupted before; then nothing was sent. Raises StoreUnavailable when it is unknown what became of the
         command."""
         if self._reading is None:
+            before = self._interruptions
             await self._begun.wait()
+            if self._interruptions != before:
+                return None  # although the next read may have begun by now
         wire = self._reading
         if wire is None:
             return None
@@ -80,6 +84,7 @@ class Inbox:
 
     def interrupt(self) -> None:
         """Ends the read under way; what stands behind it will not be run, unless it was already."""
+        self._interruptions += 1
         if self._reading is not None:
             self._reading.abort()
         else:

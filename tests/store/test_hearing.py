@@ -147,3 +147,19 @@ async def test_nothing_stands_behind_a_read_that_nobody_does(
     assert await behind is None
     assert await shard.link.command("GET", "jobd:behind") is None
     await inbox.close()
+
+
+async def test_what_was_called_off_between_two_reads_does_not_stand_behind_the_next_one(
+    store: Store, shard: Shard
+) -> None:
+    inbox = store.inbox("w1", shard)
+    await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake", "wake")
+    assert await inbox.hear() == "wake"  # so that the next read can begin at once
+    behind = asyncio.ensure_future(inbox.ask_behind(packed("INCR", "jobd:behind")))
+    await asyncio.sleep(0)
+
+    inbox.interrupt()
+    assert await inbox.hear() == "wake"
+    assert await behind is None
+    assert await shard.link.command("EXISTS", "jobd:behind") == 0
+    await inbox.close()
