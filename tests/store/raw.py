@@ -223,7 +223,10 @@ def check(raw: Raw) -> None:
     assert set(raw.results) <= completed
     assert raw.logs | raw.progress <= set(raw.jobs)
     assert raw.answers == raw.answered
+    assert "" not in raw.answers
     assert set(raw.stage) <= set(raw.stages)
+    for batch in raw.stages.keys() - raw.stage.keys():
+        assert raw.stages[batch].startswith("released ")
     for job_id in raw.waiters:
         assert raw.jobs[job_id].state not in ("completed", "failed", "cancelled")
 

@@ -13,6 +13,8 @@ from jobd.domain.delivery import Met, NewJob
 from jobd.domain.state import State
 from jobd.errors import QueueFull, UniqueConflict
 from jobd.store import link
+from jobd.store.agreement import Outgrown
+from jobd.store.rules import FENCE
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from tests.servers.proxy import Proxy
@@ -130,6 +132,23 @@ async def test_a_refusal_that_nothing_can_contradict_leaves_nothing(hands: Hands
     gone = [shard.keys.gone(minute) for minute in range(3)]
     assert await shard.link.command("EXISTS", *gone) == 1
     assert await shard.link.command("HKEYS", gone[hands.clock.ms // 60_000 % 3]) == [b"!b"]
+
+
+async def test_what_was_answered_before_a_store_grew_is_answered_alike_by_it_now(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    sent = clock.ms  # and all of it in the same millisecond
+    await hands.put(job("owner"), new_job("removed"))
+    with pytest.raises(UniqueConflict):
+        await bent(shard, copy(sent, repeat=True), job("refused", INSISTING))
+    await shard.cancel(["removed", "owner"], {})
+    assert await shard.delete(["removed"], {State.CANCELLED}) == ["gone"]
+    await shard.set_rule(FENCE, {"shards": 2})
+    with pytest.raises(UniqueConflict):
+        await bent(shard, copy(sent, repeat=True), job("refused", INSISTING))
+    assert await bent(shard, copy(sent, repeat=True), new_job("removed")) == [False]
+    with pytest.raises(Outgrown):
+        await bent(shard, copy(sent, repeat=True), new_job("never came"))
 
 
 # --- over a real line -------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ async def test_a_large_batch_of_which_nothing_is_new_is_kept_too(store: Store, h
     assert await store.enqueue_once(jobs, ONCE) == (told, True)
 
 
-async def test_the_answer_to_a_batch_of_any_size_is_kept(shard: Shard) -> None:
+async def test_the_answer_to_a_batch_of_any_size_is_kept(hands: Hands, shard: Shard) -> None:
     answers = [("created", str(number)) for number in range(10_000)]  # more than Lua can unpack at once
     assert await shard.commit("", 0, once=ONCE, answers=answers)
     with pytest.raises(AnsweredBefore) as before:

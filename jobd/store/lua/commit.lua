@@ -3,8 +3,8 @@
 -- KEYS: stages answers answered
 -- ARGV: batch, how many jobs it has (0: only its answer is to be kept), the name under which its answer is kept ('' if it is not), digest of the request,
 --       the answer: a word for each job
--- Returns: {'ok'}, {'short'} (not all of it is here), {'missing'} (given up after its deadline), or what was answered
---          under that name before, as in lib/answers.lua
+-- Returns: {'ok'}, {'short'} (not all of it is here, or no more as it was given up), or what was answered under that
+--          name before, as in lib/answers.lua
 -- include: head answers
 
 local stage, size, name = ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -14,8 +14,9 @@ for i = 7, #ARGV do words[i - 6] = ARGV[i] end
 if size > 0 and state and not tonumber(state) then return { 'ok' } end
 local before = answer_before(name)
 if before then return before end
-if size > 0 and not state then return { 'missing' } end
-if size > 0 and redis.call('LLEN', base .. 'stage:' .. stage) < size then return { 'short' } end
-if size > 0 then redis.call('HSET', stages_key, stage, 'committed') end
+if size > 0 then
+  if redis.call('LLEN', base .. 'stage:' .. stage) < size then return { 'short' } end
+  redis.call('HSET', stages_key, stage, 'committed')
+end
 if name ~= '' then keep_answer(name, ARGV[6], words) end
 return { 'ok' }
