@@ -7,15 +7,19 @@ import resource
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from tests.chaos.ground import Cluster, Replicated
 from tests.chaos.history import Scribe
-from tests.chaos.nemesis import Blow
+from tests.chaos.nemesis import ELECTION, Blow
 from tests.chaos.players import Player, RolePlayer, send
 from tests.chaos.stage import Stage
 from tests.servers.tcp_server import TcpServer
 
 MOST_SKEW_S = 7_200.0
+_LOOK_S = 0.5
+_UNNOTICED_S = 2.0
+"""before its replica is seen in its place, a master may have been given up for so long"""
 
 
 class Blows:
@@ -30,10 +34,30 @@ class Blows:
     async def run(self, schedule: Sequence[Blow]) -> None:
         """All of them, at their times; returns when the last is over and all is well again."""
         start = time.monotonic()
+        watch = asyncio.create_task(self._watch_elections())
         async with asyncio.TaskGroup() as blows:
             for blow in schedule:
                 await asyncio.sleep(start + blow.at_s - time.monotonic())
                 blows.create_task(self._strike(blow))
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+    async def _watch_elections(self) -> None:
+        """Notes when a replica takes over though nobody has hit its master."""
+        ground, hit = self._stage.ground, self._stage.hit
+        if not isinstance(ground, Replicated):
+            return
+        master = await asyncio.to_thread(ground.server)
+        while True:
+            looked_at = time.monotonic()
+            await asyncio.sleep(_LOOK_S)
+            was_hit = hit.locked()
+            async with hit:
+                former, master = master, await asyncio.to_thread(ground.server)
+                if master is not former and not was_hit:
+                    await asyncio.to_thread(ground.mend, former)
+                    self._note(ELECTION, "server", ["*"], looked_at - _UNNOTICED_S)
 
     async def _strike(self, blow: Blow) -> None:
         at_server = blow.target not in self._stage.players
@@ -48,7 +72,10 @@ class Blows:
             else:
                 await self._hit_player(blow, self._stage.players[blow.target])
             touched = [] if blow.kind.name == "flush-scripts" else ["*" if at_server else blow.target]
-            self._scribe.write("fault", name=blow.kind.name, target=blow.target, touched=touched, began=began)
+            self._note(blow.kind.name, blow.target, touched, began)
+
+    def _note(self, name: str, target: str, touched: Sequence[str], began: float) -> None:
+        self._scribe.write("fault", name=name, target=target, touched=touched, began=began)
 
     async def _hit_player(self, blow: Blow, player: Player) -> None:
         match blow.kind.name:

@@ -135,8 +135,11 @@ def _lost(judge: Judge) -> Iterator[str]:
 
 
 def _condemned(judge: Judge, key: str) -> bool:
-    """Was it in hand at three deaths, so that jobd may have taken it for their cause?"""
-    return judge.status(key) == "failed" and sum(not run.how for run in judge.history.runs.get(key, [])) >= 3
+    """Was it in hand at three deaths, so that jobd may have taken it for their cause? A process that fell silent while
+    it had nothing else in hand looks dead too, though its run may have come to an end."""
+    runs = judge.history.runs.get(key, [])
+    deaths = sum(not run.how or (run.end is not None and bool(judge.faults_of(run, run.end))) for run in runs)
+    return judge.status(key) == "failed" and deaths >= 3
 
 
 def _torn(judge: Judge) -> Iterator[str]:

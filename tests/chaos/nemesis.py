@@ -52,6 +52,12 @@ KINDS = {
         FaultKind("move-slot", "jobd's keys move to another master of the Cluster", ("cluster",), lasts=False),
     )
 }
+ELECTION = "election"
+"""what nobody does on purpose: a replica took over though its master was well"""
+ABOUT = {kind.name: kind.about for kind in KINDS.values()} | {
+    ELECTION: "a replica took over by itself: its watchers did not hear of a busy master in time"
+}
+"""what the faults in a history are"""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.chaos.checker import RULES, Verdict
-from tests.chaos.nemesis import KINDS
+from tests.chaos.nemesis import ABOUT
 from tests.chaos.sabotage import Sabotage
 
 _FROM, _TO = "<!-- figures -->", "<!-- /figures -->"
@@ -100,7 +100,7 @@ def _of_verdict(verdict: Verdict) -> list[str]:
         damages = [
             (
                 name,
-                KINDS[name].about,
+                ABOUT[name],
                 str(each.count),
                 str(each.cut_off),
                 f"{each.slowest_s:.1f}" if each.cut_off else "",

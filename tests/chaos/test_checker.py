@@ -252,6 +252,19 @@ def test_what_a_crash_makes_run_again_is_told_and_no_violation() -> None:
     assert (verdict.faults["kill-child"].cut_off, verdict.figures["unclear"]) == (1, 1)
 
 
+@pytest.mark.parametrize(("silences", "good"), [(3, True), (2, False)])
+def test_a_job_whose_process_fell_silent_three_times_may_have_failed_though_it_came_to_an_end(
+    silences: int, good: bool
+) -> None:
+    tale = Tale()
+    tale.wish("a")
+    for fence in range(1, silences + 1):
+        tale.run("a", 100.0 * fence, 100.0 * fence + 9, fence=fence)
+        tale.fault("stop-tree", "worker-1", 100.0 * fence + 0.5, 100.0 * fence + 8.5)
+    tale.settled("a", status="failed")
+    assert (not tale.verdict().violations["unsettled"]) is good
+
+
 def test_the_place_of_a_stopped_worker_may_be_taken_while_it_is_stopped() -> None:
     tale = Tale()
     tale.wish("a", limit="l", most=1)

@@ -11,6 +11,7 @@ import pytest
 from jobd.errors import StoreRefused, StoreUnavailable
 from jobd.store.store import Store
 from tests.acceptance.program import Program
+from tests.acceptance.until import until
 from tests.servers.sentinels import SentinelFleet
 from tests.topologies.household import Household, household, program_on
 
@@ -81,6 +82,22 @@ async def test_the_master_is_changed_for_maintenance(home: Household, fleet: Sen
         await home.takes_jobs()
         after = accepted[begun:]
     await home.all_ran(after)
+
+
+async def test_a_master_that_goes_for_maintenance_is_left_before_it_refuses_anything(
+    home: Household, fleet: SentinelFleet
+) -> None:
+    store = Store.at(fleet.url)
+    await store.check()
+    owner = store.shards[0].link.owner
+    former, before = fleet.master, owner.address
+    await asyncio.to_thread(fleet.fail_over)
+    await until(lambda: owner.address != before)  # nothing was asked of the former one since
+    assert owner.address is not None
+    assert owner.address.port == fleet.master.port != former.port
+    await store.check()
+    await store.close()
+    await home.takes_jobs()
 
 
 async def test_one_sentinel_is_enough_to_find_the_master(home: Household, fleet: SentinelFleet) -> None:

@@ -57,6 +57,9 @@ class Owner:
         self._wire: Wire | None = None
         self._in_doubt = True
         self._looking = asyncio.Lock()
+        self._listens = False
+        self._announced: Address | None = None
+        self._following: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> Address | None:
@@ -82,6 +85,7 @@ class Owner:
         while self._wire is None or self._in_doubt:
             async with self._looking:  # one looks for all
                 if self._wire is None or self._in_doubt:
+                    self._listen()
                     found = await self._topology.owner(self._slot, doubted=self._address)
                     await self._turn_to(found)
                     self._in_doubt = False
@@ -112,10 +116,32 @@ class Owner:
 
     async def close(self) -> None:
         """Closes its connections."""
+        if self._topology.announcements is not None:
+            await self._topology.announcements.forget(self._follow)
+        if self._following is not None:
+            await asyncio.wait((self._following,))
+        self._listens = False
         wire, self._wire = self._wire, None
         self._in_doubt = True
         if wire is not None:
             await wire.close()
+
+    def _listen(self) -> None:
+        if self._topology.announcements is not None and not self._listens:
+            self._listens = True
+            self._topology.announcements.tell(self._follow)
+
+    def _follow(self, announced: Address) -> None:
+        """Goes to the new owner at once: the former one may take commands for some time yet, and forget them."""
+        if announced not in (self._announced, self._address):
+            self._announced = announced
+            self._following = asyncio.create_task(self._go_to(announced), name="follows the master")
+
+    async def _go_to(self, announced: Address) -> None:
+        async with self._looking:
+            await self._turn_to(announced)
+            self._in_doubt = False
+        self._announced = None
 
     async def _turn_to(self, address: Address) -> None:
         if self._wire is not None and address == self._address:

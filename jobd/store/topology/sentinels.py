@@ -9,13 +9,22 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from jobd.errors import StoreRefused
+from jobd.store.topology.announcements import Announcements
 from jobd.store.topology.node import Node
 from jobd.store.topology.topology import Topology
-from jobd.store_url import Address
+from jobd.store_url import Address, StoreUrl
 
 
 class Sentinels(Topology):
-    """Asks all Sentinels at once, and believes the one that has seen the latest failover."""
+    """Asks all Sentinels at once, and believes the one that has seen the latest failover. Listens for the next one."""
+
+    def __init__(self, url: StoreUrl) -> None:
+        super().__init__(url)
+        nodes = [self._sentinel(address) for address in url.addresses]
+        self.announcements = Announcements(url.service, nodes)
+
+    def _sentinel(self, address: Address) -> Node:
+        return Node(self.url, address, is_sentinel=True)
 
     async def owner(self, slot: int, *, doubted: Address | None = None) -> Address:
         """The master. A Sentinel that was cut off may still name an old one: so more than half of the answers are
@@ -54,7 +63,7 @@ class Sentinels(Topology):
     async def _ask(self, address: Address) -> tuple[int, Address]:
         """The number of failovers that one Sentinel has seen, and the master after the last of them."""
         service = self.url.service
-        facts, place = await Node(self.url, address, is_sentinel=True).answers(
+        facts, place = await self._sentinel(address).answers(
             ("SENTINEL", "MASTER", service), ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service)
         )
         if not place:

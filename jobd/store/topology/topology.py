@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from jobd.store.topology.announcements import Announcements
 from jobd.store.topology.node import Node
 from jobd.store_url import Address, StoreUrl
 
@@ -13,6 +14,8 @@ class Topology(ABC):
 
     slots_move = False
     """may a slot go from one server to another key by key?"""
+    announcements: Announcements | None = None
+    """where a new owner of all slots is told of, if anywhere"""
 
     def __init__(self, url: StoreUrl) -> None:
         self.url = url

@@ -1,0 +1,81 @@
+"""What Sentinels announce: that a service has another master. Told at once, as a former master that is asked to go for
+maintenance goes on to take commands for some ten seconds, and all that it is told in that time is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from redis.exceptions import RedisError, ResponseError
+
+from jobd.store.topology.node import LOOK_UP_S, Node
+from jobd.store_url import Address
+
+CHANNEL = b"+switch-master"
+LISTEN_AGAIN_S = 1.0
+"""pause after a connection to a Sentinel broke, or could not be made"""
+SILENCE_S = 60.0
+"""a connection on which nothing came for so long is made anew: it may have died without a word"""
+
+Listener = Callable[[Address], None]
+
+
+class Announcements:
+    """Listens to all Sentinels as long as anybody wants to know."""
+
+    def __init__(self, service: str, sentinels: Sequence[Node]) -> None:
+        self._service = service
+        self._sentinels = sentinels
+        self._listeners: list[Listener] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def tell(self, listener: Listener) -> None:
+        """Tells `listener` of each new master from now on, once for each Sentinel that says so."""
+        self._listeners.append(listener)
+        if not self._tasks:
+            self._tasks = [
+                asyncio.create_task(self._hear(node), name=f"listens to the Sentinel at {node.address}")
+                for node in self._sentinels
+            ]
+
+    async def forget(self, listener: Listener) -> None:
+        """Tells it no more."""
+        if listener not in self._listeners:
+            return
+        self._listeners.remove(listener)
+        if not self._listeners:
+            tasks, self._tasks = self._tasks, []
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _hear(self, sentinel: Node) -> None:
+        while True:
+            try:
+                await self._listen(sentinel)
+            except ResponseError:
+                return  # this user may not listen; a former master is left when it refuses commands then
+            except (RedisError, OSError):
+                await asyncio.sleep(LISTEN_AGAIN_S)  # a Sentinel that is away is nothing special, there are others
+
+    async def _listen(self, sentinel: Node) -> None:
+        """Until the connection breaks, or was silent for long."""
+        connection = sentinel.connection()
+        try:
+            async with asyncio.timeout(LOOK_UP_S):
+                await connection.connect()
+                await connection.send_command("SUBSCRIBE", CHANNEL)
+            while True:
+                async with asyncio.timeout(SILENCE_S):
+                    kind, _, said = await connection.read_response(push_request=True)
+                if kind == b"message":
+                    self._announced(said.decode())
+        finally:
+            await connection.disconnect(nowait=True)
+
+    def _announced(self, words: str) -> None:
+        """In the words of Sentinels: service, host and port of the former master, host and port of the new one."""
+        service, _, _, host, port = words.split(" ")
+        if service == self._service:
+            for listener in tuple(self._listeners):
+                listener(Address(host, int(port)))
