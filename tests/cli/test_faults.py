@@ -125,7 +125,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(cli: Cli, enqueue: Enqueue) -
         env={**os.environ, **cli.environment},
     ) as writer:
         reader.stdin.close()
-        _, complaint = writer.communicate(timeout=60)
+        _, complaint = writer.communicate(timeout=120)
     reader.wait()
     assert (writer.returncode, complaint) == (0, b"")
 
@@ -160,7 +160,7 @@ def _run(cli: Cli, words: list[str], shut: str, **environment: str) -> subproces
         ["/bin/sh", "-c", f'{shut}; exec "$@"', "sh", sys.executable, "-m", "jobd", *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         env={**os.environ, **cli.environment, **environment},
     )

@@ -53,4 +53,4 @@ def test_a_job_goes_in_runs_and_is_looked_at(cli: Cli, running: subprocess.Popen
         "Try:   correct these fields; `key:=json` gives numbers, lists and objects\n"
     )
     running.send_signal(signal.SIGTERM)
-    assert running.wait(timeout=30) == 0
+    assert running.wait(timeout=120) == 0

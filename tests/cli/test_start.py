@@ -23,7 +23,7 @@ def test_help_imports_nothing_heavy() -> None:
         "except SystemExit as end: code = end.code\n"
         f"print(code, sorted(set({HEAVY!r}) & set(sys.modules)), 'jobd.cli.jobs' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines()[-1] == "0 [] False"
 
 
@@ -35,7 +35,7 @@ def test_help_of_a_command_imports_nothing_heavy_either() -> None:
         "    except SystemExit as end: assert end.code == 0\n"
         f"print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -46,7 +46,7 @@ def test_it_runs_as_a_module_and_says_its_version(cli: Cli) -> None:
 
 def test_commands_that_talk_to_the_store_do_not_import_the_http_server() -> None:
     program = "import sys, jobd.client, jobd.settings, jobd.cli.jobs; print('aiohttp' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout == "False\n"
 
 
@@ -63,7 +63,7 @@ def test_commands_that_only_look_load_no_plugin_and_nothing_that_takes_long(cli:
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=True,
         env={**os.environ, **cli.environment},
     )
