@@ -22,7 +22,8 @@ def reach(url: str | None, settings: Settings) -> Store:
         url = running_url(settings.data_dir)
     if url is None:
         raise StoreRefused(
-            f"no Redis is named, and no jobd runs on {settings.data_dir}; start `jobd run`, or set JOBD_REDIS_URL"
+            f"no Redis is named, and no jobd runs on {settings.data_dir}; start `jobd run`, or name the data directory "
+            "of one that runs (--data-dir, JOBD_DATA_DIR), or a Redis (--redis-url, JOBD_REDIS_URL)"
         )
     return Store.at(url, prefix=settings.prefix, retention=retention_of(settings), shards=settings.shards)
 

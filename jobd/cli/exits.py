@@ -28,7 +28,7 @@ MEANINGS = {
     Exit.OK: "it is done",
     Exit.ERROR: "it failed for a reason that has no number of its own, or several things failed in different ways",
     Exit.USAGE: "the command line, a setting or the data of a job is wrong; nothing was done",
-    Exit.NOT_FOUND: "there is no such job",
+    Exit.NOT_FOUND: "there is no such job, operation, worker or unique key",
     Exit.NOT_ALLOWED: "the store does not let us in: wrong password, or a permission is missing",
     Exit.CONFLICT: "the state that the job is in does not allow it, or another job has its unique key",
     Exit.UNREACHABLE: "the store cannot be reached or used",

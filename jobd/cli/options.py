@@ -94,8 +94,7 @@ class Until(click.ParamType["datetime | str"]):
         if isinstance(value, datetime):
             return value
         try:
-            milliseconds(seconds_or_text(value), least=1)
-            return str(value)
+            return f"{milliseconds(seconds_or_text(value), least=1)}ms"
         except OptionError:
             pass
         try:

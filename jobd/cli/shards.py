@@ -14,6 +14,7 @@ from jobd.cli.place import Place
 from jobd.cli.screen import Screen
 from jobd.cli.table import Cell, Column
 from jobd.domain.rendering import shards_to_json
+from jobd.domain.shard_facts import MOST_SHARDS
 
 if TYPE_CHECKING:
     from jobd.client import Client
@@ -63,7 +64,7 @@ Examples:
   jobd shards grow 24 --dry-run
   jobd shards grow 24 --yes -o json""",
 )
-@click.argument("number", metavar="NUMBER", type=Whole(1, 2**53))
+@click.argument("number", metavar="NUMBER", type=Whole(1, MOST_SHARDS))
 @click.option("--dry-run", is_flag=True, help="Only say whether it can.")
 @asks_first
 @prints

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobd.cli.exits import Exit
 from jobd.cli.job_data import data_options, read_data
 from jobd.cli.job_options import job_options
 from jobd.cli.noun_group import NounGroup
@@ -73,7 +74,11 @@ Examples:
 @asks_store
 def show(place: Place, screen: Screen, key: str) -> None:
     """Show who has a unique key, by its name in a job (`unique_key`) or in the list."""
-    _show(screen, place.ask(lambda client: client.unique_key(key)))
+    found = place.ask(lambda client: client.unique_key(key))
+    _show(screen, found)
+    if found is None:
+        screen.note(f"nobody has the unique key {key}")
+        raise click.exceptions.Exit(Exit.NOT_FOUND)
 
 
 @unique.command(
@@ -102,7 +107,10 @@ def owner(
     It takes what `jobd enqueue` takes, and enqueues nothing. Data is needed only where it makes the key.
     """
     payload = read_data(data, fields)
-    _show(screen, place.ask(lambda client: client.unique_owner_of(job_type, payload, options)))
+    found = place.ask(lambda client: client.unique_owner_of(job_type, payload, options))
+    _show(screen, found)
+    if found is None:
+        screen.note("nobody has this unique key")
 
 
 @unique.command(
@@ -134,7 +142,7 @@ def free(place: Place, screen: Screen, key: str, owner_id: str | None) -> None:
 def _show(screen: Screen, key: UniqueKey | None) -> None:
     if screen.is_json:
         return screen.json(unique_key_to_json(key) if key else None)
-    return screen.rows(list(_COLUMNS), [_row(screen, key)] if key else [], none="nobody has this unique key")
+    return screen.rows(list(_COLUMNS), [_row(screen, key)], none="") if key else None
 
 
 def _row(screen: Screen, key: UniqueKey) -> list[Cell]:

@@ -91,7 +91,7 @@ _QUERIES: Final[Mapping[str, Mapping[str, Schema]]] = {
     "GET /jobs": JOB_QUERY,
     "GET /api/v1/unique-keys": KEY_QUERY,
     "DELETE /api/v1/unique-keys/{key}": {"owner": {"type": "string"}},
-    "DELETE /api/v1/queues/{queue}": {"force": {"type": "string", "examples": ["true"]}},
+    "DELETE /api/v1/queues/{queue}": {"force": {"type": "string", "enum": ["true", "false"]}},
 }
 
 

@@ -18,6 +18,7 @@ from jobd.http.answer import answer, listed
 from jobd.http.enqueue_body import read_changes
 from jobd.http.fields import Fields
 from jobd.http.listing import read_filter
+from jobd.http.query import yes_in_query
 from jobd.http.queues import actual_name
 from jobd.http.service import client_of
 
@@ -100,9 +101,9 @@ async def promote_delayed(request: web.Request, body: dict[str, Any]) -> web.Res
 
 async def obliterate(request: web.Request) -> web.Response:
     """Removes all jobs of a queue; 409 if any run, unless the query says force=true."""
-    client = client_of(request)
+    client, force = client_of(request), yes_in_query(request, "force")
     queue = await actual_name(client, request.match_info["queue"])
-    return answer({"removed": await client.obliterate(queue, force=request.query.get("force") == "true")})
+    return answer({"removed": await client.obliterate(queue, force=force)})
 
 
 async def _on_queue(

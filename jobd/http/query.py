@@ -18,6 +18,16 @@ def check_query(request: web.Request, *known: str) -> None:
         raise BadRequest(f"the query cannot be used: {', '.join(unknown)}: {message}", faults)
 
 
+def yes_in_query(request: web.Request, name: str) -> bool:
+    """True or false; false if it is not there. Raises BadRequest for anything else."""
+    said = request.query.get(name, "false")
+    if said not in ("true", "false"):
+        message = f"{said!r} is neither true nor false"
+        fault = {"parameter": name, "code": "invalid", "message": message}
+        raise BadRequest(f"the query cannot be used: {name}: {message}", [fault])
+    return said == "true"
+
+
 def _hint(method: str, known: tuple[str, ...]) -> str:
     if known:
         return f"there is {', '.join(known)}"

@@ -11,10 +11,10 @@ from jobd.domain.operation import Stage, Verb
 from jobd.domain.options import ROWS, Level
 from jobd.domain.outcome import Ending
 from jobd.domain.reason import Cause
+from jobd.domain.shard_facts import MOST_SHARDS
 from jobd.domain.state import State
 from jobd.http.enqueue_body import MOST_JOBS
 from jobd.http.fields import LONGEST_TEXT
-from jobd.store.agreement import MOST_SHARDS
 from jobd.store.queries import MOST_ON_PAGE
 
 Schema = Mapping[str, Any]

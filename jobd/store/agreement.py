@@ -13,8 +13,6 @@ from jobd.errors import StoreError, StoreRefused
 from jobd.store.keys import Keys
 from jobd.store.topology.wire import Wire
 
-MOST_SHARDS = 256
-
 
 class Outgrown(StoreError):
     """A shard has taken nothing in, because the sender knew of another number of shards than it does."""

@@ -12,8 +12,9 @@ from jobd.domain.delivery import NewJob
 from jobd.domain.ids import is_made_id, shard_of_id
 from jobd.domain.limits import SPREAD_FORBIDS, Scope, gate_of, scope_of
 from jobd.domain.names import same_name
+from jobd.domain.shard_facts import MOST_SHARDS
 from jobd.errors import OptionError, StateConflict
-from jobd.store.agreement import MOST_SHARDS, Agreement, Numbers, Outgrown
+from jobd.store.agreement import Agreement, Numbers, Outgrown
 from jobd.store.homes import ALONE, Home, find_home, shard_of, spread_home, spread_queues, written_home
 from jobd.store.keys import Keys
 from jobd.store.link import PATIENCE_S, Link

@@ -57,7 +57,9 @@ def test_where_no_jobd_runs_and_no_redis_is_named_it_says_what_to_do(tmp_path: P
     result = Cli({"JOBD_DATA_DIR": str(tmp_path)})("queues")
     assert result.exit_code == Exit.UNREACHABLE
     assert result.stderr == (
-        f"Error: no Redis is named, and no jobd runs on {tmp_path}\n       start `jobd run`, or set JOBD_REDIS_URL\n"
+        f"Error: no Redis is named, and no jobd runs on {tmp_path}\n"
+        "       start `jobd run`, or name the data directory of one that runs "
+        "(--data-dir, JOBD_DATA_DIR), or a Redis (--redis-url, JOBD_REDIS_URL)\n"
     )
 
 

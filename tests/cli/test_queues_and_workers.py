@@ -93,7 +93,7 @@ def test_queues_groups_and_types_are_paused_and_resumed(cli: Cli, enqueue: Enque
     said = cli("queues", "pause", "walls", "--reason", "wet", "--by", "ada", "--until", "2100-01-01T00:00:00Z")
     assert said.stdout == "queue walls\tada\t2100-01-01T00:00:00.000Z\twet\n"
     cli("queues", "pause", "walls", "--group", "tenant 42")
-    cli("queues", "pause", "--type", "paint", "--until", "10m")
+    cli("queues", "pause", "--type", "paint", "--until", "600")  # seconds, as everywhere
     assert cli("queues").stdout == (
         "walls\t1\t0\t0\t0\t0\t0\t0\twet, by ada, until 2100-01-01T00:00:00.000Z; 1 group\t\n"
     )

@@ -59,7 +59,7 @@ def test_a_number_that_it_cannot_have_is_refused_before_anything_is_asked(
     cli: Cli, client: SyncClient, more: tuple[str, ...]
 ) -> None:
     client.grow(3)
-    for number, said in (("2", "never has fewer than the 3 that it has"), ("257", "not between 4 and 256")):
+    for number, said in (("2", "never has fewer than the 3 that it has"), ("257", "not a whole number from 1 to 256")):
         refused = cli("shards", "grow", number, *more)
         assert (refused.exit_code, said in refused.stderr) == (Exit.USAGE, True)
     for wrong in ("0", "-1", "many", "2.5"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobd.cli.exits import Exit
 from jobd.sync import SyncClient
 from tests.cli.conftest import Cli
 
@@ -43,6 +44,12 @@ def test_keys_are_listed_found_shown_and_freed(cli: Cli, client: SyncClient) -> 
     assert cli("unique", "free", key, "--owner", "somebody").exit_code == 5
     assert cli("unique", "free", key).stdout == f"it is free; job {job.id} had it\n"
     assert cli("unique", "free", key).stdout == "it was free already\n"
+    shown = cli("unique", "show", key)
+    assert (shown.exit_code, shown.stdout, shown.stderr) == (Exit.NOT_FOUND, "", f"nobody has the unique key {key}\n")
+    shown = cli("unique", "show", key, "-o", "json")
+    assert (shown.exit_code, shown.stdout) == (Exit.NOT_FOUND, "null\n")
+    asked = cli("unique", "owner", "paint", "--queue", "walls", "--unique", "other")
+    assert (asked.exit_code, asked.stdout, asked.stderr) == (0, "", "nobody has this unique key\n")
     assert cli("unique", "list").stderr == "no job has a unique key\n" or cli("unique", "list").stdout == ""
     assert cli("unique", "list", "--limit", "0").exit_code == 2
 

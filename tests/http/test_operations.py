@@ -145,3 +145,11 @@ async def test_lists_are_filtered_by_tag_and_metadata(api: Api) -> None:
     assert await listed("metadata.tenant=5") == ["a"]
     assert await listed("metadata.name=Ada&tag=x") == ["a"]
     assert await listed("metadata.nix=5") == []
+
+
+@pytest.mark.parametrize("word", ["yes", "1", "TRUE", ""])
+async def test_force_is_true_or_false_and_no_other_word_means_either(api: Api, word: str) -> None:
+    await api.enqueue(queue="q")
+    refused = await api.delete(f"/api/v1/queues/q?force={word}")
+    assert (refused.status, refused.body["errors"][0]["message"]) == (400, f"{word!r} is neither true nor false")
+    assert (await api.delete("/api/v1/queues/q?force=false")).body == {"removed": 1}
