@@ -201,7 +201,7 @@ class Context:
         await self.client.store.learn(fresh_s=_FRESH_S)
         planned = (await self.client.intake.plan([request], near=self._shard.number))[0]
         new = planned.new_job
-        await self.client.store.home_of(new.queue)
+        await self.client.store.settle_home(new.queue)
         if self.children is None:
             self.children = []
         self._children_size += len(new.spec)

@@ -116,6 +116,12 @@ class Growing(ABC):
             home = self._homes[queue] = await self._find_home(queue)
         return home
 
+    async def settle_home(self, queue: str) -> None:
+        """Decides where a queue lives, and writes it down also where one shard is all that is known of: jobs are on
+        their way into it, and the store may have grown when they come."""
+        if queue not in self._homes:
+            self._homes[queue] = await self._find_home(queue)
+
     async def _find_home(self, queue: str) -> Home:
         numbers = await self.learn(fresh_s=60)
         home = await find_home(self.shards, numbers.had, queue)

@@ -47,7 +47,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | idle:<line> | set | members to wake for this line | while they are idle |
 | barrier | string | nothing: written so that WAIT speaks of all that was written before | for ever |
 | shards | string | how many shards there are and were (agreement.py); in shard 0 only, none if it is 1 | for ever |
-| homes | hash | queue → in which shards it lives (homes.py); in shard 0 only, where there are several | for ever |
+| homes | hash | queue → in which shards it lives (homes.py); in shard 0 only | for ever |
 """
 
 from __future__ import annotations

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+import jobd
 from jobd.actors.actor import Actor
+from jobd.errors import OptionError
 from jobd.roles.membership import Membership
 from jobd.roles.more_shards import MoreShards
+from jobd.store.homes import shard_of
 from jobd.store.shard import Shard
 from jobd.store.store import Store
-from tests.roles.parts import Parts
+from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
+from tests.roles.working import working
 
 
 class Player(Actor):
@@ -126,3 +131,39 @@ async def test_leases_in_a_new_shard_are_kept(parts: Parts) -> None:
 
     await until(is_renewed)
     await membership.leave()
+
+
+async def test_what_a_handler_enqueues_lives_with_all_of_its_queue_though_the_store_grew_meanwhile(
+    parts: Parts,
+) -> None:
+    has_enqueued, grown = asyncio.Event(), asyncio.Event()
+    refusals: list[str] = []
+
+    @jobd.job("leaf")
+    async def leaf() -> None: ...
+
+    @jobd.job("root")
+    async def root(ctx: jobd.Context) -> None:
+        await ctx.enqueue(leaf, queue=before, delay="1h")
+        has_enqueued.set()
+        await grown.wait()
+        try:
+            await ctx.enqueue(leaf, queue=after, delay="1h")
+        except OptionError as error:
+            refusals.append(str(error))
+
+    # with more shards neither would come into the first
+    before, after = [queue for queue in map("q-{}".format, range(20)) if shard_of(queue, 4)][:2]
+    other = Store.at(parts.store.url)
+    async with working(parts, root, leaf) as client, jobd.Client(store=other, catalog=parts.catalog) as beside:
+        handle = await client.enqueue(root)
+        await has_enqueued.wait()
+        await other.grow(4)
+        for queue in (before, after):
+            await beside.enqueue(leaf, queue=queue, delay="1h")
+        grown.set()
+        await handle.result(PATIENCE_S)
+        counts = [len((await beside.list(queue=queue)).jobs) for queue in (before, after)]
+    assert counts == [2, 1]
+    assert len(refusals) == 1
+    assert "it lives in another shard than the job that runs" in refusals[0]
