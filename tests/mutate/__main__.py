@@ -16,7 +16,7 @@ from tests.mutate.ledger import Ledger, keys
 from tests.mutate.mutant import Mutant
 from tests.mutate.report import Report, explained
 from tests.mutate.scope import APART, SUITES, files, mutants
-from tests.mutate.trial import Copy, Watcher
+from tests.mutate.trial import ROOT, Copy, Watcher
 
 _FIRST = 25
 """tests that are asked first"""
@@ -90,14 +90,22 @@ class Trials:
 
 
 def _asked(mutant: Mutant, tests: Sequence[Watcher]) -> list[Watcher]:
-    """The tests that come by the place, or by the nearest one above it that can be seen from outside, and those that
-    are said to."""
+    """The tests that come by the place, or by the nearest one above it that can be seen from outside, or else below it;
+    and those that are said to."""
     said = [test for test in tests if test.name.startswith(APART.get(mutant.file, ()))]
-    for line in range(mutant.line, max(0, mutant.line - 40), -1):
+    text = (ROOT / mutant.file).read_text().splitlines()
+    # who comes by what is further in, a branch or a function above it, is not all who come by the place
+    depth = _depth(text[mutant.line - 1])
+    above = [line for line in range(mutant.line, max(0, mutant.line - 40), -1) if _depth(text[line - 1]) <= depth]
+    for line in (*above, *range(mutant.line + 1, mutant.line + 40)):
         found = [test for test in tests if f"{mutant.file}:{line}" in test.lines]
         if found:
             return list(dict.fromkeys([*found, *said]))
     return said
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _mixed(tests: Sequence[Watcher]) -> list[Watcher]:

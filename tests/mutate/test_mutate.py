@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.mutate import lua, python
+from tests.mutate.__main__ import _asked
 from tests.mutate.ledger import Ledger, keys
 from tests.mutate.mutant import Mutant
 from tests.mutate.report import Report, explained
 from tests.mutate.scope import files, mutants
-from tests.mutate.trial import Copy, Watcher
+from tests.mutate.trial import ROOT, Copy, Watcher
 
 LUA = """local function held(i)
   if not raw or fence < 3 then return nil end -- if this then that
@@ -71,6 +72,25 @@ def test_a_probed_script_is_the_same_script() -> None:
     assert "if not raw or fence < 3 then return nil end" in probed
     assert probed.count("redis.log") == 4
     assert len(probed.splitlines()) == len(LUA.splitlines())
+
+
+def test_those_are_asked_who_come_by_the_place_or_by_what_leads_to_it() -> None:
+    file = "jobd/store/lua/settle.lua"
+    text = (ROOT / file).read_text().splitlines()
+    branch = next(number for number, line in enumerate(text, 1) if line.strip() == "elseif state == 'w' then")
+    delayed = next(number for number, line in enumerate(text, 1) if line.strip() == "delay(id, run.due)")
+    opened = max(number for number, line in enumerate(text[:delayed], 1) if line == "    if state == 'd' then")
+    tests = [Watcher(str(line), 0.1, frozenset([f"{file}:{line}"])) for line in (opened, delayed, branch + 1, 100_000)]
+
+    def asked(line: int) -> list[str]:
+        return [test.name for test in _asked(Mutant(file, line, 0, 0, "", ""), tests)]
+
+    assert asked(branch) == [str(opened)]
+    assert asked(branch + 1) == [str(branch + 1)]
+    assert asked(delayed) == [str(delayed)]
+    after = next(number for number, line in enumerate(text, 1) if line == "let_keys_go()")
+    later = [Watcher("later", 0.1, frozenset([f"{file}:{after + 1}"])), *tests]
+    assert [test.name for test in _asked(Mutant(file, after, 0, 0, "", ""), later)] == ["later"]
 
 
 def test_there_is_something_to_break_in_every_script_but_those_that_only_look() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from jobd.domain.job import moment
 from jobd.domain.outcome import Ending
-from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, Verdict
+from jobd.domain.settle import CANCELLED, COMPLETED, FAILED, GIVEN_BACK, NEVER_BEGUN, Verdict
 from jobd.domain.state import State
 from jobd.store.shard import Retention, Settlement, Shard
 from tests.store.hands import (
@@ -256,3 +257,40 @@ async def test_a_lease_that_has_run_out_does_not_lose_what_was_done(hands: Hands
     clock.forward(60_000)
     assert await shard.settle("w1", [done(delivery)]) == [1]
     assert await hands.states("a") == [State.COMPLETED]
+
+
+@pytest.mark.parametrize("verdict", [FAILED, CANCELLED, GIVEN_BACK, NEVER_BEGUN])
+async def test_a_job_ended_when_it_was_settled(hands: Hands, shard: Shard, clock: Clock, verdict: Verdict) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    clock.forward(250)
+    if verdict.state is State.WAITING:
+        await shard.cancel(["a"], {"reason": "no more"})
+    await hands.settle(Settlement("a", delivery.fence, verdict))
+    job = await hands.job("a")
+    assert job.status in (State.FAILED, State.CANCELLED)
+    assert job.finished_at == moment(clock.ms)
+
+
+async def test_a_job_given_back_waits_anew_for_as_long_as_it_may(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    await hands.put(new_job("a", queue_timeout_ms=1_000))
+    for _ in range(3):
+        clock.forward(600)
+        (delivery,) = await hands.fetch()
+        assert delivery.missed is None
+        await hands.settle(given_back(delivery))
+
+
+async def test_what_is_never_begun_the_second_time_keeps_what_is_known_of_the_first(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    (first,) = await hands.active(new_job("a"))
+    await hands.settle(given_back(first))
+    clock.forward(250)
+    (second,) = await hands.fetch()
+    await hands.settle(Settlement("a", second.fence, NEVER_BEGUN))
+    job = await hands.job("a")
+    assert (job.status, job.deliveries, job.attempt) == (State.WAITING, 1, 0)
+    assert job.started_at is not None
+    (third,) = await hands.fetch()
+    assert (third.deliveries, third.attempt) == (2, 1)
