@@ -20,51 +20,66 @@ local others_at = 7 + 3 * completions
 local others = tonumber(ARGV[others_at])
 local children_at = others_at + 1 + 5 * others
 
-local reply, records, leaving, results, completed, settled, left, reclaim = {}, {}, {}, {}, {}, {}, {}, {}
+local reply, records, leaving, results, settled, left, reclaim = {}, {}, {}, {}, {}, {}, {}
 local ids = {}
 for i = 1, completions do ids[i] = ARGV[4 + 3 * i] end
 for i = 1, others do ids[completions + i] = ARGV[others_at - 4 + 5 * i] end
 local runs = #ids > 0 and redis.call('HMGET', runs_key, unpack(ids)) or {}
 
+-- The delivery that a record tells of, if the holder has it under this fence; else nil, and what is answered.
+local function delivery_of(raw, fence)
+  local delivery = read_delivery(raw)
+  if delivery.fence ~= fence then return nil, 0 end
+  if delivery.state ~= 'a' then return nil, 2 end
+  if delivery.holder ~= holder then return nil, 0 end
+  return delivery
+end
+
+-- Those that were handed over together have the same fence, and most of them the same record: these are read once.
+local fence, fence_words, last_raw, last, answer
+local leaves, counted = 0, 0
+
+local function count_left()
+  if last then left[last.queue] = (left[last.queue] or 0) + leaves - counted end
+  counted = leaves
+end
+
 -- The delivery of the job, if the holder still has it under this fence; else nil. Notes the answer.
-local function held(i, fence)
+local function held(i, words)
   local id, raw = ids[i], runs[i]
   if not raw then
     reply[i] = redis.call('HEXISTS', jobs_key, id) == 0 and gone_at(id) > 0 and 2 or 0
     return nil
   end
-  local delivery = read_delivery(raw)
-  if delivery.fence ~= fence then
-    reply[i] = 0
-  elseif delivery.state ~= 'a' or settled[id] then
-    reply[i] = 2
-  elseif delivery.holder ~= holder then
-    reply[i] = 0
-  else
-    reply[i] = 1
-    settled[id] = true
-    leaving[#leaving + 1] = id
-    left[delivery.queue] = (left[delivery.queue] or 0) + 1
-    return delivery
+  if raw ~= last_raw or words ~= fence_words then
+    count_left()
+    if words ~= fence_words then fence, fence_words = tonumber(words), words end
+    last_raw, last, answer = raw, delivery_of(raw, fence)
   end
+  if not last or settled[id] then
+    reply[i] = last and 2 or answer
+    return nil
+  end
+  leaves = leaves + 1
+  reply[i], settled[id], leaving[leaves] = 1, true, id
+  return last
 end
+
+local size = 0
 
 local function keep(id, record)
-  records[#records + 1] = id
-  records[#records + 1] = record
+  records[size + 1], records[size + 2] = id, record
+  size = size + 2
 end
 
--- those that were handed over together have the same fence, and reading a number takes longer than all else here
-local fence_words, fence
+local with_result = 0
 for i = 1, completions do
-  local id, words, result = ids[i], ARGV[5 + 3 * i], ARGV[6 + 3 * i]
-  if words ~= fence_words then fence_words, fence = words, tonumber(words) end
-  local delivery = held(i, fence)
+  local delivery = held(i, ARGV[5 + 3 * i])
   if delivery then
-    completed[i] = true
+    local id, result = ids[i], ARGV[6 + 3 * i]
     if result ~= '' then
-      results[#results + 1] = id
-      results[#results + 1] = result
+      results[with_result + 1], results[with_result + 2] = id, result
+      with_result = with_result + 2
     end
     if delivery.is_plain then
       delivery.ending = delivery.ending or ending_of(delivery.queue, 'c', most_completed)
@@ -96,8 +111,8 @@ end
 
 for j = 1, others do
   local i, at = completions + j, others_at - 4 + 5 * j
-  local id, fence, verdict, due, facts = ids[i], tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local delivery = held(i, fence)
+  local id, verdict, due, facts = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local delivery = held(i, ARGV[at + 1])
   if delivery then
     local queue = delivery.queue
     local run, state, marks = read_run(runs[i]), string.sub(verdict, 1, 1), string.sub(verdict, 2)
@@ -137,12 +152,13 @@ for j = 1, others do
     keep(id, write_run(run))
   end
 end
+count_left()
 outnumber()
 -- what a handler enqueued comes when its job has ended
 let_keys_go()
 for _, its in ipairs(reclaim) do claim_again(unpack(its)) end
 for queue, number in pairs(left) do count('a', queue, -number) end
-take_in(children_at, completed)
+take_in(children_at, reply)
 local changed = changed_queues(children_at)
 if changed then return changed end
 reopen_freed(left)

@@ -23,8 +23,8 @@ local function until_when(head, spec, by_hand, margin)
   return string.format('%.0f', limit + margin)
 end
 
--- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up, and its
--- run record, or the queue if it was never delivered: all such records of a kind that take up nothing are the same, and
+-- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up (nil:
+-- nothing), and its run (nil: it was never delivered): all such records of a kind that take up nothing are the same, and
 -- most jobs are of the kind of the one before. Returns the ids and their new run records, in turn. A job without a time
 -- limit has no deadline ('+inf').
 local function deliver(taken, holder, margin)
@@ -32,22 +32,21 @@ local function deliver(taken, holder, margin)
   local records, held, counted = {}, {}, {}
   local last, last_record, last_front, last_score, number = nil, nil, nil, nil, 0
   for i = 1, #ids do
-    local run, head = runs[i], heads[i]
-    local is_new = run == head.queue
+    local run, head, its_holds = runs[i], heads[i], holds[i] or ''
     if head ~= last then
       if last then counted[last.queue] = (counted[last.queue] or 0) + number end
       last, last_record, last_front, last_score, number = head, nil, nil, nil, 0
     end
     number = number + 1
     local record, score = last_record, last_score
-    if not (record and is_new) then
-      record = delivered(is_new and new_run('w', run) or run, holder, is_new and '' or holds[i], specs[i])
-      score = until_when(head, specs[i], not is_new and has(run, BY_HAND), margin)
-      if is_new and not (head.kept or head.limited) then last_record, last_score = record, score end
+    if run or not record then
+      record = delivered(run or new_run('w', head.queue), holder, run and its_holds or '', specs[i])
+      score = until_when(head, specs[i], run and has(run, BY_HAND), margin)
+      if not (run or head.kept or head.limited) then last_record, last_score = record, score end
     end
-    if is_new and holds[i] ~= '' then
+    if not run and its_holds ~= '' then
       last_front = record == last_record and last_front or front_of(record, true)
-      record = last_front .. struct.pack('>H', #holds[i]) .. holds[i]
+      record = last_front .. struct.pack('>H', #its_holds) .. its_holds
     end
     records[2 * i - 1], records[2 * i] = ids[i], record
     held[2 * i - 1], held[2 * i] = score, ids[i]

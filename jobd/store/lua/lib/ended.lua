@@ -22,7 +22,7 @@ local function ending_of(queue, state, most, spec)
     if keep then most = keep.count and math.max(keep.count, LEAST_KEPT) or math.huge end
     local size = redis.call('ZCARD', key)
     here = {
-      key = key, shelf = shelf, queue = queue, state = state, most = most, ids = {}, size = size, old = 0, new = 0,
+      key = key, shelf = shelf, queue = queue, state = state, most = most, ids = {}, number = 0, size = size, old = 0, new = 0,
       is_new_shelf = size == 0 and string.find(shelf, '/', 1, true),
     }
     endings[key] = here
@@ -33,7 +33,8 @@ end
 
 -- Reads: `id` ends now, and stands there.
 local function finish_there(id, here)
-  here.ids[#here.ids + 1] = id
+  here.number = here.number + 1
+  here.ids[here.number] = id
   if anybody_waits ~= false then tell(id) end
 end
 
@@ -46,12 +47,12 @@ end
 local function outnumber()
   local spare = 200
   for _, here in ipairs(ending_order) do
-    local excess = math.min(here.size + #here.ids - here.most, #here.ids + spare)
-    spare = spare - math.max(0, excess - #here.ids)
+    local excess = math.min(here.size + here.number - here.most, here.number + spare)
+    spare = spare - math.max(0, excess - here.number)
     here.old, here.new = math.max(0, math.min(excess, here.size)), math.max(0, excess - here.size)
     if here.old > 0 then remove(redis.call('ZRANGE', here.key, 0, here.old - 1)) end
     if here.new > 0 then remove({ unpack(here.ids, 1, here.new) }) end
-    count(here.state, here.queue, #here.ids - here.old - here.new)
+    count(here.state, here.queue, here.number - here.old - here.new)
   end
 end
 
@@ -59,9 +60,9 @@ local function write_ended()
   for _, here in ipairs(ending_order) do
     if here.old > 0 then redis.call('ZREMRANGEBYRANK', here.key, 0, here.old - 1) end
     local added, at = {}, string.format('%.0f', now)
-    for i = here.new + 1, #here.ids do
-      added[#added + 1] = at
-      added[#added + 1] = here.ids[i]
+    for i = here.new + 1, here.number do
+      local n = 2 * (i - here.new)
+      added[n - 1], added[n] = at, here.ids[i]
     end
     write_many('ZADD', here.key, added)
     if here.is_new_shelf then redis.call('HSET', shelves_key, here.shelf, '1') end

@@ -71,7 +71,7 @@ local function existing_of(at, parents)
   local ids, here = {}, {}
   for _ = 1, tonumber(ARGV[at]) do
     local n = tonumber(ARGV[at + 5])
-    if not parents or parents[tonumber(ARGV[at + 1])] then
+    if not parents or parents[tonumber(ARGV[at + 1])] == 1 then
       for i = at + 6, at + 4 + 2 * n, 2 do ids[#ids + 1] = ARGV[i] end
     end
     at = at + 5 + 2 * n
@@ -83,7 +83,7 @@ local function existing_of(at, parents)
   return here
 end
 
--- Reads. `parents` says which parents' groups are taken (nil: all); `stage` names the batch they wait in, if any;
+-- Reads. `parents` has a 1 for those parents whose groups are taken (nil: all); `stage` names the batch they wait in, if any;
 -- `since` (ms) is when they were first sent, if they may have been here before: then a job that has been removed since
 -- is not made again, and one that is here with the same spec was made by that earlier sending.
 local function take_in(at, parents, stage, since)
@@ -95,7 +95,7 @@ local function take_in(at, parents, stage, since)
     local parent, queue, due = ARGV[at], ARGV[at + 1], ARGV[at + 3]
     local priority, n = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4])
     at = at + 5
-    if not parents or parents[tonumber(parent)] then
+    if not parents or parents[tonumber(parent)] == 1 then
       local when = tonumber(due) or 0
       if string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) end
       local usual = stage and 'b' or when > now and 'd' or 'w'

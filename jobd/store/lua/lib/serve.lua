@@ -16,6 +16,7 @@ local function find_gates(visit, key)
   visit.gates, visit.weight = gates_of(queue, key)
   local its_queue = queue_gate(queue)
   if its_queue then visit.gates[#visit.gates + 1] = its_queue end
+  visit.is_free = #visit.gates == 0
 end
 
 -- Is this the lane of a job with this key?
@@ -65,7 +66,9 @@ local function visit_of(line, lane)
   local visit = {
     line = line, lane = lane, word = line .. ' ' .. lane, list = list, priority = priority, key = key, used = 0, kinds = {},
     home = key, type = lane_type(key), length = redis.call('LLEN', list),
-    is_ordered = not priority, urgency = priority or 1, gates = {}, weight = 1,
+    is_ordered = not priority, urgency = priority or 1, gates = {}, is_free = true, weight = 1,
+    -- named here, for a table that has no room left for more names is made anew
+    first = false, weight_of_first = false, its_type = false, last = false, halted = false, closed = false,
   }
   if visit.type then visit.home = string.gsub(key, ';?t=[^;]*$', '') end
   if visit.is_ordered then
@@ -88,9 +91,11 @@ local function share(visit, per_weight)
   return math.min(most, room)
 end
 
+-- `run` is nil of a job that was never delivered.
 local function take(id, spec, run, head, holds)
   local n = #taken.ids + 1
-  taken.ids[n], taken.specs[n], taken.runs[n], taken.heads[n], taken.holds[n] = id, spec, run, head, holds
+  taken.ids[n], taken.specs[n], taken.heads[n], taken.holds[n] = id, spec, head, holds
+  if run then taken.runs[n] = run end
   taken.seen[id] = true
   bytes = bytes + #spec
 end
@@ -142,7 +147,7 @@ local function look(visit, id, spec, run, weight)
     holds = with_unique(holds, unique)
     leave_key(unique, id, 'a')
   end
-  take(id, spec, run or head.queue, head, holds)
+  take(id, spec, run, head, holds)
 end
 
 -- What a job that is next in its lane counts against rates; what has left the lane counts no more than any.
@@ -160,35 +165,43 @@ local function serve(line, lanes)
     for _, here in ipairs(visit.gates) do all[#all + 1] = here end
   end
   read_held(all)
+  local find, byte = string.find, string.byte
+  local new_ids, new_specs, new_heads, seen = taken.ids, taken.specs, taken.heads, taken.seen
   while #open > 0 and not enough() do
-    local weights, ids, owners, before = 0, {}, {}, #taken.ids
+    local weights, ids, owners, number, before = 0, {}, {}, 0, #new_ids
     for _, visit in ipairs(open) do weights = weights + visit.weight end
     local missing = wanted - before
     local per_weight = math.max(1, math.floor(missing / weights)) * stride
     local still = {}
     for _, visit in ipairs(open) do
-      local most = (#ids < missing or stride > 1) and share(visit, per_weight) or 0
-      if stride == 1 then most = math.min(most, missing - #ids) end
+      local most = (number < missing or stride > 1) and share(visit, per_weight) or 0
+      if stride == 1 then most = math.min(most, missing - number) end
       if most > 0 then
-        for _, id in ipairs(redis.call('LRANGE', visit.list, visit.used, visit.used + most - 1)) do
-          local n = #ids + 1
-          ids[n], owners[n] = id, visit
-        end
+        local some = redis.call('LRANGE', visit.list, visit.used, visit.used + most - 1)
+        for i = 1, #some do ids[number + i], owners[number + i] = some[i], visit end
+        number = number + #some
       end
     end
-    if #ids == 0 then break end
-    for from = 1, #ids, 1000 do
-      local to = math.min(from + 999, #ids)
+    if number == 0 then break end
+    local taken_here = before
+    for from = 1, number, 1000 do
+      local to = math.min(from + 999, number)
       local specs = redis.call('HMGET', jobs_key, unpack(ids, from, to))
       local runs = redis.call('HMGET', runs_key, unpack(ids, from, to))
       for i = from, to do
         local visit, id, spec, raw = owners[i], ids[i], specs[i - from + 1], runs[i - from + 1]
-        if #taken.ids >= wanted then break end
+        if taken_here >= wanted then break end
         local kind, unique
-        if spec and not raw then kind, unique = kind_of(visit, spec) end
-        if kind and #visit.gates == 0 and not unique then
-          if not taken.seen[id] then
-            take(id, spec, kind.queue, kind.head, '')
+        if spec and not raw then
+          kind = visit.last
+          if not kind or byte(spec) ~= 1 or find(spec, kind.text, 10, true) ~= 10 then kind, unique = kind_of(visit, spec) end
+        end
+        if kind and not unique and visit.is_free then
+          if not seen[id] then
+            taken_here = taken_here + 1
+            new_ids[taken_here], new_specs[taken_here], new_heads[taken_here] = id, spec, kind.head
+            seen[id] = true
+            bytes = bytes + #spec
             kind.taken = kind.taken + 1
           end
           visit.used = visit.used + 1
@@ -201,7 +214,7 @@ local function serve(line, lanes)
             visit.halted, visit.weight_of_first = true, weight
             if weight > 1 then visit.its_type = spec_type(spec) end
           else
-            visit.weight_of_first = nil
+            visit.weight_of_first = false
             if not kind then
               look(visit, id, spec, run, weight)
             elseif not taken.seen[id] then
@@ -210,19 +223,20 @@ local function serve(line, lanes)
                 holds = with_unique(holds, unique)
                 leave_key(unique, id, 'a')
               end
-              take(id, spec, kind.queue, kind.head, holds)
+              take(id, spec, nil, kind.head, holds)
               kind.taken = kind.taken + 1
             end
             visit.used = visit.used + 1
             looks = looks + 1
+            taken_here = #new_ids
             -- of an order no more than one is looked at
-            visit.first = nil
+            visit.first = false
           end
         end
       end
     end
     for _, visit in ipairs(open) do
-      visit.halted = nil
+      visit.halted = false
       if visit.used < visit.length and not visit.closed then still[#still + 1] = visit end
     end
     open = still
@@ -283,7 +297,7 @@ local function end_visits()
         end
       end
       if visit.used >= visit.length then
-        visit.closed = nil
+        visit.closed = false
       elseif visit.closed then
         touch_gate(visit.closed.name)
         touch(shut_key(visit.line))
