@@ -202,7 +202,8 @@ def _read_run(record: Record, raw: bytes) -> None:
     record.state = STATES[state.decode()]
     record.suspect, record.cancel_asked = bool(flags & 1), bool(flags & 2)
     record.crashes, record.attempt, record.deliveries = crashes, attempt, deliveries
-    record.fence, record.finished, record.due = int(fence), finished, due
+    # a small one is the priority of a job that came in a batch
+    record.fence, record.finished, record.due = int(fence) if fence > 10 else 0, finished, due
     record.holder = raw[42 : 42 + holder].decode()
     assert raw[42 + holder : 42 + holder + queue].decode() == record.queue
     if flags & 16:

@@ -33,6 +33,16 @@ async def test_a_waiting_job_comes_to_the_line_of_its_new_priority_and_leaves_th
     assert ids(await hands.fetch()) == ["b"]
 
 
+async def test_a_job_of_a_batch_is_released_by_the_priority_that_it_has_then(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    jobs = [new_job("a", priority=4), new_job("b"), new_job("c")]
+    await shard.stage("batch", jobs)
+    assert await shard.change([change(jobs[2], new_job("c", priority=1))]) == ["done"]
+    assert await shard.commit("batch", 3)
+    assert await shard.release("batch") == 0
+    assert ids(await hands.fetch()) == ["c", "a", "b"]
+
+
 async def test_a_job_that_is_changed_there_and_back_is_given_out_once(hands: Hands, shard: Shard) -> None:
     await hands.join()
     plain, urgent = new_job("a"), new_job("a", priority=1)

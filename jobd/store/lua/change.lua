@@ -29,6 +29,8 @@ local function change(id, check, rest, due)
     if changed ~= spec then
       specs[#specs + 1], specs[#specs + 2] = id, changed
       regroup(spec, changed)
+      -- it is released by its spec
+      if run.fence ~= 0 and run.state == 'b' then run.fence, touched = 0, true end
     end
   end
   local when = tonumber(due)

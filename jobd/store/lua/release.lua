@@ -24,48 +24,72 @@ local plain, records, given_up, seen, kinds, places_of = {}, {}, {}, {}, {}, {}
 -- What is to be known of a run record: those of jobs that came together are the same.
 local function kind_of(raw)
   local run = read_run(raw)
-  local here = { is_ours = run.state == 'b' and run.holder == stage, comes_to = run.due > now and 'd' or 'w', due = run.due }
+  local here = {
+    is_ours = run.state == 'b' and run.holder == stage, comes_to = run.due > now and 'd' or 'w', due = run.due,
+    queue = run.queue, priority = run.fence, number = 0,
+  }
   if here.is_ours and here.comes_to == 'd' then
-    run.state, run.holder = 'd', ''
+    run.state, run.holder, run.fence = 'd', '', 0
     here.delayed = write_run(run)
   end
   kinds[raw] = here
   return here
 end
 
+-- Reads: a job comes to wait, or to be delayed. `spec` is nil if nothing but its queue and priority places it.
+local function let_go_on(id, kind, spec)
+  if kind.comes_to == 'd' then
+    records[#records + 1], records[#records + 2] = id, kind.delayed
+    delay(id, kind.due)
+  else
+    plain[#plain + 1] = id
+    local head = spec and spec_head(spec)
+    if not head or head.flags == 0 then
+      local place_here = places_of[head or kind]
+      if not place_here then
+        place_here = place_of(kind.queue, head and head.priority or kind.priority, '')
+        places_of[head or kind] = place_here
+      end
+      place_here.back[#place_here.back + 1] = id
+    else
+      place(head.queue, head.priority, id, spec_front(spec), (spec_keys(spec)))
+    end
+  end
+end
+
 if #ids > 0 then
-  local specs = redis.call('HMGET', jobs_key, unpack(ids))
-  local runs = redis.call('HMGET', runs_key, unpack(ids))
+  local runs, specs = redis.call('HMGET', runs_key, unpack(ids)), nil
   for i = 1, #ids do
-    local id, spec, raw = ids[i], specs[i], runs[i]
-    local run = raw and (kinds[raw] or kind_of(raw))
-    if spec and run and run.is_ours and not seen[id] then
+    local id, raw = ids[i], runs[i]
+    local kind = raw and (kinds[raw] or kind_of(raw))
+    if kind and kind.is_ours and not seen[id] then
       seen[id] = true
-      local head = spec_head(spec)
-      local queue, key, unique = head.queue, '', ''
-      if head.keyed then key, unique = spec_keys(spec) end
-      if unique ~= '' then leave_key(unique, id, deadline and '-' or run.comes_to) end
-      count('b', queue, -1)
-      if deadline then
-        count_group(queue, key, -1)
+      local spec = nil
+      if deadline or kind.priority == 0 then
+        specs = specs or redis.call('HMGET', jobs_key, unpack(ids))
+        spec = specs[i]
+      end
+      if spec then
+        local _, _, key, unique = spec_place(spec)
+        if unique ~= '' then leave_key(unique, id, deadline and '-' or kind.comes_to) end
+        if deadline then count_group(kind.queue, key, -1) end
+      end
+      if spec == false then
+        -- its spec is lost
+      elseif not deadline then
+        kind.number = kind.number + 1
+        let_go_on(id, kind, spec)
+      else
+        count('b', kind.queue, -1)
         given_up[#given_up + 1] = id
         tell(id)
-      else
-        count(run.comes_to, queue, 1)
-        if run.comes_to == 'd' then
-          records[#records + 1], records[#records + 2] = id, run.delayed
-          delay(id, run.due)
-        else
-          plain[#plain + 1] = id
-          if head.flags == 0 then
-            local here = places_of[head] or place_of(queue, head.priority, '')
-            places_of[head] = here
-            here.back[#here.back + 1] = id
-          else
-            place(queue, head.priority, id, spec_front(spec), key)
-          end
-        end
       end
+    end
+  end
+  for _, kind in pairs(kinds) do
+    if kind.number > 0 then
+      count('b', kind.queue, -kind.number)
+      count(kind.comes_to, kind.queue, kind.number)
     end
   end
 end

@@ -53,13 +53,14 @@ end
 -- the time at which each is due, from call to call too.
 local unstarted_kind
 
-local function unstarted_run(state, queue, due, holder)
+local function unstarted_run(state, queue, due, holder, priority)
   local kind = unstarted_kind
-  if not kind or kind.queue ~= queue or kind.state ~= state or kind.holder ~= holder then
+  if not kind or kind.queue ~= queue or kind.state ~= state or kind.holder ~= holder or kind.priority ~= priority then
     local run = new_run(state, queue)
     run.holder = holder
+    if state == 'b' then run.fence = priority end
     local raw = write_run(run)
-    kind = { state = state, queue = queue, holder = holder, front = string.sub(raw, 1, 32), back = string.sub(raw, 41) }
+    kind = { state = state, queue = queue, holder = holder, priority = priority, front = string.sub(raw, 1, 32), back = string.sub(raw, 41) }
     unstarted_kind = kind
   end
   return kind.front .. struct.pack('>d', due) .. kind.back
@@ -128,7 +129,7 @@ local function take_in(at, parents, stage, since)
             usual_place = usual_place or place_of(queue, priority, '')
             usual_place.back[#usual_place.back + 1] = id
           else
-            usual_run = usual_run or unstarted_run(usual, queue, when, stage or '')
+            usual_run = usual_run or unstarted_run(usual, queue, when, stage or '', priority)
             incoming.runs[#incoming.runs + 1], incoming.runs[#incoming.runs + 2] = id, usual_run
             if usual == 'd' then delay(id, when) else incoming.staged[#incoming.staged + 1] = id end
           end

@@ -3,6 +3,8 @@
 --   flags B, crashes B, attempt H, deliveries H, fence d (us), started d, finished d, due d (all ms),
 --   length of holder B, length of queue B, holder (of a blocked job: its batch), queue,
 --   [length of holds H, holds,] history (JSON, a line for each past attempt or note)
+-- The fence of a job that is blocked in a batch is its priority, where nothing but that and its queue says in which lane
+-- it will stand, else 0: it is released without a look at its spec.
 -- Holds, in a record that has any, are the places that the job takes up at gates, with spaces between (lib/gates.lua).
 local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND, KEPT_ITSELF, KEYED_RUN = 1, 2, 4, 8, 16, 32, 64, 128
 local LONGEST_HISTORY = 65536
