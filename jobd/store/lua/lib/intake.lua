@@ -5,6 +5,7 @@
 -- Not made: `known` are positions, with what met their unique keys behind them; `fates` are for lib/gone.lua, `refused` is
 -- what refuses all, in words.
 local incoming
+local numbers = {}
 
 -- Does this blocked job stand in this batch already, by an earlier sending of it?
 local function stands_in(stage, id)
@@ -52,6 +53,7 @@ end
 -- The record of a job that is not to run yet, and who it waits for. Those of jobs that came together are the same but for
 -- the time at which each is due, from call to call too.
 local unstarted_kind
+local PLUS = 43
 
 local function unstarted_run(state, queue, due, holder, priority)
   local kind = unstarted_kind
@@ -66,14 +68,25 @@ local function unstarted_run(state, queue, due, holder, priority)
   return kind.front .. struct.pack('>d', due) .. kind.back
 end
 
+-- A number of few: reading one out of its words takes longer than to find it again.
+local function number_in(words)
+  local number = numbers[words]
+  if not number then
+    number = tonumber(words)
+    numbers[words] = number
+  end
+  return number
+end
+
 -- Reads which of the jobs of these groups exist, in one command for up to 1 000: jobs that are due at times of their own
 -- come in groups of one. Returns their specs by id.
 local function existing_of(at, parents)
-  local ids, here = {}, {}
+  local ids, number, here = {}, 0, {}
   for _ = 1, tonumber(ARGV[at]) do
-    local n = tonumber(ARGV[at + 5])
+    local n = number_in(ARGV[at + 5])
     if not parents or parents[tonumber(ARGV[at + 1])] == 1 then
-      for i = at + 6, at + 4 + 2 * n, 2 do ids[#ids + 1] = ARGV[i] end
+      for i = 1, n do ids[number + i] = ARGV[at + 4 + 2 * i] end
+      number = number + n
     end
     at = at + 5 + 2 * n
   end
@@ -90,18 +103,18 @@ end
 local function take_in(at, parents, stage, since)
   incoming = { specs = {}, runs = {}, staged = {}, known = {}, seen = {}, met = {}, fates = {} }
   local prefix, position, groups = stamp(), 0, tonumber(ARGV[at])
-  local taken_before, existing = #prefix + 1, existing_of(at, parents)
+  local taken_before, existing, byte = #prefix + 1, existing_of(at, parents), string.byte
+  local specs, seen, size = incoming.specs, incoming.seen, 0
   at = at + 1
   for _ = 1, groups do
     local parent, queue, due = ARGV[at], ARGV[at + 1], ARGV[at + 3]
-    local priority, n = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 4])
+    local priority, n = number_in(ARGV[at + 2]), number_in(ARGV[at + 4])
     at = at + 5
     if not parents or parents[tonumber(parent)] == 1 then
-      local when = tonumber(due) or 0
-      if string.sub(due, 1, 1) == '+' then when = now + tonumber(string.sub(due, 2)) end
+      local when = 0
+      if byte(due) == PLUS then when = now + tonumber(string.sub(due, 2)) elseif due ~= '' then when = tonumber(due) end
       local usual = stage and 'b' or when > now and 'd' or 'w'
-      local fresh, usual_place, usual_run = 0, nil, nil
-      local specs = incoming.specs
+      local fresh, usual_ids, usual_run = 0, nil, nil
       for i = 1, n do
         local id, spec = ARGV[at + 2 * i - 2], ARGV[at + 2 * i - 1]
         local here = existing[id]
@@ -109,8 +122,8 @@ local function take_in(at, parents, stage, since)
         -- of one that comes twice here, both are told the same
         local fate, refusal = incoming.met[id], nil
         if since and not here and not fate then fate, refusal = fate_since(id, since) end
-        if here or incoming.seen[id] or fate or refusal then
-          local by_us = here and not incoming.seen[id]
+        if here or seen[id] or fate or refusal then
+          local by_us = here and not seen[id]
           if by_us and stage then
             by_us = stands_in(stage, id)
           elseif by_us then
@@ -121,13 +134,14 @@ local function take_in(at, parents, stage, since)
           elseif not by_us then
             incoming.known[#incoming.known + 1] = (fate or '') == '' and position or position .. ' ' .. fate
           end
-        elseif string.byte(spec) == 0 then
+        elseif byte(spec) == 0 then
           -- the most frequent case: nothing but its queue, its priority and its time says where it stands
-          specs[#specs + 1], specs[#specs + 2] = id, prefix .. spec
+          specs[size + 1], specs[size + 2] = id, prefix .. spec
+          size = size + 2
           fresh = fresh + 1
           if usual == 'w' then
-            usual_place = usual_place or place_of(queue, priority, '')
-            usual_place.back[#usual_place.back + 1] = id
+            usual_ids = usual_ids or place_of(queue, priority, '').back
+            usual_ids[#usual_ids + 1] = id
           else
             usual_run = usual_run or unstarted_run(usual, queue, when, stage or '', priority)
             incoming.runs[#incoming.runs + 1], incoming.runs[#incoming.runs + 2] = id, usual_run
@@ -147,7 +161,8 @@ local function take_in(at, parents, stage, since)
             end
           end
           if not met then
-            specs[#specs + 1], specs[#specs + 2] = id, whole
+            specs[size + 1], specs[size + 2] = id, whole
+            size = size + 2
             if state == usual then fresh = fresh + 1 else count(state, queue, 1) end
             count_group(queue, lane_words, 1)
             if state == 'w' then
@@ -163,7 +178,7 @@ local function take_in(at, parents, stage, since)
             if unique ~= '' then unstarted[id] = { id = id, spec = whole, run = run or new_run('w', queue) } end
           end
         end
-        incoming.seen[id] = true
+        seen[id] = true
       end
       count(usual, queue, fresh)
     else
