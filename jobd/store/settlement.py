@@ -55,11 +55,11 @@ def _child_anew(child: NewJob, changes: ChangedQueues) -> NewJob:
         return child._replace(edition="-")
 
 
-def in_order(reply: list[int], order: list[int]) -> list[int]:
+def in_order(reply: bytes, order: list[int]) -> list[int]:
     """The script's answers, each where the settlement stood that it answers."""
     answers = [0] * len(reply)
-    for answer, index in zip(reply, order, strict=True):
-        answers[index] = answer
+    for digit, index in zip(reply, order, strict=True):
+        answers[index] = digit - 48
     return answers
 
 

@@ -243,11 +243,11 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
         return answers
 
     async def _answers(
-        self, holder: str, settlements: Sequence[Settlement], reply: list[Any], order: list[int], patience_s: float
+        self, holder: str, settlements: Sequence[Settlement], reply: Any, order: list[int], patience_s: float
     ) -> list[int]:
         """What a settle was answered. If nothing was done, as options of queues have changed since handlers enqueued
         into them, what they enqueued is made anew."""
-        if reply[:1] == [b"changed"]:
+        if isinstance(reply, list):
             children_anew(settlements, changed(reply))
             arguments, order = self._settle(holder, settlements)
             reply = await self.link.run("settle", self._keys("settle"), arguments, patience_s=patience_s)
@@ -255,14 +255,22 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
 
     def _settle(self, holder: str, settlements: Sequence[Settlement]) -> tuple[list[Argument], list[int]]:
         """The arguments of the script, and for each of its answers the index of the settlement."""
-        completions: list[Argument] = []
+        finished: list[Argument] = []
+        results: list[Argument] = []
+        fences: list[int] = []
+        fence = None
         others: list[Argument] = []
         children: list[tuple[str, NewJob]] = []
         completed: list[int] = []
         uncompleted: list[int] = []
         for index, item in enumerate(settlements):
             if item.verdict.state is State.COMPLETED:
-                completions += (item.job_id, item.fence, item.result)
+                finished.append(item.job_id)
+                results.append(item.result)
+                if item.fence != fence:
+                    fence = item.fence
+                    fences += (fence, 0)
+                fences[-1] += 1
                 completed.append(index)
                 if item.children:
                     children += [(str(len(completed)), child) for child in item.children]
@@ -277,7 +285,10 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
             retention.most_completed,
             retention.most_failed,
             len(completed),
-            *completions,
+            *finished,
+            *results,
+            len(fences) // 2,
+            *fences,
             len(uncompleted),
             *others,
             *groups,

@@ -37,7 +37,7 @@ local function move(id, check, new_id, facts)
   remember_note(run, 'moved_at', link .. ',' .. facts)
   records[#records + 1], records[#records + 2] = id, write_run(run)
   finish(id, queue, 'x', most, spec)
-  return 'moved', 1
+  return 'moved', '1'
 end
 
 for i = 1, number do

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Applies verdicts to deliveries that their holder still has, and takes in what completed handlers enqueued.
 -- KEYS: jobs runs results progress delayed counts ready ready_solo leases waiters rules holds rates pauses gated_gates opens uniques periods followers expiring shelves grouped
--- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, for each: id, fence, result;
---       number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
+-- ARGV: holder, most completed kept, most failed or cancelled kept, number of completions, their ids, their results, number
+--       of fences, each with how many completions in turn have it; number of other verdicts, for each: id, fence, verdict, due, facts; then what was enqueued, as in intake.lua,
 --       with the number of its completion as parent.
 --       A verdict is the new state (w d f x) and marks: u the attempt is not spent, s suspect from now on, k crashed
 --       alone, n it never began, l its rate holds until it is due: that of its rate key, or of its queue; without any it is delayed. `due` is '+ms' from now or 'ms'. `facts` are JSON members for the history.
--- Returns: for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
+-- Returns: a digit for each, in the order given: 1 applied, 2 applied before (a repeat) or over and removed, 0 refused
 --          (somebody else has the job); or {'changed', queue, its rule, …} and nothing done, if what was enqueued was
 --          made by other options than these queues have now. A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
@@ -16,27 +16,26 @@
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
 local completions = tonumber(ARGV[6])
-local others_at = 7 + 3 * completions
+local fences_at = 7 + 2 * completions
+local fences = tonumber(ARGV[fences_at])
+local others_at = fences_at + 1 + 2 * fences
 local others = tonumber(ARGV[others_at])
 local children_at = others_at + 1 + 5 * others
 
 local reply, records, leaving, results, settled, left, reclaim = {}, {}, {}, {}, {}, {}, {}
-local ids = {}
-for i = 1, completions do ids[i] = ARGV[4 + 3 * i] end
-for i = 1, others do ids[completions + i] = ARGV[others_at - 4 + 5 * i] end
-local runs = #ids > 0 and redis.call('HMGET', runs_key, unpack(ids)) or {}
+local runs = completions > 0 and redis.call('HMGET', runs_key, unpack(ARGV, 7, 6 + completions)) or {}
 
 -- The delivery that a record tells of, if the holder has it under this fence; else nil, and what is answered.
 local function delivery_of(raw, fence)
   local delivery = read_delivery(raw)
-  if delivery.fence ~= fence then return nil, 0 end
-  if delivery.state ~= 'a' then return nil, 2 end
-  if delivery.holder ~= holder then return nil, 0 end
+  if delivery.fence ~= fence then return nil, '0' end
+  if delivery.state ~= 'a' then return nil, '2' end
+  if delivery.holder ~= holder then return nil, '0' end
   return delivery
 end
 
 -- Those that were handed over together have the same fence, and most of them the same record: these are read once.
-local fence, fence_words, last_raw, last, answer
+local fence, last_raw, last, answer
 local leaves, counted = 0, 0
 
 local function count_left()
@@ -45,24 +44,28 @@ local function count_left()
 end
 
 -- The delivery of the job, if the holder still has it under this fence; else nil. Notes the answer.
-local function held(i, words)
-  local id, raw = ids[i], runs[i]
+local function held(i, id, raw)
   if not raw then
-    reply[i] = redis.call('HEXISTS', jobs_key, id) == 0 and gone_at(id) > 0 and 2 or 0
+    reply[i] = redis.call('HEXISTS', jobs_key, id) == 0 and gone_at(id) > 0 and '2' or '0'
     return nil
   end
-  if raw ~= last_raw or words ~= fence_words then
+  if raw ~= last_raw then
     count_left()
-    if words ~= fence_words then fence, fence_words = tonumber(words), words end
     last_raw, last, answer = raw, delivery_of(raw, fence)
   end
   if not last or settled[id] then
-    reply[i] = last and 2 or answer
+    reply[i] = last and '2' or answer
     return nil
   end
   leaves = leaves + 1
-  reply[i], settled[id], leaving[leaves] = 1, true, id
+  reply[i], settled[id], leaving[leaves] = '1', true, id
   return last
+end
+
+-- Those that come next have this fence.
+local function under(words)
+  count_left()
+  fence, last_raw, last = tonumber(words), nil, nil
 end
 
 local size = 0
@@ -72,24 +75,29 @@ local function keep(id, record)
   size = size + 2
 end
 
-local with_result = 0
-for i = 1, completions do
-  local delivery = held(i, ARGV[5 + 3 * i])
-  if delivery then
-    local id, result = ids[i], ARGV[6 + 3 * i]
-    if result ~= '' then
-      results[with_result + 1], results[with_result + 2] = id, result
-      with_result = with_result + 2
-    end
-    if delivery.is_plain then
-      delivery.ending = delivery.ending or ending_of(delivery.queue, 'c', most_completed)
-      finish_there(id, delivery.ending)
-      keep(id, runs[i] == delivery.front and delivery.completed or completed_run(delivery, runs[i], ''))
-    else
-      local holds = let_go(read_holds(runs[i]), id, 'c')
-      local spec = is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id)
-      finish(id, delivery.queue, 'c', most_completed, spec)
-      keep(id, completed_run(delivery, runs[i], holds))
+local with_result, i = 0, 0
+for its_fence = fences_at + 1, others_at - 1, 2 do
+  under(ARGV[its_fence])
+  for _ = 1, tonumber(ARGV[its_fence + 1]) do
+    i = i + 1
+    local id, raw = ARGV[6 + i], runs[i]
+    local delivery = held(i, id, raw)
+    if delivery then
+      local result = ARGV[6 + completions + i]
+      if result ~= '' then
+        results[with_result + 1], results[with_result + 2] = id, result
+        with_result = with_result + 2
+      end
+      if delivery.is_plain then
+        delivery.ending = delivery.ending or ending_of(delivery.queue, 'c', most_completed)
+        finish_there(id, delivery.ending)
+        keep(id, raw == delivery.front and delivery.completed or completed_run(delivery, raw, ''))
+      else
+        local holds = let_go(read_holds(raw), id, 'c')
+        local spec = is_kept_itself(raw) and redis.call('HGET', jobs_key, id)
+        finish(id, delivery.queue, 'c', most_completed, spec)
+        keep(id, completed_run(delivery, raw, holds))
+      end
     end
   end
 end
@@ -109,13 +117,17 @@ local function undo_delivery(id, run)
   if unique ~= '' then reclaim[#reclaim + 1] = { unique, id, spec, run } end
 end
 
+local other_ids = {}
+for j = 1, others do other_ids[j] = ARGV[others_at - 4 + 5 * j] end
+local other_runs = others > 0 and redis.call('HMGET', runs_key, unpack(other_ids))
 for j = 1, others do
-  local i, at = completions + j, others_at - 4 + 5 * j
-  local id, verdict, due, facts = ids[i], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local delivery = held(i, ARGV[at + 1])
+  local at, id, raw = others_at - 4 + 5 * j, other_ids[j], other_runs[j]
+  local verdict, due, facts = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  under(ARGV[at + 1])
+  local delivery = held(completions + j, id, raw)
   if delivery then
     local queue = delivery.queue
-    local run, state, marks = read_run(runs[i]), string.sub(verdict, 1, 1), string.sub(verdict, 2)
+    local run, state, marks = read_run(raw), string.sub(verdict, 1, 1), string.sub(verdict, 2)
     local begun = not string.find(marks, 'n', 1, true)
     if begun then remember_attempt(run, now, facts) end
     if string.find(marks, 'u', 1, true) then run.attempt = run.attempt - 1 end
@@ -147,7 +159,7 @@ for j = 1, others do
       count_group(queue, key, 1)
       place(line_of(queue, has(run, SUSPECT)), priority, id, true, key)
     else
-      finish(id, queue, state, most_failed, is_kept_itself(runs[i]) and redis.call('HGET', jobs_key, id))
+      finish(id, queue, state, most_failed, is_kept_itself(raw) and redis.call('HGET', jobs_key, id))
     end
     keep(id, write_run(run))
   end
@@ -182,4 +194,4 @@ write_counts()
 write_groups()
 write_wakes()
 write_tellings()
-return reply
+return table.concat(reply)

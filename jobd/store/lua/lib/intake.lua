@@ -84,7 +84,7 @@ local function existing_of(at, parents)
   local ids, number, here = {}, 0, {}
   for _ = 1, tonumber(ARGV[at]) do
     local n = number_in(ARGV[at + 5])
-    if not parents or parents[tonumber(ARGV[at + 1])] == 1 then
+    if not parents or parents[tonumber(ARGV[at + 1])] == '1' then
       for i = 1, n do ids[number + i] = ARGV[at + 4 + 2 * i] end
       number = number + n
     end
@@ -97,7 +97,7 @@ local function existing_of(at, parents)
   return here
 end
 
--- Reads. `parents` has a 1 for those parents whose groups are taken (nil: all); `stage` names the batch they wait in, if any;
+-- Reads. `parents` has a '1' for those parents whose groups are taken (nil: all); `stage` names the batch they wait in, if any;
 -- `since` (ms) is when they were first sent, if they may have been here before: then a job that has been removed since
 -- is not made again, and one that is here with the same spec was made by that earlier sending.
 local function take_in(at, parents, stage, since)
@@ -110,7 +110,7 @@ local function take_in(at, parents, stage, since)
     local parent, queue, due = ARGV[at], ARGV[at + 1], ARGV[at + 3]
     local priority, n = number_in(ARGV[at + 2]), number_in(ARGV[at + 4])
     at = at + 5
-    if not parents or parents[tonumber(parent)] == 1 then
+    if not parents or parents[tonumber(parent)] == '1' then
       local when = 0
       if byte(due) == PLUS then when = now + tonumber(string.sub(due, 2)) elseif due ~= '' then when = tonumber(due) end
       local usual = stage and 'b' or when > now and 'd' or 'w'
