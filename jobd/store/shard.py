@@ -389,5 +389,6 @@ def _deliveries(member: str, batch: Sequence[Any]) -> list[Delivery]:
         raise LeaseLost(f"the lease of {member} has run out; what it held belongs to others now")
     if len(batch) == 1:
         return []
-    _, specs, records = batch
-    return unpack_deliveries(records[::2], specs, records[1::2])
+    _, specs, ids, records = batch
+    runs = [run for run, number in zip(records[::2], records[1::2], strict=True) for _ in range(number)]
+    return unpack_deliveries(ids, specs, runs)

@@ -3,7 +3,7 @@
 -- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers grouped
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms), the lines
 --       in the order in which they are served ('' by priority)
--- Returns: {'ok', specs, ids and run records in turn}, {'ok'} for nothing, or {'lease_lost'}. The same sequence again returns the same batch, an
+-- Returns: {'ok', specs, ids, run records each with how many jobs in turn have it}, {'ok'} for nothing, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active; blocked → waiting, delayed
 -- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside serve
@@ -19,17 +19,17 @@ local lines, last = me[1], tonumber(me[2] or 0)
 if tonumber(sequence) < last then return { 'ok' } end
 if me[2] == sequence then
   -- the reply was lost on its way: the same deliveries again, as far as they still stand
-  local specs, records = {}, {}
+  local specs, ids, records = {}, {}, {}
   for id in string.gmatch(me[3], '%S+') do
     local spec, run = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
     if spec and run then
       local record = read_run(run)
       if record.state == 'a' and record.holder == worker then
-        specs[#specs + 1], records[#records + 1], records[#records + 2] = spec, id, run
+        ids[#ids + 1], specs[#specs + 1], records[#records + 1], records[#records + 2] = id, spec, run, 1
       end
     end
   end
-  return { 'ok', specs, records }
+  return { 'ok', specs, ids, records }
 end
 
 busy = worker
@@ -182,7 +182,7 @@ touch(held_key(worker))
 
 -- writes from here on
 local reply = { 'ok' }
-if found > 0 then reply[2], reply[3] = taken.specs, deliver(taken, worker, margin) end
+if found > 0 then reply[2], reply[3], reply[4] = taken.specs, taken.ids, deliver(taken, worker, margin) end
 write_passed()
 for _, line in ipairs(shut) do
   write_gated(queue_gate_name(line), line, '')

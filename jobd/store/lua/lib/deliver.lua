@@ -25,11 +25,12 @@ end
 
 -- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up (nil:
 -- nothing), and its run (nil: it was never delivered): all such records of a kind that take up nothing are the same, and
--- most jobs are of the kind of the one before. Returns the ids and their new run records, in turn. A job without a time
+-- most jobs are of the kind of the one before. Returns their new run records, each with how many jobs in turn have it. A job without a time
 -- limit has no deadline ('+inf').
 local function deliver(taken, holder, margin)
   local ids, specs, runs, heads, holds = taken.ids, taken.specs, taken.runs, taken.heads, taken.holds
   local records, held, counted = {}, {}, {}
+  local told, size, from, same = {}, 0, 1, nil
   local last, last_record, last_front, last_score, number = nil, nil, nil, nil, 0
   for i = 1, #ids do
     local run, head, its_holds = runs[i], heads[i], holds[i] or ''
@@ -48,9 +49,15 @@ local function deliver(taken, holder, margin)
       last_front = record == last_record and last_front or front_of(record, true)
       record = last_front .. struct.pack('>H', #its_holds) .. its_holds
     end
+    if record ~= same then
+      if size > 0 then told[size] = i - from end
+      size, from, same = size + 2, i, record
+      told[size - 1] = record
+    end
     records[2 * i - 1], records[2 * i] = ids[i], record
     held[2 * i - 1], held[2 * i] = score, ids[i]
   end
+  told[size] = #ids + 1 - from
   if last then counted[last.queue] = (counted[last.queue] or 0) + number end
   for queue, count_of_it in pairs(counted) do
     count('w', queue, -count_of_it)
@@ -58,5 +65,5 @@ local function deliver(taken, holder, margin)
   end
   redis.call('HSET', runs_key, unpack(records))
   redis.call('ZADD', held_key(holder), unpack(held))
-  return records
+  return told
 end
