@@ -19,7 +19,8 @@ BATCH = 500
 """jobs in one script: about 5 ms of the server's time at most, whatever is asked for them"""
 WHOLE = 1_000
 """jobs that are taken in by one script if they are all there are, as in a batch of the API: 5 ms if nothing special is
-asked for them; to send them in parts, and keep those apart until all have come, takes the server three times as much"""
+asked for them, nor times of their own; to send them in parts, and keep those apart until all have come, takes the
+server twice as much"""
 
 
 def grouped(jobs: Iterable[tuple[str, NewJob]]) -> tuple[list[int], list[Argument]]:

@@ -230,6 +230,24 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
     assert await hands.counts() == {State.WAITING: 7}
 
 
+@pytest.mark.parametrize(("times", "parts"), [(1, 0), (501, 2)])
+async def test_jobs_that_are_due_at_many_times_come_in_smaller_parts(
+    store: Store, hands: Hands, shard: Shard, times: int, parts: int
+) -> None:
+    staged: list[int] = []
+    stage = shard.stage
+
+    async def counted(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
+        staged.append(len(jobs))
+        return await stage(batch, jobs, **more)
+
+    shard.stage = counted  # type: ignore[method-assign]  # and does what it did
+    jobs = [new_job(due=f"+{1_000 + at % times}") for at in range(1_000)]
+    assert await store.enqueue(jobs) == [True] * 1_000
+    assert len(staged) == parts
+    assert await hands.counts() == {State.DELAYED: 1_000}
+
+
 async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:
     release = shard.release
 
