@@ -83,7 +83,7 @@ FEATURES: dict[str, Callable[[int], dict[str, Any]]] = {
 class Producer:
     """A client as programs use it."""
 
-    CHUNK = 10_000
+    CHUNK = 1_000
 
     async def open(self) -> None:
         from jobd.domain.options import read_options
