@@ -16,6 +16,8 @@ from tests.servers.tcp_server import TcpServer
 from tests.servers.wait import wait
 
 _PREFIX = "jobd"
+_GIVEN_UP_MS = 2_000
+"""after which silence of a master; the machine is busy in a storm"""
 
 
 class Ground(ABC):
@@ -97,7 +99,7 @@ class Sentinels(Replicated):
 
     def __init__(self, binary: Path, *settings: str) -> None:
         super().__init__()
-        self._fleet = SentinelFleet(binary, *settings)
+        self._fleet = SentinelFleet(binary, *settings, down_after_ms=_GIVEN_UP_MS)
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._fleet)
@@ -126,7 +128,7 @@ class Cluster(Replicated):
 
     def __init__(self, binary: Path, *settings: str) -> None:
         super().__init__()
-        self._fleet = ClusterFleet(binary, *settings)
+        self._fleet = ClusterFleet(binary, *settings, f"cluster-node-timeout {_GIVEN_UP_MS}")
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._fleet)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from redis import Redis
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from tests.servers.tcp_server import TcpServer
 from tests.servers.wait import wait
@@ -121,8 +123,18 @@ class ClusterFleet:
         """Moves up to so many keys. Returns how many."""
         keys = self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, most)
         for key in keys:
-            self.ask(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5_000)
+            wait(partial(self._takes, source, target, key))
         return len(keys)
+
+    def _takes(self, source: TcpServer, target: TcpServer, key: bytes) -> bool:
+        """False if the target has lost sight of the others for a moment, as on a busy machine, and takes no key."""
+        try:
+            self.ask(source, "MIGRATE", "127.0.0.1", target.port, key, 0, 5_000)
+        except ResponseError as error:
+            if "CLUSTERDOWN" in str(error):
+                return False
+            raise
+        return True
 
     def end_move(self, slot: int, source: TcpServer, target: TcpServer) -> None:
         """The slot belongs to the target, and all know it."""

@@ -47,11 +47,13 @@ class Sentinel(RealServer):
 class SentinelFleet:
     """All of them. Use as a context manager."""
 
-    def __init__(self, binary: Path, *settings: str) -> None:
-        """`settings` are more lines of configuration for the two servers."""
+    def __init__(self, binary: Path, *settings: str, down_after_ms: int = 700) -> None:
+        """`settings` are more lines of configuration for the two servers. A master that is silent for `down_after_ms` is
+        given up."""
         self._stack = ExitStack()
         self._binary = binary
         self._settings = settings
+        self._down_after_ms = down_after_ms
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -61,7 +63,7 @@ class SentinelFleet:
             self.servers = (first, second)
             watch = (
                 f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2",
-                f"sentinel down-after-milliseconds {SERVICE} 700",
+                f"sentinel down-after-milliseconds {SERVICE} {self._down_after_ms}",
                 f"sentinel failover-timeout {SERVICE} 4000",
             )
             self.sentinels = [start(Sentinel(self._binary, *watch)) for _ in range(3)]
