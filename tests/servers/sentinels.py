@@ -48,8 +48,8 @@ class SentinelFleet:
     """All of them. Use as a context manager."""
 
     def __init__(self, binary: Path, *settings: str, down_after_ms: int = 700) -> None:
-        """`settings` are more lines of configuration for the two servers. A master that is silent for `down_after_ms` is
-        given up."""
+        """`settings` are more lines of configuration for the two servers. A master that is silent for so long is given
+        up."""
         self._stack = ExitStack()
         self._binary = binary
         self._settings = settings
