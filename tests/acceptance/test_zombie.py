@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from jobd_testbed import Entry, write
+from jobd_testbed import Entry, deaf, write
 from jobd_testbed.journal import Line, read
 
 import jobd
@@ -61,7 +61,8 @@ async def test_a_worker_that_comes_back_after_its_lease_settles_nothing(
 ) -> None:
     with Fleet(Shape.PROCESS_PER_ROLE, tmp_path, server_binary, environment=LEASE) as fleet:
         async with jobd.Client(fleet.url) as client:
-            handle = await client.enqueue(write, Entry(journal=journal, key="contested", seconds=LASTING_S))
+            # it heeds no stop: whether the worker that comes back hears first that it has lost it is not told
+            handle = await client.enqueue(deaf, Entry(journal=journal, key="contested", seconds=LASTING_S))
             first = await started(journal)
             with stopped(fleet.worker.pid, first.pid):
                 second, job = await taken_over_and_completed(fleet, client, handle.id)
