@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
 
 import jobd
 from jobd.domain.delivery import Delivery
 from jobd.domain.outcome import Ending
+from jobd.roles.membership import LEFT
 from jobd.roles.worker.appetite import LOOK_S, MOST_AHEAD, Appetite
 from jobd.roles.worker.cancels import Cancels
 from jobd.roles.worker.slots import Slots
@@ -49,6 +55,35 @@ async def test_jobs_behind_a_long_one_go_back_to_others_and_bear_no_trace_of_it(
         go_on.set()
         await slow.result(PATIENCE_S)
         await second.stop()
+
+
+async def test_what_waits_in_a_worker_does_not_begin_when_the_lease_is_lost(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    @jobd.job("hold")
+    async def hold(ctx: jobd.Context) -> None:
+        begun.append(ctx.job.id)
+        if len(begun) == 1:
+            await asyncio.Event().wait()
+
+    async with working(parts, hold, concurrency=1) as client:
+        first = await client.enqueue(hold)
+        await until(lambda: begun == [first.id])
+        engine, tell = parts.engines[-1], parts.store.tell_types
+
+        async def tell_from_afar(types: Mapping[str, Mapping[str, Any]]) -> None:
+            await until(lambda: engine.busy == 0)  # its slot has long been free when the answer comes
+            await tell(types)
+
+        monkeypatch.setattr(parts.store, "tell_types", tell_from_afar)
+        former = engine._membership.id
+        await parts.shard.leave(former, LEFT)
+        engine._slots.give([replace(a_job(2), type="hold", holder=former)])
+        engine._look_again()
+        await first.result(PATIENCE_S)
+        assert begun == [first.id, first.id]
 
 
 def test_two_fetches_make_the_whole_that_a_worker_may_have_in_hand() -> None:

@@ -383,6 +383,7 @@ class Engine(Actor):
 
     async def _start_again(self) -> None:
         self._log.error("the lease has run out; starting again under a new id", member=self._membership.id)
+        self._slots.take_back()  # others have these by now: none may begin in a slot that becomes free meanwhile
         for running in list(self._runner.running.values()):
             running.stop(_LOST, sync_too=True)
         self._outbox.clear()
