@@ -140,6 +140,13 @@ class Intake:
                 planned.append(await self._plan_at_home(kind, request, lot, once))
         return planned
 
+    async def plan_one(
+        self, job_type: JobType[Any, Any] | str, payload: object, options: Options, job_id: str | None
+    ) -> Planned:
+        """The same for one job."""
+        (planned,) = await self.plan([Request(job_type, payload, options, job_id)])
+        return planned
+
     async def _plan_at_home(self, kind: _Kind, request: Request, lot: int, once: str) -> Planned:
         while True:
             try:

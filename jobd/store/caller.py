@@ -30,6 +30,7 @@ class Caller:
         """the time in microseconds that a test dictates to the scripts"""
         self._ahead_us: int | None = None
         self._asked_us = 0
+        self._declared: dict[tuple[str, bool], list[bytes]] = {}
 
     async def now_us(self) -> int:
         """The store's time in microseconds since 1970, as this process knows it since it last asked."""
@@ -57,8 +58,11 @@ class Caller:
     def _keys(self, script: str) -> list[bytes]:
         """The keys to declare. A server that may have given away some of them wants to know all before a script begins;
         elsewhere one says where it goes, and each more costs the server 1 µs."""
-        names = load(script).keys
-        return self.keys.all_fixed(names if self.link.owner.slots_move else names[:1])
+        which = script, self.link.owner.slots_move
+        if (keys := self._declared.get(which)) is None:
+            names = load(script).keys
+            keys = self._declared[which] = self.keys.all_fixed(names if self.link.owner.slots_move else names[:1])
+        return keys
 
     async def _run(self, script: str, *arguments: Argument, patience_s: float = PATIENCE_S) -> Any:
         return await self.link.run(script, self._keys(script), [*self._head(), *arguments], patience_s=patience_s)

@@ -44,6 +44,8 @@ LONGEST_TIMEOUT_MS = 2**32 - 1
 _REST = struct.Struct(">BBBHIIBB")  # the part of a spec's head that its producer packs
 _SPEC = struct.Struct(">BdBBBHIIBB")
 _RUN = struct.Struct(">BcBBHHddddBB")
+_HANDED_OVER = struct.Struct(">xxBBHHdd16xBx")  # what of it every delivery has
+_WAS_DUE = struct.Struct(">24xdd")  # when it ended last, and when it was due
 _LIMITS = struct.Struct(">dddd")
 _KEYED, _FRONT, _LIMITED, _KEPT = 1, 2, 4, 8
 _SUSPECT, _CANCEL_ASKED, _HOLDS, _BY_HAND = 1, 2, 16, 32
@@ -142,7 +144,7 @@ def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
 
 def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     version, created, marks, _, priority, most, timeout, more, queue_size, type_size = _SPEC.unpack_from(spec)
-    _, _, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_size, _ = _RUN.unpack_from(run)
+    flags, crashes, attempt, deliveries, fence, started, holder_size = _HANDED_OVER.unpack_from(run)
     if version != VERSION:
         raise _newer(version)
     type_at = 24 + queue_size
@@ -160,7 +162,7 @@ def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
             created,
             started_before=deliveries > 1,
             by_hand=flags & _BY_HAND != 0,
-            since_ms=max(due, finished),
+            since_ms=max(_WAS_DUE.unpack_from(run)),
             heartbeat=own.heartbeat_timeout_ms or 0,
         )
     payload_at = more_at + more
