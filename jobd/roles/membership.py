@@ -22,6 +22,8 @@ from jobd.store.store import Store
 LEFT = "it left"
 """the cause of its end that a member gives itself"""
 _LEAVE_PATIENCE_S = 2.0
+_ROUNDS = 2
+"""of the loop before it listens again: what came together with a word begins first (Inbox.ask_behind)"""
 
 
 class Membership:
@@ -99,7 +101,11 @@ class Membership:
             try:
                 with CancelScope() as self._ear:  # until it has another id
                     while True:
-                        hear(await inbox.hear())
+                        word = await inbox.hear()
+                        hear(word)
+                        if word is not None:
+                            for _ in range(_ROUNDS):
+                                await asyncio.sleep(0)
             finally:
                 self.inbox = None
                 await inbox.close()
