@@ -72,7 +72,7 @@ async def test_the_slot_of_a_thread_left_behind_is_not_free(parts: Parts, gate: 
 async def test_a_job_comes_back_while_its_old_thread_still_runs(parts: Parts, gate: Gate) -> None:
     ran: list[int] = []
 
-    @jobd.job("hang", timeout="50ms", max_attempts=3, backoff="10ms")
+    @jobd.job("hang", timeout="500ms", max_attempts=3, backoff="10ms")
     def hang(ctx: jobd.SyncContext) -> int:
         ran.append(ctx.attempt)
         if not ctx.last_attempt:
@@ -83,7 +83,7 @@ async def test_a_job_comes_back_while_its_old_thread_still_runs(parts: Parts, ga
         assert await (await client.enqueue(hang, {})).result(PATIENCE_S) == 3
         assert ran == [1, 2, 3]
         gate.open()
-        assert await (await client.enqueue(hang, {}, max_attempts=1)).result(PATIENCE_S) == 1
+        assert await (await client.enqueue(hang, {}, max_attempts=1, timeout="30s")).result(PATIENCE_S) == 1
 
 
 async def test_a_handler_that_swallows_its_timeout_harms_nobody(parts: Parts) -> None:
