@@ -231,7 +231,8 @@ class Store(Growing):
             for portion in _portions([jobs[at] for at in first.values()]):
                 staged = await shard.stage(batch, portion, once=once, patience_s=patience_s)
                 stands.update((job.id, here) for job, here in zip(portion, staged, strict=True))
-            made = [stands[job.id] if first[job.id] == at else False for at, job in enumerate(jobs)]
+            # who comes again is told that it is there, or again whom it met
+            made = [stands[job.id] if first[job.id] == at else stands[job.id] and False for at, job in enumerate(jobs)]
             answers = [answer_to(job, fate) for job, fate in zip(jobs, made, strict=True)] if once else []
             size = sum(map(bool, made))
             whole = not (size or once) or await shard.commit(

@@ -340,6 +340,13 @@ async def test_a_large_batch_respects_keys(hands: Hands, store: Store, whole: Ca
     assert await hands.counts() == {State.WAITING: 600}
 
 
+async def test_who_comes_twice_in_a_large_batch_is_told_both_times_of_the_other_job(hands: Hands, store: Store) -> None:
+    others = [new_job(f"j{number}") for number in range(1_000)]
+    made = await store.enqueue([job("a"), job("b"), *others, job("b"), others[0]])
+    assert (made[:2], made[-2:]) == ([True, Met("a", False)], [Met("a", False), False])
+    assert await hands.states("a", "b") == [State.WAITING, None]
+
+
 async def test_a_large_batch_that_meets_a_refusal_leaves_nothing(
     hands: Hands, store: Store, whole: Callable[[], raw.Raw]
 ) -> None:
