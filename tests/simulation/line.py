@@ -144,6 +144,9 @@ class SimStore(Store):
     async def learn(self, *, fresh_s: float = 0) -> Numbers:
         return Numbers((1,))
 
+    async def settle_home(self, queue: str) -> None:
+        """All queues live in the one shard."""
+
     async def tell_types(self, types: Mapping[str, Any]) -> None:
         """They are known."""
 
