@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobd.errors import StoreRefused, StoreUnavailable
+from jobd.errors import ClientClosed, StoreRefused, StoreUnavailable
 from jobd.store.store import Store
 from tests.acceptance.program import Program
 from tests.acceptance.until import until
@@ -128,3 +128,24 @@ async def test_sentinels_that_are_all_away_cost_no_more_than_the_callers_patienc
     with pytest.raises(StoreUnavailable):
         await store.check(patience_s=0.5)
     await store.close()
+
+
+async def test_nobody_listens_to_sentinels_for_a_store_that_is_closed() -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def say_nothing(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await go_on.wait()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        store = Store.at(f"redis+sentinel://127.0.0.1:{port}/jobs")
+        calls = [
+            asyncio.create_task(store.known_types()) for _ in range(2)
+        ]  # the second waits for what the first finds
+        await asked.wait()
+        await store.close()
+        go_on.set()
+        assert [type(error) for error in await asyncio.gather(*calls, return_exceptions=True)] == [ClientClosed] * 2
+        assert [task for task in asyncio.all_tasks() if task.get_name().startswith("listens")] == []

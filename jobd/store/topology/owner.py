@@ -13,6 +13,7 @@ from redis.exceptions import (
     ReadOnlyError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from jobd.errors import SettingsError
 from jobd.store.topology.cluster import Cluster
@@ -57,7 +58,7 @@ class Owner:
         self._wire: Wire | None = None
         self._in_doubt = True
         self._looking = asyncio.Lock()
-        self._listens = False
+        self._listens = self._closed = False
         self._announced: Address | None = None
         self._following: asyncio.Task[None] | None = None
 
@@ -87,6 +88,8 @@ class Owner:
                 if self._wire is None or self._in_doubt:
                     self._listen()
                     found = await self._topology.owner(self._slot, doubted=self._address)
+                    if self._closed:
+                        raise RedisConnectionError("the connection was closed")  # nobody would close another one
                     await self._turn_to(found)
                     self._in_doubt = False
         return self._wire
@@ -115,19 +118,19 @@ class Owner:
             self._beside._distrust()
 
     async def close(self) -> None:
-        """Closes its connections."""
+        """Closes its connections, for good."""
+        self._closed = True
         if self._topology.announcements is not None:
             await self._topology.announcements.forget(self._follow)
         if self._following is not None:
             await asyncio.wait((self._following,))
-        self._listens = False
         wire, self._wire = self._wire, None
         self._in_doubt = True
         if wire is not None:
             await wire.close()
 
     def _listen(self) -> None:
-        if self._topology.announcements is not None and not self._listens:
+        if self._topology.announcements is not None and not (self._listens or self._closed):
             self._listens = True
             self._topology.announcements.tell(self._follow)
 
