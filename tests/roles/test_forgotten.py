@@ -17,8 +17,9 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.levels import Levels
 from jobd.domain.outcome import RETURNED
 from jobd.domain.state import State
-from jobd.errors import JobNotFound
+from jobd.errors import JobNotFound, StoreUnavailable
 from jobd.roles.declared_limits import DeclaredLimits
+from jobd.roles.membership import LEFT
 from jobd.roles.verdicts import Verdicts
 from jobd.roles.worker.cancels import Cancels
 from jobd.roles.worker.catch_up import CatchUp
@@ -185,3 +186,15 @@ async def test_nobody_takes_a_store_for_forgetful_because_somebody_left_or_was_l
     assert forgotten == ["all"]
     assert [line["members"] for line in said] == [1]
     assert lost == ["leaves", "stays", "late"]
+
+
+async def test_a_worker_that_lost_its_lease_goes_on_while_another_shard_is_away(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def be_away(types: object) -> None:
+        raise StoreUnavailable("one of the shards is away")
+
+    async with working(parts) as client:
+        monkeypatch.setattr(parts.store, "tell_types", be_away)
+        await parts.shard.leave(parts.engines[-1]._membership.id, LEFT)
+        await (await client.enqueue("noop", {"text": "x"})).result(PATIENCE_S)

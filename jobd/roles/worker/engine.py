@@ -121,6 +121,7 @@ class Engine(Actor):
             self._lies_in_wait = False
             self._doubt = False
             """may a fetch have taken effect whose answer did not come?"""
+            await self._tell_types()
             await self._join()
             try:
                 self._slots.open()
@@ -375,10 +376,11 @@ class Engine(Actor):
         self._look = True
         self._due.set()
 
-    async def _join(self) -> None:
-        # the types each time: where the lease was lost because all data were, they are too
+    async def _tell_types(self) -> None:
         types = self._catalog.types.values()
         await self._client.store.tell_types({job_type.name: told_facts(job_type) for job_type in types})
+
+    async def _join(self) -> None:
         self._on_joined(await self._membership.join(self._look_again))
 
     async def _start_again(self) -> None:
@@ -390,8 +392,9 @@ class Engine(Actor):
         self._cancels.clear()
         self._sequence = 0
         try:
-            await self._join()
+            await self._join()  # first: another shard, which is to know the types too, may be away
+            await self._tell_types()  # where the lease was lost because all data were, they are too
         except StoreError as error:
-            self._log.warning("cannot join", error=str(error))
+            self._log.warning("cannot join, or tell what types there are", error=str(error))
             await asyncio.sleep(_PAUSE_S)
         self._look_again()
