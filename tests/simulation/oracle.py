@@ -173,7 +173,7 @@ class Oracle:
     def _settlement(self, item: Settlement) -> model.Settlement:
         said = item.verdict
         delay_ms = said.until_ms - self.model.now if said.until_ms else said.delay_ms
-        verdict = model.Verdict(said.state.value, said.spent, said.suspect, said.crashed, max(0, delay_ms))
+        verdict = model.Verdict(said.state.value, said.spent, said.suspect, said.crashed, max(0, delay_ms), said.begun)
         children = tuple(map(_order, item.children))
         return model.Settlement(item.job_id, item.fence, verdict, item.result, children)
 

@@ -34,6 +34,8 @@ verdicts = st.sampled_from(
         model.Verdict(model.DELAYED, spent=False, delay_ms=20),
         model.Verdict(model.WAITING, spent=False),
         model.Verdict(model.WAITING, spent=False),
+        model.Verdict(model.WAITING, spent=False, begun=False),
+        model.Verdict(model.WAITING, spent=False, begun=False),
         model.Verdict(model.WAITING, spent=False, suspect=True),
         model.Verdict(model.WAITING, spent=False, suspect=True, crashed=True),
         model.Verdict(model.FAILED, suspect=True, crashed=True),
@@ -64,6 +66,7 @@ def sealed(item: model.Settlement) -> Settlement:
         spent=item.verdict.spent,
         suspect=item.verdict.suspect,
         crashed=item.verdict.crashed,
+        begun=item.verdict.begun,
     )
     facts = {"worker": "w", "outcome": "raised"}
     return Settlement(item.id, item.fence, verdict, item.result, facts, list(map(packed, item.children)))

@@ -85,6 +85,8 @@ class Verdict:
     suspect: bool = False
     crashed: bool = False
     delay_ms: int = 0
+    begun: bool = True
+    """else it is as if it had not been delivered"""
 
 
 @dataclass(frozen=True)

@@ -234,6 +234,10 @@ class Model(People, Members):
         for job in doomed:
             self.lose_key(job)
         self.let_keys_go()
+        for item in applied:
+            job = self.jobs[item.id]
+            if not item.verdict.begun and not job.deliveries and job.state == WAITING:
+                self.take_again(job)
         children: list[Order] = []
         for item in applied:
             if item.verdict.state == COMPLETED:
@@ -260,6 +264,8 @@ class Model(People, Members):
         verdict, state = item.verdict, item.verdict.state
         if not verdict.spent:
             job.attempt -= 1
+        if not verdict.begun:
+            job.deliveries -= 1
         job.crashes += verdict.crashed
         if state == DELAYED and not verdict.suspect:
             job.crashes = 0
