@@ -119,7 +119,7 @@ class JobControl(ABC):
             key = placing_key(changed.options)
             if not new_ids:
                 new_ids.append(await self.intake.new_job_id(queue, key, shard.number))
-            new = NewJob(new_ids[0], queue, changed.options.priority or 0, due, changed.spec, key=key)
+            new = NewJob(new_ids[0], queue, changed.options.priority or 0, _anew(due), changed.spec, key=key)
             facts = {"reason": reason or f"moved to queue {queue}"}
             if self.store.shard_of_new(new) != shard.number:
                 raise StateConflict(
@@ -157,7 +157,7 @@ class JobControl(ABC):
             queue = changed.options.queue or ""
             key = placing_key(changed.options) or id or ""
             new_id = id or await self.intake.new_job_id(queue, key, shard.number)
-            new = NewJob(new_id, queue, changed.options.priority or 0, _due(said), changed.spec, key=key)
+            new = NewJob(new_id, queue, changed.options.priority or 0, _anew(_due(said)), changed.spec, key=key)
             await self.store.enqueue([new])
             made.append(new_id)
             return "done"
@@ -207,3 +207,8 @@ def _due(said: Options) -> str:
     if said.run_at_ms is not None:
         return str(said.run_at_ms)
     return "" if said.delay_ms is None else f"+{said.delay_ms}" if said.delay_ms else "now"
+
+
+def _anew(due: str) -> str:
+    """The same for a job that is made: without a word it runs now."""
+    return "" if due == "now" else due

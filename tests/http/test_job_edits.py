@@ -117,6 +117,16 @@ async def test_a_job_is_copied_whatever_has_become_of_it(api: Api, hand: Hand) -
     assert (await api.post("/api/v1/jobs/b/duplicate", {"id": "c"})).body["origin"] == "b"
 
 
+@pytest.mark.parametrize(("verb", "body"), [("duplicate", {}), ("move", {"queue": "slow"})])
+async def test_what_is_made_of_a_delayed_job_without_a_delay_runs_now(
+    api: Api, hand: Hand, verb: str, body: dict[str, Any]
+) -> None:
+    await api.enqueue(id="a", delay_ms=60_000)
+    reply = await api.post(f"/api/v1/jobs/a/{verb}", {"delay_ms": 0, **body})
+    assert (reply.status, reply.body["status"]) == (201, "waiting")
+    assert (await hand.take()).id == reply.body["id"]
+
+
 async def test_a_job_is_removed_and_removing_it_again_is_fine(api: Api, hand: Hand) -> None:
     await api.enqueue(id="a")
     await hand.complete(await hand.take())
