@@ -41,6 +41,8 @@ class Delivery:
     """the less frequent limits of time; None for most"""
     lane_key: str = ""
     """what orders and limits it beside its priority; '' for most"""
+    unreadable: str = ""
+    """why its record cannot be read; of such a job nothing else is known than who holds it, and that for how long"""
 
     @property
     def last_attempt(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from operator import attrgetter
@@ -223,14 +224,30 @@ class Options:
 
 
 def from_record(record: Mapping[str, Any]) -> Options:
-    """What `Options.to_record` made. What a newer jobd has written besides is passed over."""
+    """What `Options.to_record` made. What a newer jobd has written besides is passed over. Raises OptionError naming an
+    option that is there in a form that is none here."""
     return Options(
-        **{
-            name: BY_FIELD[name].kind.from_record(value)
-            for name, value in record.items()
-            if name in BY_FIELD and value is not None
-        }
+        **{name: _read(name, value) for name, value in record.items() if name in BY_FIELD and value is not None}
     )
+
+
+def readable(record: Mapping[str, Any]) -> Options:
+    """The same, without those options that are in a form that is none here."""
+    options: dict[str, Any] = {}
+    for name, value in record.items():
+        if name in BY_FIELD and value is not None:
+            with suppress(OptionError):
+                options[name] = _read(name, value)
+    return Options(**options)
+
+
+def _read(name: str, value: Any) -> Any:
+    row = BY_FIELD[name]
+    try:
+        return row.kind.from_record(value)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OptionError) as error:
+        named = str(error).startswith(row.keyword)
+        raise OptionError(str(error) if named else f"{row.keyword}: {error}") from error
 
 
 def _rows() -> Iterator[Row]:

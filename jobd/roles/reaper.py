@@ -158,7 +158,7 @@ def outcome_of(lost: Lost, *, silence_is_death: bool) -> Outcome:
     if missed := lost.delivery.missed:
         return missed  # its worker would have said so too, and it has not begun by being handed over
     if lost.overdue:
-        if lost.delivery.limits is None:
+        if lost.delivery.limits is None and lost.delivery.timeout_ms:
             late = f"it ran for more than {lost.delivery.timeout_ms / 1_000:g} s"
         else:
             late = "one of its limits of time was over"

@@ -13,7 +13,7 @@ from jobd.domain.outcome import Outcome
 from jobd.domain.queue_options import backoff_beside
 from jobd.domain.ruling import ruled
 from jobd.domain.settle import Verdict, settle
-from jobd.store.codec import own_options
+from jobd.store.own_options import own_options
 
 TOO_LATE = "its next attempt would come after its deadline"
 

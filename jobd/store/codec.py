@@ -14,12 +14,13 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.duration import spoken
 from jobd.domain.job import Attempt, Job, moment
 from jobd.domain.lane_key import IN_KEY, read_lane_key
-from jobd.domain.options import BY_FIELD, NONE, Options, from_record
+from jobd.domain.options import BY_FIELD, Options
 from jobd.domain.outcome import Ending
 from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
 from jobd.domain.time_limits import NO_PLAN, PlannedLimits
 from jobd.errors import OptionError, StoreRefused
+from jobd.store.own_options import checked_options, own_options, shown_options
 from jobd.store.past import attempt_of, error_of, progress_of, reason_of
 
 VERSION = 1
@@ -130,16 +131,26 @@ def unpack_deliveries(ids: Sequence[bytes], specs: Sequence[bytes], runs: Sequen
 
 
 def unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
-    """The delivery that a script handed over. That of a record that is damaged, or newer than this jobd, can be settled
-    or given back, and nothing else."""
+    """The delivery that a script handed over. That of a record that is damaged, or newer than this jobd, or has an
+    option in a form that is none here, can be settled or given back, and nothing else: it says why."""
     try:
         return _unpack_delivery(job_id, spec, run)
-    except (*_UNREADABLE, StoreRefused):
+    except (*_UNREADABLE, StoreRefused) as error:
         most = int.from_bytes(spec[12:14]) or 1  # in all versions it stands there
         _, _, flags, crashes, attempt, deliveries, fence, started, _, _, size, _ = _RUN.unpack_from(run)
         holder, suspect = run[42 : 42 + size].decode(errors="replace"), flags & _SUSPECT != 0
         told = (UNREADABLE, "", b"", b"", 10, most, 0, 0.0, attempt, deliveries, crashes, suspect, int(fence), started)
-        return Delivery(job_id.decode(errors="replace"), *told, holder)
+        return Delivery(job_id.decode(errors="replace"), *told, holder, unreadable=_why(error))
+
+
+def _why(error: Exception) -> str:
+    """Why a record cannot be read, and what to do."""
+    if isinstance(error, OptionError):
+        return (
+            f"this worker cannot read an option of the job: {error}. If a newer jobd wrote it, update the workers and "
+            "retry the job; else delete it, and enqueue it anew"
+        )
+    return str(error) if isinstance(error, StoreRefused) else "the record of the job is damaged; it can only be deleted"
 
 
 def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
@@ -156,7 +167,7 @@ def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
     if marks & _LIMITED:
         planned = PlannedLimits(*_LIMITS.unpack_from(spec, more_at))
         more_at += _LIMITS.size
-        own = own_options(spec[more_at : more_at + more])
+        own = checked_options(spec[more_at : more_at + more])
         timeout = timeout if own.timeout_ms is None else own.timeout_ms
         limits = planned.begun(
             created,
@@ -165,6 +176,8 @@ def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
             since_ms=max(_WAS_DUE.unpack_from(run)),
             heartbeat=own.heartbeat_timeout_ms or 0,
         )
+    elif more:
+        checked_options(spec[more_at : more_at + more])
     payload_at = more_at + more
     return Delivery(
         job_id.decode(),
@@ -186,11 +199,6 @@ def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
         limits,
         lane_key,
     )
-
-
-def own_options(packed: bytes) -> Options:
-    """The options that a job brought along, but for those in the head of its spec."""
-    return from_record(orjson.loads(packed)) if packed else NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +283,7 @@ def _unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: b
         more_at += _LIMITS.size
     payload_at = more_at + more_size
     packed = spec[more_at:payload_at]
-    more = own_options(packed)
+    more = shown_options(packed)  # whatever keeps it from being run
     if said:
         more = replace(more, **said)
     planned = more.run_at_ms or created + (more.delay_ms or 0)
@@ -299,10 +307,14 @@ def _unpack_job(job_id: str, spec: bytes, run: bytes, result: bytes, progress: b
 
 
 def delivery_under_way(run: bytes) -> tuple[int, bool]:
-    """By its run record: the fence of the delivery of a job that stands (0: none does), and is it to be cancelled?"""
-    _, letter, flags, _, _, _, fence, *_ = _RUN.unpack_from(run)
-    stands = _STATE_OF_BYTE[letter] is State.ACTIVE
-    return int(fence) if stands else 0, stands and bool(flags & _CANCEL_ASKED)
+    """By its run record: the fence of the delivery of a job that stands (0: none does, or the record is damaged), and
+    is it to be cancelled?"""
+    try:
+        _, letter, flags, _, _, _, fence, *_ = _RUN.unpack_from(run)
+        stands = _STATE_OF_BYTE[letter] is State.ACTIVE
+        return int(fence) if stands else 0, stands and bool(flags & _CANCEL_ASKED)
+    except _UNREADABLE:
+        return 0, False
 
 
 def _unpack_run(run: bytes, result: bytes, progress: bytes) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.errors import OptionError, StoreRefused
 from jobd.store import codec
-from jobd.store.codec import UNREADABLE, own_options, pack_head, unpack_delivery, unpack_job
+from jobd.store.codec import UNREADABLE, pack_head, unpack_delivery, unpack_job
 from jobd.store.facts import LARGEST_FACTS, members, pack_facts
+from jobd.store.own_options import own_options
 from jobd.store.shard import Shard
 from tests.store.hands import START_MS, Clock, Hands, new_job
 

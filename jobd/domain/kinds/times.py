@@ -30,7 +30,21 @@ def duration(*, least: int = 0) -> Kind:
         return parse(seconds_or_text(text), name)
 
     schema = any_of({"type": "integer", "minimum": least, "maximum": LONGEST_MS}, _A_DURATION)
-    return Kind(metavar="DURATION", parse=parse, from_json=in_json, from_text=from_text, unit="_ms", schema=schema)
+    return Kind(
+        metavar="DURATION",
+        parse=parse,
+        from_json=in_json,
+        from_text=from_text,
+        from_record=_whole_milliseconds,
+        unit="_ms",
+        schema=schema,
+    )
+
+
+def _whole_milliseconds(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise OptionError(f"{value!r} is not a whole number of milliseconds")
+    return value
 
 
 def milliseconds_in_json(value: Any, least: int = 0) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from jobd.catalog import Catalog
 from jobd.context import SyncContext
 from jobd.domain.jobtype import JobType
-from jobd.domain.outcome import Ending, Outcome
+from jobd.domain.outcome import Ending, ErrorRecord, Outcome
 from jobd.errors import PayloadError, UnknownJobType
 from jobd.roles.worker.batches import Batches
 from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, with_result
@@ -58,6 +58,9 @@ class Calls:
         try:
             job_type = running.job_type
             if job_type is None:
+                if delivery.unreadable:
+                    unreadable = ErrorRecord(type="UnreadableJob", message=delivery.unreadable)
+                    return Outcome(Ending.RAISED, error=unreadable, final=True)
                 job_type = running.job_type = self._catalog.type_named(delivery.type)
             if (batch := job_type.batch) is not None:
                 payload = job_type.shape.decode(delivery.payload)

@@ -14,7 +14,7 @@ from jobd.domain.signals import Fail, Retry, Signal
 from jobd.intake import LARGEST_PAYLOAD
 from jobd.roles.worker.error_record import record, words_of
 from jobd.roles.worker.running import Running
-from jobd.store.codec import own_options
+from jobd.store.own_options import own_options
 
 LARGEST_RESULT = LARGEST_PAYLOAD
 WAIT_FOR_THREAD_S = 5.0

@@ -20,7 +20,7 @@ from jobd.roles.worker.endings import outcome_of, ruled_outcome
 from jobd.roles.worker.isolated_calls import IsolatedCalls
 from jobd.roles.worker.nursery import Nursery
 from jobd.roles.worker.running import Key, Running
-from jobd.store.codec import own_options
+from jobd.store.own_options import own_options
 from jobd.store.shard import DEADLINE_MARGIN_MS
 
 if TYPE_CHECKING:

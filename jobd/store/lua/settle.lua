@@ -43,6 +43,12 @@ local function count_left()
   counted = leaves
 end
 
+-- The spec of a job; if it is lost or damaged, that of a job of no type, in no queue.
+local function spec_of(id)
+  local spec = redis.call('HGET', jobs_key, id)
+  return spec and spec_type(spec) ~= '' and spec or struct.pack('>BdBBBHIIBB', 1, 0, 0, 0, 10, 1, 0, 0, 0, 0)
+end
+
 -- The delivery of the job, if the holder still has it under this fence; else nil. Notes the answer.
 local function held(i, id, raw)
   if not raw then
@@ -94,7 +100,7 @@ for its_fence = fences_at + 1, others_at - 1, 2 do
         keep(id, raw == delivery.front and delivery.completed or completed_run(delivery, raw, ''))
       else
         local holds = let_go(read_holds(raw), id, 'c')
-        local spec = is_kept_itself(raw) and redis.call('HGET', jobs_key, id)
+        local spec = is_kept_itself(raw) and spec_of(id)
         finish(id, delivery.queue, 'c', most_completed, spec)
         keep(id, completed_run(delivery, raw, holds))
       end
@@ -108,7 +114,7 @@ end
 
 -- As if it had not been delivered: a job that waits may still expire, or be replaced, and no rate counts it.
 local function undo_delivery(id, run)
-  local spec = redis.call('HGET', jobs_key, id)
+  local spec = spec_of(id)
   run.deliveries = math.max(run.deliveries - 1, 0)
   count_no_start(spec, id, run.deliveries)
   if run.deliveries > 0 or run.state ~= 'w' then return end
@@ -138,7 +144,7 @@ for j = 1, others do
       -- its attempt came to an orderly end, in a process of its own if it was a suspect: it is none any more
       run.flags, run.crashes = bit.band(run.flags, bit.bnot(SUSPECT)), 0
     end
-    if string.find(marks, 'l', 1, true) and not hold_rate(redis.call('HGET', jobs_key, id), due_of(due)) then
+    if string.find(marks, 'l', 1, true) and not hold_rate(spec_of(id), due_of(due)) then
       state = 'd'
     end
     if has(run, CANCEL_ASKED) and (state == 'd' or state == 'w') then state = 'x' end
@@ -149,17 +155,17 @@ for j = 1, others do
       run.due = due_of(due)
       count('d', queue, 1)
       if has(run, KEYED_RUN) then
-        local _, _, key = spec_place(redis.call('HGET', jobs_key, id))
+        local _, _, key = spec_place(spec_of(id))
         count_group(queue, key, 1)
       end
       delay(id, run.due)
     elseif state == 'w' then
-      local _, priority, key = spec_place(redis.call('HGET', jobs_key, id))
+      local _, priority, key = spec_place(spec_of(id))
       count('w', queue, 1)
       count_group(queue, key, 1)
       place(line_of(queue, has(run, SUSPECT)), priority, id, true, key)
     else
-      finish(id, queue, state, most_failed, is_kept_itself(raw) and redis.call('HGET', jobs_key, id))
+      finish(id, queue, state, most_failed, is_kept_itself(raw) and spec_of(id))
     end
     keep(id, write_run(run))
   end

@@ -8,12 +8,14 @@
 -- Holds, in a record that has any, are the places that the job takes up at gates, with spaces between (lib/gates.lua).
 local SUSPECT, CANCEL_ASKED, HAS_PROGRESS, HAS_LOGS, HOLDS, BY_HAND, KEPT_ITSELF, KEYED_RUN = 1, 2, 4, 8, 16, 32, 64, 128
 local LONGEST_HISTORY = 65536
+local LARGEST_FENCE = 9007199254740992
 
--- A record that is damaged is that of a job in no state.
+-- A record that is damaged is that of a job in no state; a fence that is no number of microseconds is none.
 local function read_run(raw)
   if #raw < 42 then raw = struct.pack('>Bc1BBHHddddBB', 1, '?', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) end
   local version, state, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_length, queue_length =
     struct.unpack('>Bc1BBHHddddBB', raw)
+  if not (fence < LARGEST_FENCE) then fence = 0 end
   local queue_at, holds = 43 + holder_length, ''
   local history_at = queue_at + queue_length
   if bit.band(flags, HOLDS) ~= 0 and #raw > history_at then
@@ -46,12 +48,13 @@ local function write_run(run)
 end
 
 -- State, fence, holder and queue of a record: its front, which is the same in all that were handed over together for the
--- first time, and is read once.
+-- first time, and is read once. A record that is damaged is that of a delivery which nobody has.
 local fronts = {}
 
 local function read_delivery(raw)
   local known = fronts[raw]
   if known then return known end
+  if #raw < 42 then return { state = '?', fence = -1, holder = '' } end
   local holder_length, queue_length = string.byte(raw, 41, 42)
   local queue_at = 43 + holder_length
   local front = string.sub(raw, 1, queue_at + queue_length - 1)

@@ -1,0 +1,135 @@
+"""The run record of a job in hand is damaged: that job is passed over, and all others of the same turn go on."""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+from collections.abc import Callable
+
+import pytest
+
+from jobd.domain.delivery import Delivery
+from jobd.domain.settle import NEVER_BEGUN
+from jobd.domain.state import State
+from jobd.store.shard import Settlement, Shard
+from tests.store.hands import LEASE_MS, Clock, Hands, cancelled, done, ended, failed, given_back, ids, new_job, retried
+
+pytestmark = [pytest.mark.damages, pytest.mark.threat("S23")]
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "nothing is left": lambda raw: b"",
+    "cut off in its head": lambda raw: raw[:40],
+    "cut off before its queue's length": lambda raw: raw[:41],
+    "cut off in its holder": lambda raw: raw[:43],
+    "of an unknown state": lambda raw: raw[:1] + b"?" + raw[2:],
+    "with the fence of another delivery": lambda raw: raw[:8] + struct.pack(">d", 7) + raw[16:],
+    "with a fence that is no number": lambda raw: raw[:8] + struct.pack(">d", math.nan) + raw[16:],
+    "with a fence beyond all times": lambda raw: raw[:8] + struct.pack(">d", math.inf) + raw[16:],
+}
+each_damage = pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+
+
+def never_begun(delivery: Delivery) -> Settlement:
+    return ended(delivery, NEVER_BEGUN)
+
+
+VERDICTS: list[Callable[[Delivery], Settlement]] = [done, failed, cancelled, given_back, retried]
+
+
+async def damage_run(shard: Shard, job_id: str, damage: Callable[[bytes], bytes]) -> None:
+    runs = shard.keys.fixed("runs")
+    await shard.link.command("HSET", runs, job_id, damage(await shard.link.command("HGET", runs, job_id)))
+
+
+@each_damage
+@pytest.mark.parametrize("verdict", VERDICTS)
+async def test_the_others_of_a_turn_are_settled_and_new_ones_come(
+    hands: Hands, shard: Shard, damage: Callable[[bytes], bytes], verdict: Callable[[Delivery], Settlement]
+) -> None:
+    await hands.join()
+    first, bad, last = await hands.active(*(new_job(name) for name in ("first", "bad", "last")))
+    await hands.put(new_job("next"))
+    await damage_run(shard, "bad", damage)
+    answers, fetched = await hands.turn("w1", [done(first), verdict(bad), failed(last)], want=1)
+    assert answers[::2] == [1, 1]
+    assert answers[1] in (0, 2)
+    assert ids(fetched) == ["next"]
+    assert await hands.states("first", "last", "next") == [State.COMPLETED, State.FAILED, State.ACTIVE]
+
+
+@each_damage
+async def test_a_worker_still_learns_what_else_it_holds_and_what_is_to_end(
+    hands: Hands, shard: Shard, damage: Callable[[bytes], bytes]
+) -> None:
+    await hands.join()
+    deliveries = await hands.active(*(new_job(name) for name in ("sound", "bad", "asked")))
+    keys = {item.id: (item.id, item.fence) for item in deliveries}
+    await shard.cancel(["asked"], {})
+    await damage_run(shard, "bad", damage)
+    assert await shard.asked_to_end(list(keys.values())) == [keys["asked"]]
+    assert {keys["sound"], keys["asked"]} <= set(await shard.held_by("w1"))
+
+
+@each_damage
+async def test_a_monitor_takes_over_the_others_of_a_worker_that_is_gone(
+    hands: Hands, shard: Shard, clock: Clock, damage: Callable[[bytes], bytes]
+) -> None:
+    await hands.join()
+    await hands.active(*(new_job(name) for name in ("sound", "bad", "other")))
+    await damage_run(shard, "bad", damage)
+    clock.forward(LEASE_MS + 1)
+    await hands.monitor()
+    lost = await hands.take_over()
+    assert {"sound", "other"} <= {item.delivery.id for item in lost}
+    answers = await shard.settle("m1", [given_back(item.delivery) for item in lost])
+    assert set(answers) == {1}
+
+
+@each_damage
+async def test_a_job_that_comes_again_is_delivered_or_passed_over(
+    hands: Hands, shard: Shard, damage: Callable[[bytes], bytes]
+) -> None:
+    await hands.join()
+    (bad,) = await hands.active(new_job("bad"))
+    await shard.settle("w1", [given_back(bad)])
+    await hands.put(new_job("sound"))
+    await damage_run(shard, "bad", damage)
+    fetched = await hands.fetch()
+    assert "sound" in ids(fetched)
+    assert await shard.settle("w1", [done(item) for item in fetched]) == [1] * len(fetched)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_damage_whatever_it_is_keeps_the_results_of_others(hands: Hands, shard: Shard, seed: int) -> None:
+    dice = random.Random(seed)
+
+    def damage(raw: bytes) -> bytes:
+        at = dice.randrange(len(raw))
+        return dice.choice([raw[:at], raw[:at] + dice.randbytes(8) + raw[at + 8 :], dice.randbytes(60), raw + b"\xff"])
+
+    await hands.join()
+    deliveries = await hands.active(*(new_job(f"{number}") for number in range(100)))
+    for delivery in deliveries[::2]:
+        await damage_run(shard, delivery.id, damage)
+    sent = [dice.choice(VERDICTS)(item) if at % 2 == 0 else done(item) for at, item in enumerate(deliveries)]
+    answers, _ = await hands.turn("w1", sent, want=100)
+    assert answers[1::2] == [1] * 50
+    assert await hands.states(*ids(deliveries[1::2])) == [State.COMPLETED] * 50
+
+
+@pytest.mark.parametrize("left", [None, b"", b"\x01 no more"], ids=["lost", "empty", "cut off"])
+@pytest.mark.parametrize("verdict", [*VERDICTS, never_begun])
+@pytest.mark.parametrize("lane_key", ["", "g=a", "o=a"])
+async def test_a_job_whose_spec_is_gone_while_it_runs_keeps_no_other_from_its_end(
+    hands: Hands, shard: Shard, left: bytes | None, verdict: Callable[[Delivery], Settlement], lane_key: str
+) -> None:
+    await hands.join()
+    await hands.put(new_job("bad", lane_key=lane_key), new_job("sound"))
+    deliveries = {item.id: item for item in await hands.fetch()}
+    if left is None:
+        await shard.link.command("HDEL", shard.keys.fixed("jobs"), "bad")
+    else:
+        await shard.link.command("HSET", shard.keys.fixed("jobs"), "bad", left)
+    assert await hands.settle(verdict(deliveries["bad"]), done(deliveries["sound"])) == [1, 1]
+    assert ids(await hands.fetch()) == []
