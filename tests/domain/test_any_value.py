@@ -78,6 +78,7 @@ def test_any_json_is_an_option_or_refused_and_reads_back_from_the_record(row: Ro
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=lambda row: row.keyword)
 @given(text=st.text(max_size=30) | st.sampled_from(WORDS))
+@example(text="0\x1f")
 def test_any_word_of_a_command_line_is_an_option_or_refused(row: Row, text: str) -> None:
     with suppress(OptionError):
         row.from_text(text)

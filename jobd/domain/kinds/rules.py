@@ -16,11 +16,17 @@ from jobd.domain.rate import Rate
 from jobd.domain.unique import Unique
 from jobd.errors import OptionError
 
+
+def _keep_in_text(text: Any, name: str) -> Keep:
+    words = str(text).strip()
+    return Keep.parse(int(words) if WHOLE_NUMBER.fullmatch(words) else text, name)
+
+
 KEEP = Kind(
     metavar="N|DURATION|N for DURATION",
     parse=Keep.parse,
     from_json=Keep.parse,
-    from_text=lambda text, name: Keep.parse(int(text) if WHOLE_NUMBER.fullmatch(str(text).strip()) else text, name),
+    from_text=_keep_in_text,
     to_json=Keep.to_json,
     from_record=Keep.parse,
     schema=any_of({"type": "integer", "minimum": 0}, {"type": "string"}, OBJECT),

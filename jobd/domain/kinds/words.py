@@ -51,7 +51,8 @@ def whole(least: int, most: int) -> Kind:
         return value
 
     def from_text(text: Any, name: str) -> int:
-        return parse(int(text) if WHOLE_NUMBER.fullmatch(text.strip()) else text, name)
+        words = text.strip()
+        return parse(int(words) if WHOLE_NUMBER.fullmatch(words) else text, name)
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
     return Kind(metavar="N", parse=parse, from_json=parse, from_text=from_text, schema=schema)
