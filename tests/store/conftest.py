@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from jobd.store import link
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from tests.conftest import Host
@@ -17,6 +18,7 @@ from tests.real_server import RealServer
 from tests.store import raw
 from tests.store.growing import Open
 from tests.store.hands import Clock, Hands
+from tests.store.strict_scripts import strict
 
 
 def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -83,3 +85,10 @@ def server_of_ones_own(server_binary: Path) -> Iterator[RealServer]:
     """A server that a test may stop, change and damage."""
     with RealServer(server_binary) as server:
         yield server
+
+
+@pytest.fixture
+async def watched_worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker; and every script is watched for whether it keeps the rule of keys."""
+    monkeypatch.setattr(link, "load", strict)
+    await hands.join()

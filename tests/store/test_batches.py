@@ -13,6 +13,7 @@ from jobd.errors import EnqueueExpired, StoreUnavailable
 from jobd.store.shard import BATCH_BYTES, Retention, Shard
 from jobd.store.store import Store
 from tests.store.hands import Clock, Hands, LossyLink, done, new_job
+from tests.store.unique_jobs import job
 
 
 class Dies(Exception):
@@ -274,3 +275,7 @@ async def test_what_comes_into_a_batch_that_was_released_before_is_released_too(
         await shard.settle("w1", [done(delivery)])
         clock.forward(1)
     assert await hands.counts() == {}
+
+
+async def test_who_comes_twice_in_a_part_of_a_batch_is_told_both_times_of_the_other_job(hands: Hands) -> None:
+    assert await hands.shard.stage("batch", [job("a"), job("b"), job("b")]) == [True, Met("a", False), Met("a", False)]

@@ -7,21 +7,16 @@ from typing import Any
 
 import pytest
 
-from jobd.store import link
 from tests.store.hands import Hands, done, ids, new_job
-from tests.store.strict_scripts import strict
 
-pytestmark = [pytest.mark.requirement("3.2"), pytest.mark.requirement("2.11")]
+pytestmark = [
+    pytest.mark.usefixtures("watched_worker"),
+    pytest.mark.requirement("3.2"),
+    pytest.mark.requirement("2.11"),
+]
 
 BOTH = ",noop,odd,"
 LONG_MS = 3_600_000
-
-
-@pytest.fixture(autouse=True)
-async def worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker; and every script is watched for whether it keeps the rule of keys."""
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join("w1")
 
 
 async def fetched(hands: Hands, member: str = "w1", types: str = ",noop,") -> list[str]:

@@ -8,20 +8,14 @@ from jobd.domain.delivery import Delivery, Met
 from jobd.domain.settle import NEVER_BEGUN, Verdict
 from jobd.domain.state import State
 from jobd.domain.when import When
-from jobd.store import link
 from jobd.store.shard import Settlement, Shard
 from tests.store.hands import Clock, Hands, done, ended, ids, new_job
-from tests.store.strict_scripts import strict
 from tests.store.unique_jobs import DEBOUNCE, REPLACE, owner
 
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture(autouse=True)
-async def worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker; and every script is watched for whether it keeps the rule of keys."""
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join("w1")
+pytestmark = pytest.mark.usefixtures("watched_worker")
 
 
 def unbegun(delivery: Delivery) -> Settlement:

@@ -9,12 +9,10 @@ import pytest
 
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
-from jobd.store import link
 from jobd.store.edits import Change, Move
 from jobd.store.shard import Shard
 from tests.store import raw
 from tests.store.hands import Hands, done, given_back, ids, new_job, retried
-from tests.store.strict_scripts import strict
 
 pytestmark = pytest.mark.requirement("3.2")
 
@@ -23,11 +21,7 @@ BOTH = ",noop,odd,"
 REPLACE = "key:r:wdba:0"
 
 
-@pytest.fixture(autouse=True)
-async def worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker; and every script is watched for whether it keeps the rule of keys."""
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join("w1")
+pytestmark = pytest.mark.usefixtures("watched_worker")
 
 
 def job(job_id: str, **more: Any) -> NewJob:

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from jobd.domain.delivery import Delivery
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
-from jobd.store import link
 from tests.store.hands import (
     Hands,
     done,
     ended,
-    new_job,
 )
-from tests.store.strict_scripts import strict
+from tests.store.lane_jobs import names, put
 
-pytestmark = [pytest.mark.requirement("3.2"), pytest.mark.requirement("2.11")]
-
-
-@pytest.fixture(autouse=True)
-async def worker(hands: Hands, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker; and every script is watched for whether it keeps the rule of keys."""
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join("w1")
-
-
-async def put(hands: Hands, *ids: str, key: str = "", **options: object) -> None:
-    """Enqueues jobs of these ids in one lane."""
-    await hands.put(*[new_job(job_id, lane_key=key, **options) for job_id in ids])  # type: ignore[arg-type]  # as given
-
-
-def names(deliveries: Sequence[Delivery]) -> list[str]:
-    return [delivery.id for delivery in deliveries]
+pytestmark = [
+    pytest.mark.usefixtures("watched_worker"),
+    pytest.mark.requirement("3.2"),
+    pytest.mark.requirement("2.11"),
+]
 
 
 async def test_in_no_window_more_jobs_start_than_a_rate_allows(hands: Hands) -> None:

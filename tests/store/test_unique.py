@@ -12,7 +12,6 @@ from jobd.domain.delivery import Met, NewJob
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import OptionError, UniqueConflict
-from jobd.store import link
 from jobd.store.shard import Retention, Settlement
 from jobd.store.store import Store
 from tests.store import raw
@@ -29,14 +28,9 @@ from tests.store.hands import (
     new_job,
     retried,
 )
-from tests.store.strict_scripts import strict
 from tests.store.unique_jobs import INSISTING, KEEP_LAST, REPLACE, SIMPLE, THROTTLE, job, owner, payload
 
-
-@pytest.fixture(autouse=True)
-async def under_watch(monkeypatch: pytest.MonkeyPatch, hands: Hands) -> None:
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join()
+pytestmark = pytest.mark.usefixtures("watched_worker")
 
 
 # --- one at a time ---------------------------------------------------------------------------------------------------
@@ -61,10 +55,6 @@ async def test_who_asks_twice_in_one_call_is_told_both_times_of_the_other_job(
     assert await hands.put(job("a"), again, again) == [True, Met("a", what), Met("a", what)]
     assert await hands.put(again, again) == [Met("a", what)] * 2
     assert await hands.states("a", "b") == [State.WAITING, None]
-
-
-async def test_who_comes_twice_in_a_part_of_a_batch_is_told_both_times_of_the_other_job(hands: Hands) -> None:
-    assert await hands.shard.stage("batch", [job("a"), job("b"), job("b")]) == [True, Met("a", False), Met("a", False)]
 
 
 async def test_of_many_producers_who_race_one_wins(hands: Hands, redis_url: str) -> None:

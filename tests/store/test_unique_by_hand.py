@@ -12,7 +12,6 @@ from jobd.domain.job import moment
 from jobd.domain.settle import COMPLETED
 from jobd.domain.state import State
 from jobd.domain.unique import UniqueKey
-from jobd.store import link
 from jobd.store.shard import Settlement, Shard
 from tests.store import raw
 from tests.store.hands import (
@@ -28,14 +27,9 @@ from tests.store.hands import (
     new_job,
     retried,
 )
-from tests.store.strict_scripts import strict
 from tests.store.unique_jobs import KEEP_LAST, THROTTLE, job, owner
 
-
-@pytest.fixture(autouse=True)
-async def under_watch(monkeypatch: pytest.MonkeyPatch, hands: Hands) -> None:
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join()
+pytestmark = pytest.mark.usefixtures("watched_worker")
 
 
 async def test_a_job_that_is_run_again_by_hand_takes_its_key_again(hands: Hands, whole: Callable[[], raw.Raw]) -> None:

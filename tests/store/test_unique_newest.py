@@ -9,7 +9,6 @@ import pytest
 
 from jobd.domain.delivery import Met
 from jobd.domain.state import State
-from jobd.store import link
 from jobd.store.link import Argument
 from jobd.store.shard import Settlement
 from tests.store import raw
@@ -24,14 +23,9 @@ from tests.store.hands import (
     new_job,
     retried,
 )
-from tests.store.strict_scripts import strict
 from tests.store.unique_jobs import DEBOUNCE, INSISTING, KEEP_LAST, REPLACE, SIMPLE, THROTTLE, job, owner, payload
 
-
-@pytest.fixture(autouse=True)
-async def under_watch(monkeypatch: pytest.MonkeyPatch, hands: Hands) -> None:
-    monkeypatch.setattr(link, "load", strict)
-    await hands.join()
+pytestmark = pytest.mark.usefixtures("watched_worker")
 
 
 # --- newest data -----------------------------------------------------------------------------------------------------

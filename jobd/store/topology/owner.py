@@ -136,15 +136,16 @@ class Owner:
 
     def _follow(self, announced: Address) -> None:
         """Goes to the new owner at once: the former one may take commands for some time yet, and forget them."""
-        if announced not in (self._announced, self._address):
+        if announced != (self._announced or self._address):
             self._announced = announced
             self._following = asyncio.create_task(self._go_to(announced), name="follows the master")
 
     async def _go_to(self, announced: Address) -> None:
         async with self._looking:
-            await self._turn_to(announced)
-            self._in_doubt = False
-        self._announced = None
+            if announced == self._announced:  # else another one was announced since
+                self._announced = None
+                await self._turn_to(announced)
+                self._in_doubt = False
 
     async def _turn_to(self, address: Address) -> None:
         if self._wire is not None and address == self._address:
