@@ -7,9 +7,10 @@ import random
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 
 from tests.mutate.ledger import Ledger, keys
@@ -18,8 +19,10 @@ from tests.mutate.report import Report, explained
 from tests.mutate.scope import APART, SUITES, files, mutants
 from tests.mutate.trial import ROOT, Copy, Watcher
 
-_FIRST = 25
-"""tests that are asked first"""
+_FIRST = (5, 25)
+"""so many tests are asked first, and so many next: what hangs is found out sooner"""
+_WITNESSES = 15
+"""so many of those that notice most in a file are asked before all others"""
 
 
 def main() -> None:
@@ -36,13 +39,18 @@ def main() -> None:
     ledger, suites = Ledger(given.keep), given.tests or SUITES
     with tempfile.TemporaryDirectory(prefix="jobd-mutate-") as folder:
         copy = Copy(Path(folder))
-        tests = ledger.tests(suites)
+        # Python that is watched is slow: for scripts alone it is let be
+        watched = [file for file in files() if any(file.endswith(Path(one).suffix) for one in chosen)]
+        what = [*suites, *sorted({Path(file).suffix for file in watched})]
+        tests = ledger.tests(what)
         if tests is None:
             _say("first, which test comes by which line …")
-            tests = copy.tests(files(), suites)
-            ledger.note_tests(suites, tests)
+            tests = copy.tests(watched, suites)
+            ledger.note_tests(what, tests)
         _say(f"{len(named)} breaks in {len(chosen)} files, {len(tests)} tests")
-        report = Trials(copy, tests, ledger, given.most_tests, again=given.again).of(named)
+        trials = Trials(copy, tests, ledger, given.most_tests, given.most_seconds, again=given.again)
+        report = trials.of(named)
+        copy.close()
     print(report.text())
     if given.page:
         given.page.write_text(report.text())
@@ -52,16 +60,21 @@ def main() -> None:
 class Trials:
     """Breaks, one after the other, and who notices."""
 
-    def __init__(self, copy: Copy, tests: Sequence[Watcher], ledger: Ledger, most: int, *, again: bool) -> None:
-        """`again`: what was not noticed before is tried once more, as there may be new tests."""
+    def __init__(
+        self, copy: Copy, tests: Sequence[Watcher], ledger: Ledger, most: int, seconds: float, *, again: bool
+    ) -> None:
+        """`most` tests are asked, which take no more than these `seconds` when all is well. `again`: what was not
+        noticed before is tried once more, as there may be new tests."""
+        copy.get_ready(tests)
         if failing := copy.failing(tests[:200]):
             raise SystemExit(f"{failing} fails although nothing is broken: nothing can be said")
         self._copy = copy
         self._tests = tests
         self._ledger = ledger
         self._most = most
+        self._seconds = seconds
         self._again = again
-        self._witnesses: Counter[str] = Counter()
+        self._witnesses: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def of(self, named: Sequence[tuple[str, Mutant]]) -> Report:
         """All of them, but for those that the ledger knows."""
@@ -78,15 +91,26 @@ class Trials:
         return report
 
     def _try(self, mutant: Mutant) -> tuple[bool, int]:
-        asked = sorted(_mixed(_asked(mutant, self._tests)), key=lambda test: -self._witnesses[test.name])[: self._most]
-        # who has noticed other breaks is asked first, alone
-        portions = [portion for portion in (asked[:_FIRST], asked[_FIRST:]) if portion]
+        asked = self._chosen(mutant)
+        bounds = [0, *(bound for bound in _FIRST if bound < len(asked)), len(asked)]
+        portions = [asked[start:end] for start, end in pairwise(bounds) if start < end]
         witness = next((found for portion in portions if (found := self._copy.noticed(mutant, portion))), None)
         if witness is None:
             _say(f"NOT NOTICED by {len(asked)} tests: {mutant.file}:{mutant.line}: {mutant.name.partition(': ')[2]}")
         else:
-            self._witnesses[witness] += 1
+            self._witnesses[mutant.file][witness] += 1
         return witness is not None, len(asked)
+
+    def _chosen(self, mutant: Mutant) -> list[Watcher]:
+        """Who has noticed other breaks of the file is asked first."""
+        best = {name: at for at, (name, _) in enumerate(self._witnesses[mutant.file].most_common(_WITNESSES))}
+        every = sorted(_mixed(_asked(mutant, self._tests)), key=lambda test: best.get(test.name, _WITNESSES))
+        left_s, asked = self._seconds, list[Watcher]()
+        for test in every:
+            if len(asked) < self._most and test.seconds <= left_s:
+                asked.append(test)
+                left_s -= test.seconds
+        return asked
 
 
 def _asked(mutant: Mutant, tests: Sequence[Watcher]) -> list[Watcher]:
@@ -137,6 +161,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=int, metavar="N", help="so many breaks, drawn from the seed (all)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the sample (1)")
     parser.add_argument("--most-tests", type=int, default=500, metavar="N", help="that are asked about a break (500)")
+    parser.add_argument(
+        "--most-seconds", type=float, default=300, metavar="S", help="that these may take when nothing is broken (300)"
+    )
     parser.add_argument("--tests", nargs="+", metavar="PATH", help="the tests to ask (all that concern the store)")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep results there, and do not try again what they say"

@@ -129,17 +129,37 @@ def test_what_was_tried_is_not_tried_again_as_long_as_its_file_is_the_same(tmp_p
     assert Ledger(None).known(first) is None
 
 
-@pytest.mark.long
-def test_a_broken_fence_is_noticed_and_a_harmless_change_is_not(tmp_path: Path) -> None:
-    copy = Copy(tmp_path)
-    (fence,) = [
+def fence() -> Mutant:
+    (found,) = [
         mutant
         for mutant in mutants("jobd/store/lua/settle.lua")
         if (mutant.old, mutant.new) == ("delivery.fence ~= fence", "false")
     ]
+    return found
+
+
+@pytest.mark.long
+def test_a_broken_fence_is_noticed_and_a_harmless_change_is_not(tmp_path: Path) -> None:
+    copy = Copy(tmp_path)
     tests = [Watcher("tests/store/test_settle.py", 60, frozenset())]
 
     assert copy.failing(tests) is None
-    noticed = copy.noticed(fence, tests)
+    noticed = copy.noticed(fence(), tests)
     assert noticed is not None
     assert noticed.startswith("tests/store/test_settle.py::")
+
+
+@pytest.mark.long
+def test_tests_that_are_ready_notice_it_too_as_often_as_they_are_asked(tmp_path: Path) -> None:
+    copy, broken = Copy(tmp_path), fence()
+    harmless = Mutant(broken.file, broken.line, broken.start, broken.end, broken.old, f"({broken.old})")
+    names = "test_a_fence_of_an_earlier_delivery_is_refused[completed]", "test_a_job_that_never_was_is_refused"
+    tests = [Watcher(f"tests/store/test_settle.py::{name}", 5, frozenset()) for name in names]
+
+    copy.get_ready(tests)
+    try:
+        found = [copy.noticed(each, tests) for each in (harmless, broken, harmless, broken)]
+    finally:
+        copy.close()
+
+    assert found == [None, tests[0].name, None, tests[0].name]

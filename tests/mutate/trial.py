@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ import pytest
 
 from tests.mutate import lua, reach
 from tests.mutate.mutant import Mutant
+from tests.mutate.patience import ended
+from tests.mutate.ready import Ready
 
 ROOT = Path(__file__).parents[2]
 _COPIED = ("jobd", "tests", "plugins", "config", "pyproject.toml", "scripts", "README.md", "docs")
@@ -61,6 +62,7 @@ class Copy:
             elif there.exists():
                 shutil.copy2(there, folder / name)
         self._stamp = int(time.time())
+        self._ready: Ready | None = None
         self._environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(
@@ -94,21 +96,32 @@ class Copy:
         ]
         return sorted(found, key=lambda test: test.seconds)
 
+    def get_ready(self, tests: Sequence[Watcher]) -> None:
+        """Finds these tests once for all trials of scripts, which are much quicker from then on."""
+        files = sorted({test.name.partition("::")[0] for test in tests})
+        self._ready = Ready(["-x", "-s", *_ARGUMENTS, *files], self._enter)
+
+    def close(self) -> None:
+        """Ends what was made ready."""
+        if self._ready is not None:
+            self._ready.close()
+
     def noticed(self, mutant: Mutant, tests: Sequence[Watcher]) -> str | None:
         """The first of these tests that notices, or "?" if none could say so itself; None if nobody does."""
         text = (ROOT / mutant.file).read_text()
         self._write(mutant.file, mutant.applied(text))
         try:
-            return self.failing(tests)
+            return self.failing(tests, ready=self._ready if mutant.file.endswith(".lua") else None)
         finally:
             self._write(mutant.file, text)
 
-    def failing(self, tests: Sequence[Watcher]) -> str | None:
+    def failing(self, tests: Sequence[Watcher], *, ready: Ready | None = None) -> str | None:
         """The first of these tests that fails on the copy as it is."""
         failed = self.folder / "failed"
         failed.unlink(missing_ok=True)
         patience_s = PATIENCE_S + SLOWER * sum(test.seconds for test in tests)
-        if self._run([test.name for test in tests], failed, patience_s) == 0:
+        run = self._run if ready is None else ready.run
+        if run([test.name for test in tests], failed, patience_s) == 0:
             return None
         return failed.read_text() if failed.exists() else "?"
 
@@ -129,18 +142,19 @@ class Copy:
                 traceback.print_exc()
                 status = 3
             os._exit(status)
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end:
-            ended, status = os.waitpid(child, os.WNOHANG)
-            if ended:
-                return os.waitstatus_to_exitcode(status)
-            time.sleep(0.02)
-        os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        return 1
+        return ended(child, patience_s)
 
     def _in_child(self, tests: Sequence[str], failed: Path) -> int:
         os.setsid()
+        self._enter()
+        try:
+            return int(pytest.main(["-x", *_ARGUMENTS, *tests], plugins=[_Witness(failed)]))
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+    def _enter(self) -> None:
+        """From here on this process works on the copy."""
         os.chdir(self.folder)
         os.environ.update(self._environment)
         log = os.open(self.folder / "trial.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -149,8 +163,3 @@ class Copy:
         for name in [name for name in sys.modules if name.split(".")[0] in ("tests", "jobd")]:
             del sys.modules[name]
         sys.path[:] = [*self._environment["PYTHONPATH"].split(os.pathsep), *sys.path]
-        try:
-            return int(pytest.main(["-x", *_ARGUMENTS, *tests], plugins=[_Witness(failed)]))
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
