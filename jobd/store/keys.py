@@ -17,7 +17,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | stages | hash | batch → deadline (ms), "committed", or "released" and until when that is known | that long |
 | waiters | hash | id → inboxes to tell when the job ends | until the job ends |
 | rules | hash | queue, type, key or group → what limits or pauses it (JSON) | until it is taken back |
-| holds | hash | gate → how many hold a place, or whose turn it is (an id) | while held |
+| holds | hash | gate → how many hold a place, or whose turn it is (an id); "": filling | while held; "" for ever |
 | rates | hash | gate with a bucket → when that is full again (us); <gate>! → whose room it is | while in use |
 | pauses | hash | gate → until when nobody passes (ms) | until then |
 | gated_gates | set | gates that anything waits before | while it does |

@@ -137,8 +137,10 @@ def _sort_in(raw: Raw, key: str, content: Any) -> None:
             setattr(raw, kind, _scores(content))
         case "ready" | "ready_solo":
             raw.ready |= _scores(content)
-        case "stages" | "waiters" | "holds" | "grouped" | "rules" | "uniques" | "shelves":
+        case "stages" | "waiters" | "grouped" | "rules" | "uniques" | "shelves":
             setattr(raw, kind, _texts(content))
+        case "holds":
+            raw.holds = {gate: value for gate, value in _texts(content).items() if gate != ""}
         case "member":
             raw.member[name] = {field_.decode(): value.decode(errors="replace") for field_, value in content.items()}
         case "lanes" | "held" | "ended" | "gated" | "shut":

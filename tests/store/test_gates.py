@@ -97,8 +97,18 @@ async def test_nothing_is_left_of_a_key_when_its_jobs_are_done(hands: Hands) -> 
         await hands.settle(done(job))
     keys = {key.decode() for key in await hands.shard.link.command("KEYS", "*")}
     assert {key.removeprefix(hands.shard.keys.base) for key in keys} == {
-        *("jobs", "runs", "counts", "leases", "ended:default:c", "member:w1"),
+        *("jobs", "runs", "counts", "holds", "leases", "ended:default:c", "member:w1"),
     } | {key.removeprefix(hands.shard.keys.base) for key in keys if "idle" in key or "inbox" in key}
+    assert await hands.shard.link.command("HKEYS", hands.shard.keys.fixed("holds")) == [b""]
+
+
+async def test_places_at_few_gates_are_kept_where_each_is_found_at_once(hands: Hands) -> None:
+    holds = hands.shard.keys.fixed("holds")
+    await put(hands, "a", key="c=acct:1")
+    (job,) = await hands.fetch("w1", want=10)
+    assert await hands.shard.link.command("OBJECT", "ENCODING", holds) == b"hashtable"
+    await hands.settle(done(job))
+    assert await hands.shard.link.command("OBJECT", "ENCODING", holds) == b"hashtable"
 
 
 # --- order -------------------------------------------------------------------------------------------------------

@@ -50,5 +50,5 @@ local function write_aside()
     redis.call(here.is_ordered and 'LPUSH' or 'RPUSH', here.list, unpack(here.ids))
     if here.fill then redis.call('ZADD', lanes_key(here.line), here.rank, here.lane) end
   end
-  write_many('HSET', holds_key, turns)
+  write_held(turns)
 end

@@ -7,6 +7,7 @@
 --   t=<type>                      a type that stands aside: rules limit or pause it, or a worker does not know it
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
 -- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
+-- 'holds' has of each gate how many hold a place there, or whose turn it is.
 local SPARE = 60000  -- a window is kept longer than it counts: the clock may step back
 local gates, freed = {}, {}
 local gate_order, freed_order = {}, {}
@@ -329,6 +330,14 @@ local function holds_of(spec, run)
   return turn .. ' ' .. holds
 end
 
+-- Writes who holds what at gates. A field longer than 64 bytes, which is no gate's, has the server keep the hash as a table:
+-- in a list, as it keeps a small one, it looks through half of all gates for each one that is read or written.
+local function write_held(pairs_of_gates)
+  if #pairs_of_gates == 0 then return end
+  redis.call('HSET', holds_key, '', string.rep('.', 65))
+  write_many('HSET', holds_key, pairs_of_gates)
+end
+
 -- Writes: what was let go of.
 local function write_freed()
   if #freed_order == 0 then return end
@@ -348,7 +357,7 @@ local function write_freed()
       write_many('ZREM', window_key(here.name), here.starts)
     end
   end
-  write_many('HSET', holds_key, set)
+  write_held(set)
   write_many('HDEL', holds_key, gone)
 end
 
@@ -385,5 +394,5 @@ local function write_passed()
       end
     end
   end
-  write_many('HSET', holds_key, set)
+  write_held(set)
 end
