@@ -11,7 +11,6 @@ from jobd.actors.actor import Report
 from jobd.actors.message_actor import MessageActor
 from jobd.actors.timer import Tick, Timer
 from jobd.roles.membership import Membership
-from jobd.store.shard import BATCH
 
 LOOK_S = 5.0
 """seconds between two looks when nothing is due and nobody calls"""
@@ -50,10 +49,10 @@ class Scheduler(MessageActor[Tick]):
         if self._rejoin:
             self._rejoin = False
             await self._membership.join(self._lost)
-        moved = BATCH
-        while moved == BATCH:
+        while True:
             moved, next_in_ms = await self._membership.shard.promote(self._membership.id)
-        return next_in_ms
+            if not (moved and next_in_ms == 0):
+                return next_in_ms
 
     def _told(self, word: str | None) -> None:
         self.tell(Tick())

@@ -320,7 +320,7 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
     # --- time passes ---------------------------------------------------------------------------------------------
 
     async def promote(self, scheduler: str = "") -> tuple[int, int | None]:
-        """Makes waiting what is due, up to 500 jobs. Returns how many, and in how many milliseconds the next is due."""
+        """Makes waiting what is due, up to 250 jobs. Returns how many, and in how many milliseconds the next is due."""
         moved, next_due, now = await self._run("promote", scheduler)
         return int(moved), None if next_due < 0 else max(0, int(next_due) - int(now))
 

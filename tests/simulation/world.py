@@ -190,9 +190,9 @@ def simulated(seed: int) -> Iterator[AutojumpLoop]:
     """A loop whose clock is the only one, and dice that come from the seed."""
     loop = AutojumpLoop()
     before = clock.monotonic, clock.now_ms, clock.dice, clock.random_bits
-    sizes = vars(large)["WHOLE"], vars(large)["BATCH"]
+    sizes = {name: vars(large)[name] for name in ("WHOLE", "MOST_COST", "BATCH")}
     # so that small sets come in parts
-    vars(large).update(WHOLE=4, BATCH=3)
+    vars(large).update(WHOLE=4, MOST_COST=6, BATCH=3)
     dice = random.Random(seed)
     random.seed(seed)
     clock.monotonic = loop.time
@@ -203,7 +203,7 @@ def simulated(seed: int) -> Iterator[AutojumpLoop]:
         yield loop
     finally:
         clock.monotonic, clock.now_ms, clock.dice, clock.random_bits = before
-        vars(large).update(zip(("WHOLE", "BATCH"), sizes, strict=True))
+        vars(large).update(sizes)
         _end(loop)
 
 

@@ -231,9 +231,12 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
     assert await hands.counts() == {State.WAITING: 7}
 
 
-@pytest.mark.parametrize(("times", "parts"), [(1, 0), (501, 2)])
-async def test_jobs_that_are_due_at_many_times_come_in_smaller_parts(
-    store: Store, hands: Hands, shard: Shard, times: int, parts: int
+@pytest.mark.parametrize(
+    ("count", "times", "parts"),
+    [(500, 1, []), (1_000, 1, [500, 500]), (250, 250, []), (1_000, 1_000, [250] * 4)],
+)
+async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_is_due_at_its_own_time(
+    store: Store, hands: Hands, shard: Shard, count: int, times: int, parts: list[int]
 ) -> None:
     staged: list[int] = []
     stage = shard.stage
@@ -243,10 +246,21 @@ async def test_jobs_that_are_due_at_many_times_come_in_smaller_parts(
         return await stage(batch, jobs, **more)
 
     shard.stage = counted  # type: ignore[method-assign]  # and does what it did
-    jobs = [new_job(due=f"+{1_000 + at % times}") for at in range(1_000)]
-    assert await store.enqueue(jobs) == [True] * 1_000
-    assert len(staged) == parts
-    assert await hands.counts() == {State.DELAYED: 1_000}
+    jobs = [new_job(due=f"+{1_000 + at % times}") for at in range(count)]
+    assert await store.enqueue(jobs) == [True] * count
+    assert staged == parts
+    assert await hands.counts() == {State.DELAYED: count}
+
+
+async def test_jobs_with_many_different_records_are_released_in_smaller_parts(
+    store: Store, hands: Hands, shard: Shard
+) -> None:
+    batch = "a batch"
+    for first in range(0, 600, 200):
+        await shard.stage(batch, [new_job(due=f"+{1_000 + at}") for at in range(first, first + 200)])
+    await shard.commit(batch, 600)
+    assert [await shard.release(batch) for _ in range(3)] == [350, 100, 0]
+    assert await hands.counts() == {State.DELAYED: 600}
 
 
 async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:

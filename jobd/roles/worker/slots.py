@@ -36,6 +36,8 @@ class Slots:
         self._idle: list[asyncio.Future[None]] = []
         self._called = 0
         """slots that were called and have not come yet"""
+        self._turn_ends = 0.0
+        """when jobs that never wait are to let others at the loop, whatever slot they are in"""
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -102,7 +104,6 @@ class Slots:
     async def _serve(self) -> None:
         """Until it is closed, or a job has left its mark."""
         loop = asyncio.get_running_loop()
-        turn_ends = 0.0
         while not self._closed:
             calls = 1
             while not self._work:
@@ -112,7 +113,6 @@ class Slots:
                 self._called -= 1
                 # who called has a job that waits, or there would be no work left: the others may do so too
                 calls = self._called + 2
-                turn_ends = clock.monotonic() + _LONGEST_TURN_S
             delivery = self._work.popleft()
             self.begun += 1
             if self._work:
@@ -124,9 +124,9 @@ class Slots:
                 self.busy -= 1
             if not _are_same(copy_context(), self._clean):
                 return
-            if self._work and clock.monotonic() > turn_ends:
+            if self._work and (now := clock.monotonic()) > self._turn_ends:
+                self._turn_ends = now + _LONGEST_TURN_S
                 await asyncio.sleep(0)
-                turn_ends = clock.monotonic() + _LONGEST_TURN_S
 
 
 def _are_same(one: Context, other: Context) -> bool:

@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
--- Makes waiting what is due, 500 at most, and opens gates whose time has come; what is left is for the next call.
+-- Makes waiting what is due, 250 at most, and opens gates whose time has come; what is left is for the next call.
 -- KEYS: jobs runs delayed counts ready ready_solo leases rules holds rates pauses gated_gates opens uniques periods followers
 -- ARGV: the scheduler that asks ('' if none); it is idle, and woken for the next one due, when nothing is due any more
 -- Returns: {how many were promoted, when the next one is due (ms; -1 if none is), the time (ms)}
 -- Moves: delayed → waiting; blocked → waiting, delayed
 -- include: head spec run count wake delay rules unique gates place unstarted
 
-local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, 500)
+local MOST = 250
+local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, MOST)
 local records, plain = {}, {}
 if #due > 0 then
   local specs = redis.call('HMGET', jobs_key, unpack(due))
@@ -81,7 +82,7 @@ end
 for _, here in ipairs(opened_order) do choose_another(here.line) end
 local scheduler = ARGV[3]
 local lease = scheduler ~= '' and redis.call('ZSCORE', leases_key, scheduler)
-local idle = #due < 500 and #due_gates < 100 and lease and tonumber(lease) >= now
+local idle = #due < MOST and #due_gates < 100 and lease and tonumber(lease) >= now
 if idle then touch(idle_key('@scheduler')) end
 
 if #due > 0 then redis.call('ZREMRANGEBYRANK', delayed_key, 0, #due - 1) end

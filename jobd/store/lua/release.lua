@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Releases up to 500 jobs of a committed batch; takes back those of a batch that was not committed in time,
+-- Releases up to 500 jobs of a committed batch, fewer if they have many different records; takes back those of a batch that was not committed in time,
 -- or is to be given up before.
 -- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses gated_gates opens uniques periods followers grouped
 -- ARGV: batch, '1' to give up one that is not committed
@@ -7,7 +7,7 @@
 -- Moves: blocked → waiting, delayed, gone
 -- include: head spec run count wake delay rules groups unique gates place unstarted gone remove shelf ended
 
-local REMEMBERED = 60000
+local REMEMBERED, MOST_RECORDS = 60000, 250
 local stage = ARGV[3]
 local list = base .. 'stage:' .. stage
 local state = redis.call('HGET', stages_key, stage)
@@ -15,11 +15,10 @@ if not state then return 0 end
 local deadline = tonumber(state)
 if deadline and deadline >= now and ARGV[4] ~= '1' then return -1 end
 local ids = redis.call('LRANGE', list, 0, 499)
-local left = redis.call('LLEN', list) - #ids
 local released = tonumber(string.match(state, '^released (%d+)'))
 if #ids == 0 and released and released >= now then return 0 end
 
-local plain, records, given_up, seen, kinds, places_of = {}, {}, {}, {}, {}, {}
+local plain, records, given_up, seen, kinds, number_of_kinds, places_of = {}, {}, {}, {}, {}, 0, {}
 
 -- What is to be known of a run record: those of jobs that came together are the same.
 local function kind_of(raw)
@@ -33,6 +32,7 @@ local function kind_of(raw)
     here.delayed = write_run(run)
   end
   kinds[raw] = here
+  number_of_kinds = number_of_kinds + 1
   return here
 end
 
@@ -61,6 +61,10 @@ if #ids > 0 then
   local runs, specs = redis.call('HMGET', runs_key, unpack(ids)), nil
   for i = 1, #ids do
     local id, raw = ids[i], runs[i]
+    if number_of_kinds == MOST_RECORDS and raw and not kinds[raw] then
+      ids = { unpack(ids, 1, i - 1) }
+      break
+    end
     local kind = raw and (kinds[raw] or kind_of(raw))
     if kind and kind.is_ours and not seen[id] then
       seen[id] = true
@@ -95,6 +99,7 @@ if #ids > 0 then
 end
 remove(given_up)
 let_keys_go()
+local left = redis.call('LLEN', list) - #ids
 
 write_removed(true)
 if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end

@@ -22,8 +22,15 @@ def run(bench: Bench, contender: Contender, shape: str, jobs: int, job_type: str
 
 def _sleep(bench: Bench, contender: Contender) -> Figures:
     sleeping = run(bench, contender, "wide", SLEEPERS, "bench-sleep")
-    nothing = run(bench, contender, "wide", SLEEPERS, "bench-load")
-    return {"sleep": sleeping, "sleep_noop": nothing, "sleep_share": sleeping / nothing}
+    nothing = run(bench, contender, "one", SLEEPERS, "bench-load")
+    beside = run(bench, contender, "wide", SLEEPERS, "bench-load")
+    return {
+        "sleep": sleeping,
+        "sleep_noop": nothing,
+        "sleep_share": sleeping / nothing,
+        "sleep_beside": beside,
+        "sleep_beside_share": sleeping / beside,
+    }
 
 
 def _threads(bench: Bench, contender: Contender) -> Figures:
@@ -32,11 +39,13 @@ def _threads(bench: Bench, contender: Contender) -> Figures:
 
 SLEEP = Part(
     "sleep",
-    "10 000 jobs that sleep for 1 ms, at concurrency 1 000, beside no-op jobs with the same worker",
+    "10 000 jobs that sleep for 1 ms at concurrency 1 000, beside no-op jobs at that of a default and at 1 000",
     (
         Row("sleep", "1 ms of sleep, concurrency 1 000", "jobs/s"),
-        Row("sleep_noop", "no-op, concurrency 1 000", "jobs/s"),
-        Row("sleep_share", "… as a share", "×"),
+        Row("sleep_noop", "10 000 no-op jobs, default concurrency", "jobs/s"),
+        Row("sleep_share", "1 ms of sleep as a share of that", "×"),
+        Row("sleep_beside", "10 000 no-op jobs, concurrency 1 000", "jobs/s"),
+        Row("sleep_beside_share", "1 ms of sleep as a share of that", "×"),
     ),
     only_jobd,
     _sleep,

@@ -75,7 +75,7 @@ FEATURES: dict[str, Callable[[int], dict[str, Any]]] = {
     "keys": lambda number: {"concurrency_key": f"account-{number % 10}", "concurrency": 20},
     "many-keys": lambda number: {"concurrency_key": f"account-{number % 100_000}"},
     "orders": lambda number: {"ordering_key": f"order-{number % 100_000}"},
-    "spread": lambda number: {"delay": number % 3_600 + 60},
+    "spread": lambda number: {"delay": 3_600 + number % 3_600},
 }
 """what options the job of this number has"""
 
