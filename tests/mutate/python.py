@@ -35,8 +35,13 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
             yield broken(node.test, "False")
         elif isinstance(node, ast.BoolOp):
             for value in node.values:
-                yield broken(value, "True" if isinstance(node.op, ast.And) else "False")
+                if not _is_zero(value):  # which is the same as False
+                    yield broken(value, "True" if isinstance(node.op, ast.And) else "False")
         elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OTHER:
             left, right = span(node.left)[1], span(node.comparators[0])[0]
             new = f" {_OTHER[type(node.ops[0])]} "
             yield Mutant(file, node.lineno, left, right, text[span(node)[0] : span(node)[1]], new)
+
+
+def _is_zero(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not isinstance(node.value, str | bytes | None) and node.value == 0
