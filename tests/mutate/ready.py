@@ -1,5 +1,5 @@
-"""A pytest that has found all tests, and copies itself for each trial: as long as only scripts are broken, nothing that
-it has imported changes."""
+"""A pytest that has found all tests, and copies itself for each trial: where a script is broken, nothing that it has
+imported changes, and where a function is, that alone does (live.py)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutate import live
 from tests.mutate.patience import ended
+
+Change = tuple[str, str, str]
+"""a file of Python, what it said when it was imported, and what it says in a trial"""
 
 
 class Ready:
@@ -35,9 +39,9 @@ class Ready:
             os._exit(status)
         calls.close()
 
-    def run(self, names: Sequence[str], failed: Path, patience_s: float) -> int:
+    def run(self, names: Sequence[str], failed: Path, patience_s: float, change: Change | None = None) -> int:
         """Runs these tests up to the first that fails, whose name is then in the file. Answers with the exit code."""
-        self._calls.send((names, failed, patience_s))
+        self._calls.send((names, failed, patience_s, change))
         status: int = self._calls.recv()
         return status
 
@@ -57,9 +61,10 @@ class _Trials:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         found = {item.nodeid: item for item in session.items}
+        functions = live.loaded()
         while True:
             try:
-                names, self._failed, patience_s = self._calls.recv()
+                names, self._failed, patience_s, change = self._calls.recv()
             except EOFError:
                 os._exit(0)
             asked = [found[name] for name in names]
@@ -67,6 +72,8 @@ class _Trials:
             if child == 0:
                 os.setsid()
                 _forget_scripts()
+                if change is not None:
+                    live.put_in(functions, *change)
                 session.items[:] = asked
                 return  # and pytest goes on with these
             self._calls.send(ended(child, patience_s))

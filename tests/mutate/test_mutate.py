@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.mutate import lua, python
+from tests.mutate import live, lua, python
 from tests.mutate.__main__ import _asked
 from tests.mutate.ledger import Ledger, keys
 from tests.mutate.mutant import Mutant
@@ -163,3 +164,17 @@ def test_tests_that_are_ready_notice_it_too_as_often_as_they_are_asked(tmp_path:
         copy.close()
 
     assert found == [None, tests[0].name, None, tests[0].name]
+
+
+def test_a_function_that_is_loaded_is_broken_with_all_that_it_makes(tmp_path: Path) -> None:
+    path = str(tmp_path / "lamp.py")
+    text = "WATTS = 5\nclass Lamp:\n    def on(self, bright):\n        return (lambda: WATTS if bright else 0)\n"
+    loaded: dict[str, Any] = {}
+    exec(compile(text, path, "exec"), loaded)
+    lamp, broken = loaded["Lamp"](), text.replace("if bright", "if True")
+
+    assert lamp.on(False)() == 0
+    live.put_in(live.loaded(), path, text, broken)
+    assert lamp.on(False)() == 5
+    assert live.can_be_put_in(text, broken)
+    assert not live.can_be_put_in(text, text.replace("5", "6"))

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutate import lua, reach
+from tests.mutate import live, lua, reach
 from tests.mutate.mutant import Mutant
 from tests.mutate.patience import ended
-from tests.mutate.ready import Ready
+from tests.mutate.ready import Change, Ready
 
 ROOT = Path(__file__).parents[2]
 _COPIED = ("jobd", "tests", "plugins", "config", "pyproject.toml", "scripts", "README.md", "docs")
@@ -97,7 +97,7 @@ class Copy:
         return sorted(found, key=lambda test: test.seconds)
 
     def get_ready(self, tests: Sequence[Watcher]) -> None:
-        """Finds these tests once for all trials of scripts, which are much quicker from then on."""
+        """Finds these tests once for all trials of scripts and functions, which are much quicker from then on."""
         files = sorted({test.name.partition("::")[0] for test in tests})
         self._ready = Ready(["-x", "-s", *_ARGUMENTS, *files], self._enter)
 
@@ -109,19 +109,29 @@ class Copy:
     def noticed(self, mutant: Mutant, tests: Sequence[Watcher]) -> str | None:
         """The first of these tests that notices, or "?" if none could say so itself; None if nobody does."""
         text = (ROOT / mutant.file).read_text()
-        self._write(mutant.file, mutant.applied(text))
+        broken = mutant.applied(text)
+        self._write(mutant.file, broken)
         try:
-            return self.failing(tests, ready=self._ready if mutant.file.endswith(".lua") else None)
+            if mutant.file.endswith(".lua"):
+                return self.failing(tests, ready=self._ready)
+            if self._ready is not None and live.can_be_put_in(text, broken):
+                change = str(self.folder / mutant.file), text, broken
+                return self.failing(tests, ready=self._ready, change=change)
+            return self.failing(tests)
         finally:
             self._write(mutant.file, text)
 
-    def failing(self, tests: Sequence[Watcher], *, ready: Ready | None = None) -> str | None:
-        """The first of these tests that fails on the copy as it is."""
+    def failing(
+        self, tests: Sequence[Watcher], *, ready: Ready | None = None, change: Change | None = None
+    ) -> str | None:
+        """The first of these tests that fails on the copy as it is, and, if they are `ready`, with this change in what
+        they have imported."""
         failed = self.folder / "failed"
         failed.unlink(missing_ok=True)
         patience_s = PATIENCE_S + SLOWER * sum(test.seconds for test in tests)
-        run = self._run if ready is None else ready.run
-        if run([test.name for test in tests], failed, patience_s) == 0:
+        names = [test.name for test in tests]
+        status = self._run(names, failed, patience_s) if ready is None else ready.run(names, failed, patience_s, change)
+        if status == 0:
             return None
         return failed.read_text() if failed.exists() else "?"
 
