@@ -27,7 +27,10 @@ _HEAVY = ("pytest_asyncio", "hypothesis.stateful", "redis.asyncio", "pydantic", 
 """what is imported once, before each trial begins as a copy of this process"""
 PATIENCE_S, SLOWER = 15.0, 5.0
 """a trial that takes longer than this, and so many times what its tests took, hangs, which somebody would notice"""
-_ARGUMENTS = ("-q", "-p", "no:cacheprovider", "-m", "not long", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+_ARGUMENTS = (
+    *("-q", "-p", "no:cacheprovider", "-m", "not long", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    *("-k", "not is_broken_on_purpose"),  # what a test breaks itself may be seen or not by chance: it is no witness
+)
 
 
 @dataclass(frozen=True, slots=True)
