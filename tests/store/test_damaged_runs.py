@@ -12,6 +12,7 @@ import pytest
 from jobd.domain.delivery import Delivery
 from jobd.domain.settle import NEVER_BEGUN
 from jobd.domain.state import State
+from jobd.domain.when import When
 from jobd.store.shard import Settlement, Shard
 from tests.store.hands import LEASE_MS, Clock, Hands, cancelled, done, ended, failed, given_back, ids, new_job, retried
 
@@ -133,3 +134,22 @@ async def test_a_job_whose_spec_is_gone_while_it_runs_keeps_no_other_from_its_en
         await shard.link.command("HSET", shard.keys.fixed("jobs"), "bad", left)
     assert await hands.settle(verdict(deliveries["bad"]), done(deliveries["sound"])) == [1, 1]
     assert ids(await hands.fetch()) == []
+
+
+@pytest.mark.parametrize("unique", ["", "key-%d:s:wdba:0"])
+async def test_a_job_whose_spec_ends_within_its_limits_of_time_keeps_no_other_of_its_kind_from_a_worker(
+    hands: Hands, shard: Shard, unique: str
+) -> None:
+    names = ("first", "bad", "last")
+    await hands.put(
+        *(
+            new_job(name, deadline=When(after_ms=60_000), payload=b"", unique=unique and unique % number)
+            for number, name in enumerate(names)
+        )
+    )
+    jobs = shard.keys.fixed("jobs")
+    spec = await shard.link.command("HGET", jobs, "bad")
+    await shard.link.command("HSET", jobs, "bad", spec[: spec.rindex(b"noop") + len("noop") + len(unique) + 20])
+    await hands.join()
+    _, fetched = await hands.turn("w1", [], want=3)
+    assert ids(fetched) == ["first", "last"]

@@ -256,6 +256,42 @@ async def test_an_old_job_does_not_free_the_key_of_a_new_one(hands: Hands) -> No
     assert await owner(hands.shard) == "b"
 
 
+WISHES = {
+    "a": "key-1:s:wdba:0",
+    "c": "key-3-:s:wdb:0",
+    "b": "key-two:s:wdba:0",
+    "d": "key-4:s:wdba:0",
+    "e": "key5:k:wdba:0",
+}
+
+
+@pytest.mark.parametrize("lane_key", ["", "g=tenant"])
+async def test_of_jobs_that_start_together_each_leaves_its_own_key_when_its_own_wish_says_so(
+    hands: Hands, lane_key: str
+) -> None:
+    await hands.put(*(job(name, unique, lane_key=lane_key) for name, unique in WISHES.items()))
+    await hands.join()
+    deliveries = await hands.fetch(want=5)
+    keys = {name: unique.partition(":")[0] for name, unique in WISHES.items()}
+    started = {name: await owner(hands.shard, key) for name, key in keys.items()}
+    assert started == {"a": "a", "b": "b", "c": None, "d": "d", "e": "e"}
+    assert await hands.settle(*map(done, deliveries)) == [1] * 5
+    assert [await owner(hands.shard, key) for key in keys.values()] == [None] * 5
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_of_two_that_end_together_the_one_that_has_the_key_frees_it(hands: Hands, order: int) -> None:
+    await hands.put(job("old", "key:s:wdb:0"))
+    await hands.join()
+    (old,) = await hands.fetch(want=1)
+    await hands.put(job("new"))
+    (new,) = await hands.fetch(want=1)
+    assert await owner(hands.shard) == "new"
+    following = Settlement(new.id, new.fence, done(new).verdict, children=[job("next", "key:s:wdbac:0")])
+    assert await hands.settle(*[done(old), following][::order]) == [1, 1]
+    assert await owner(hands.shard) == "next"
+
+
 async def test_a_zombie_does_not_free_the_key(hands: Hands) -> None:
     (delivery,) = await hands.active(job("a"))
     hands.clock.forward(LEASE_MS + 1)

@@ -56,8 +56,12 @@ local function held(i, id, raw)
     return nil
   end
   if raw ~= last_raw then
-    count_left()
-    last_raw, last, answer = raw, delivery_of(raw, fence)
+    last_raw = raw
+    -- what comes behind the front is of no matter here
+    if not (last and string.find(raw, last.front, 1, true) == 1) then
+      count_left()
+      last, answer = delivery_of(raw, fence)
+    end
   end
   if not last or settled[id] then
     reply[i] = last and '2' or answer
@@ -94,15 +98,17 @@ for its_fence = fences_at + 1, others_at - 1, 2 do
         results[with_result + 1], results[with_result + 2] = id, result
         with_result = with_result + 2
       end
-      if delivery.is_plain then
+      if delivery.kept_itself then
+        finish(id, delivery.queue, 'c', most_completed, spec_of(id))
+      else
         delivery.ending = delivery.ending or ending_of(delivery.queue, 'c', most_completed)
         finish_there(id, delivery.ending)
-        keep(id, raw == delivery.front and delivery.completed or completed_run(delivery, raw, ''))
+      end
+      if raw == delivery.front then
+        keep(id, delivery.completed or completed_run(delivery, raw, '', #raw + 1))
       else
-        local holds = let_go(read_holds(raw), id, 'c')
-        local spec = is_kept_itself(raw) and spec_of(id)
-        finish(id, delivery.queue, 'c', most_completed, spec)
-        keep(id, completed_run(delivery, raw, holds))
+        local holds, behind = read_holds(delivery, raw)
+        keep(id, completed_run(delivery, raw, let_go(holds, id, 'c'), behind))
       end
     end
   end
@@ -165,7 +171,7 @@ for j = 1, others do
       count_group(queue, key, 1)
       place(line_of(queue, has(run, SUSPECT)), priority, id, true, key)
     else
-      finish(id, queue, state, most_failed, is_kept_itself(raw) and spec_of(id))
+      finish(id, queue, state, most_failed, delivery.kept_itself and spec_of(id))
     end
     keep(id, write_run(run))
   end

@@ -30,7 +30,7 @@ end
 local function deliver(taken, holder, margin)
   local ids, specs, runs, heads, holds = taken.ids, taken.specs, taken.runs, taken.heads, taken.holds
   local records, held, counted = {}, {}, {}
-  local told, size, from, same = {}, 0, 1, nil
+  local told, size, from, same, lengths = {}, 0, 1, nil, {}
   local last, last_record, last_front, last_score, number = nil, nil, nil, nil, 0
   for i = 1, #ids do
     local run, head, its_holds = runs[i], heads[i], holds[i] or ''
@@ -47,7 +47,8 @@ local function deliver(taken, holder, margin)
     end
     if not run and its_holds ~= '' then
       last_front = record == last_record and last_front or front_of(record, true)
-      record = last_front .. struct.pack('>H', #its_holds) .. its_holds
+      lengths[#its_holds] = lengths[#its_holds] or struct.pack('>H', #its_holds)
+      record = last_front .. lengths[#its_holds] .. its_holds
     end
     if record ~= same then
       if size > 0 then told[size] = i - from end

@@ -8,6 +8,7 @@
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
 -- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
 -- 'holds' has of each gate how many hold a place there, or whose turn it is.
+local UNIQUE = 117  -- the letter of a unique key among what a job takes up
 local SPARE = 60000  -- a window is kept longer than it counts: the clock may step back
 local gates, freed = {}, {}
 local gate_order, freed_order = {}, {}
@@ -271,6 +272,9 @@ end
 -- unique key when it leaves the states of that. Returns what it keeps.
 local function let_go(holds, id, state)
   if holds == '' then return '' end
+  if string.byte(holds) == UNIQUE and not string.find(holds, ' ', 1, true) then
+    return leave_key(string.sub(holds, 3), id, state) and holds or ''
+  end
   local kept, ends = {}, state ~= 'd' and state ~= 'w'
   for name in string.gmatch(holds, '%S+') do
     local kind = string.sub(name, 1, 2)

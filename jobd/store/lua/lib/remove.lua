@@ -10,7 +10,7 @@ local function note_more(id, raw, flags, is_new)
   end
   if bit.band(flags, HAS_PROGRESS) ~= 0 then removed_progress[#removed_progress + 1] = id end
   if bit.band(flags, HOLDS) ~= 0 then
-    for words in string.gmatch(read_holds(raw), 'u/(%S+)') do leave_key(words, id, 'g') end
+    for words in string.gmatch(read_run(raw).holds, 'u/(%S+)') do leave_key(words, id, 'g') end
   elseif is_new then
     -- it ends in this script and was never delivered: only its spec says what makes it unique
     local spec = redis.call('HGET', jobs_key, id)

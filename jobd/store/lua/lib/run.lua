@@ -63,20 +63,22 @@ local function read_delivery(raw)
     known = {
       front = front, state = string.sub(raw, 2, 2), fence = struct.unpack('>d', raw, 9),
       holder = string.sub(raw, 43, queue_at - 1), queue = string.sub(front, queue_at),
-      is_plain = bit.band(string.byte(raw, 3), HOLDS + KEPT_ITSELF) == 0,
+      takes_up = bit.band(string.byte(raw, 3), HOLDS) ~= 0,
+      kept_itself = bit.band(string.byte(raw, 3), KEPT_ITSELF) ~= 0,
+      -- named here, for a table that has no room left for more names is made anew
+      completed = false, ending = false,
     }
     fronts[front] = known
   end
   return known
 end
 
--- What a record's job takes up at gates, and where in the record that is said.
-local function read_holds(raw)
-  if bit.band(string.byte(raw, 3), HOLDS) == 0 then return '' end
-  local holder_length, queue_length = string.byte(raw, 41, 42)
-  local at = 43 + holder_length + queue_length
-  if #raw <= at then return '' end
-  return string.sub(raw, at + 2, at + 1 + struct.unpack('>H', raw, at)), at
+-- What the job of a delivery takes up at gates, and where in its record the history begins.
+local function read_holds(delivery, raw)
+  local at = #delivery.front + 1
+  if not delivery.takes_up or #raw <= at then return '', at end
+  local behind = at + 2 + struct.unpack('>H', raw, at)
+  return string.sub(raw, at + 2, behind - 1), behind
 end
 
 -- The front of a record, of one that takes up something or takes up nothing.
@@ -89,17 +91,14 @@ local function completed(raw)
   return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)
 end
 
--- The record of a delivery that was read, with the state completed, now as its end, and the holds that it keeps.
-local function completed_run(delivery, raw, holds)
-  local before, at = read_holds(raw)
+-- The record of a delivery that was read, with the state completed, now as its end, the holds that it keeps, and its
+-- history, which begins at `behind`.
+local function completed_run(delivery, raw, holds, behind)
   delivery.completed = delivery.completed or completed(front_of(delivery.front, false))
-  if holds == '' then return delivery.completed .. string.sub(raw, at and at + 2 + #before or #delivery.front + 1) end
-  return front_of(delivery.completed, true) .. struct.pack('>H', #holds) .. holds .. string.sub(raw, at + 2 + #before)
-end
-
--- Does its spec say what is kept of its kind?
-local function is_kept_itself(raw)
-  return bit.band(string.byte(raw, 3), KEPT_ITSELF) ~= 0
+  if holds ~= '' then
+    return front_of(delivery.completed, true) .. struct.pack('>H', #holds) .. holds .. string.sub(raw, behind)
+  end
+  return behind > #raw and delivery.completed or delivery.completed .. string.sub(raw, behind)
 end
 
 local function has(run, flag)

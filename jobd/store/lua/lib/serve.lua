@@ -100,29 +100,51 @@ local function take(id, spec, run, head, holds)
   bytes = bytes + #spec
 end
 
+-- What makes this job unique, if it is of the kind, whose jobs differ in their keys alone; else nil.
+local function unique_of(kind, spec)
+  if string.find(spec, kind.wish.words, kind.wish_at, true) ~= kind.wish_at then return nil end
+  return string.sub(spec, kind.unique_at, kind.wish_at + #kind.wish.words - 1)
+end
+
 -- What a job that was never delivered has in common with its kind, if that is all there is to know of it: it stands in
 -- this lane, goes on and counts as one. Whether that is so is asked once a kind, and whether a job is of the same kind as
--- the last one is seen without a string of its own, unless it has a unique key: that comes too.
+-- the last one is seen without a string of its own, unless it has a unique key: what makes it unique comes too.
 local function kind_of(visit, spec)
   if string.byte(spec) ~= 1 then return nil end
   local last = visit.last
-  if last and string.find(spec, last.text, 10, true) == 10 then return last end
+  if last and #spec >= last.least and string.find(spec, last.text, 10, true) == 10 then
+    local unique = last.wish and unique_of(last, spec)
+    if unique or not last.wish then return last, unique end
+  end
   local head = spec_head(spec)
   local text, key, unique, weight = head.text, '', '', ''
   if head.keyed then
     key, unique, weight = spec_keys(spec)
     if weight ~= '' then return nil end
-    text = text .. struct.pack('>H', #key) .. key
+    text = text .. struct.pack('>H', #key + (unique ~= '' and 1 + #unique or 0)) .. key .. (unique ~= '' and ' ' or '')
   end
-  local kind = visit.kinds[text]
+  local name, wish = text, nil
+  if unique ~= '' then
+    wish = wish_of(unique)
+    name = text .. wish.words
+  end
+  local kind = visit.kinds[name]
   if kind == nil then
     kind = head.queue == visit.line and belongs(visit, head, key) and goes_on(visit, head.type)
-      and { head = head, queue = head.queue, key = key, text = text, taken = 0 }
-    visit.kinds[text] = kind
+      and { head = head, queue = head.queue, key = key, text = text, taken = 0, wish = wish,
+        unique_at = 10 + #text, wish_at = wish and 10 + #text + #unique - #wish.words,
+        -- one that is cut off before its limits of time is not of this kind
+        least = 9 + #text + #unique + (head.limited and 32 or 0) }
+    visit.kinds[name] = kind
   end
-  if unique ~= '' then return kind, unique end
   visit.last = kind or visit.last
-  return kind
+  return kind, unique ~= '' and unique or nil
+end
+
+-- Notes that this job has left for a worker. Returns what it takes up, its unique key included.
+local function holds_with(holds, unique, wish, id)
+  if coming_into(wish, 'a').leaves then leave_key(unique, id, 'a') end
+  return with_unique(holds, unique)
 end
 
 -- Looks at one job that stands in a lane: takes it, lets it stand aside, or passes it over if it has left.
@@ -166,7 +188,7 @@ local function serve(line, lanes)
   end
   read_held(all)
   local find, byte = string.find, string.byte
-  local new_ids, new_specs, new_heads, seen = taken.ids, taken.specs, taken.heads, taken.seen
+  local new_ids, new_specs, new_heads, new_holds, seen = taken.ids, taken.specs, taken.heads, taken.holds, taken.seen
   while #open > 0 and not enough() do
     local weights, ids, owners, number, before = 0, {}, {}, 0, #new_ids
     for _, visit in ipairs(open) do weights = weights + visit.weight end
@@ -194,15 +216,18 @@ local function serve(line, lanes)
         local kind, unique
         if spec and not raw then
           kind = visit.last
-          if not kind or byte(spec) ~= 1 or find(spec, kind.text, 10, true) ~= 10 then kind, unique = kind_of(visit, spec) end
+          if not kind or kind.wish or byte(spec) ~= 1 or #spec < kind.least or find(spec, kind.text, 10, true) ~= 10 then
+            kind, unique = kind_of(visit, spec)
+          end
         end
-        if kind and not unique and visit.is_free then
+        if kind and visit.is_free then
           if not seen[id] then
             taken_here = taken_here + 1
             new_ids[taken_here], new_specs[taken_here], new_heads[taken_here] = id, spec, kind.head
             seen[id] = true
             bytes = bytes + #spec
             kind.taken = kind.taken + 1
+            if unique then new_holds[taken_here] = holds_with('', unique, kind.wish, id) end
           end
           visit.used = visit.used + 1
           looks = looks + 1
@@ -219,10 +244,7 @@ local function serve(line, lanes)
               look(visit, id, spec, run, weight)
             elseif not taken.seen[id] then
               local holds = pass(visit.gates, id, 0, 1, visit.word)
-              if unique then
-                holds = with_unique(holds, unique)
-                leave_key(unique, id, 'a')
-              end
+              if unique then holds = holds_with(holds, unique, kind.wish, id) end
               take(id, spec, nil, kind.head, holds)
               kind.taken = kind.taken + 1
             end
