@@ -272,6 +272,9 @@ _VARYING = tuple(dict.fromkeys(row.field for row in ROWS.values() if row.varies)
 _varying = attrgetter(*_VARYING)
 _NOTHING_VARIES = (None,) * len(_VARYING)
 
+MAY_BE_UNREADABLE = frozenset(row.field for row in ROWS.values() if not row.kind.reads_any)
+"""of these a newer jobd may have written a form that is none here"""
+
 DEFAULTS = Options(
     queue=DEFAULT_QUEUE,
     priority=priorities.DEFAULT,

@@ -20,7 +20,7 @@ from jobd.domain.plain_json import from_json
 from jobd.domain.state import State
 from jobd.domain.time_limits import NO_PLAN, PlannedLimits
 from jobd.errors import OptionError, StoreRefused
-from jobd.store.own_options import checked_options, own_options, shown_options
+from jobd.store.own_options import check_options, checked_options, own_options, shown_options
 from jobd.store.past import attempt_of, error_of, progress_of, reason_of
 
 VERSION = 1
@@ -177,7 +177,7 @@ def _unpack_delivery(job_id: bytes, spec: bytes, run: bytes) -> Delivery:
             heartbeat=own.heartbeat_timeout_ms or 0,
         )
     elif more:
-        checked_options(spec[more_at : more_at + more])
+        check_options(spec[more_at : more_at + more])
     payload_at = more_at + more
     return Delivery(
         job_id.decode(),

@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
-from jobd.domain.options import NONE, Options, from_record, readable
-from jobd.domain.queue_options import backoff_beside
+from jobd.domain.options import MAY_BE_UNREADABLE, NONE, Options, from_record, readable
+from jobd.domain.queue_options import BACKOFF, backoff_beside
 
 _LARGEST_REMEMBERED = 512
+_IN_DOUBT = MAY_BE_UNREADABLE | {BACKOFF}
 
 
 def own_options(packed: bytes) -> Options:
@@ -23,6 +24,12 @@ def checked_options(packed: bytes) -> Options:
     """The same; also what is beside them, and read when an attempt has ended, is in a form that is known here."""
     # most jobs have the same options as others, which are read once
     return _met_before(packed) if len(packed) <= _LARGEST_REMEMBERED else _checked(packed)
+
+
+def check_options(packed: bytes) -> None:
+    """Raises what `checked_options` would."""
+    if not _IN_DOUBT.isdisjoint(_members(packed)):
+        checked_options(packed)
 
 
 def shown_options(packed: bytes) -> Options:

@@ -33,10 +33,17 @@ class Kind:
     """from what `to_json` made"""
     unit: str = ""
     """how the name of its field in JSON ends"""
+    forgiving: bool = False
+    """does `from_record` read whatever stands in a record, wrong or not?"""
     many: Literal["", "words", "fields"] = ""
     """on the command line it is given piece by piece: words, or `key=value`"""
     schema: Mapping[str, Any] = field(default_factory=dict)
     """JSON Schema of what `from_json` takes, for the description of the API; it may allow more"""
+
+    @property
+    def reads_any(self) -> bool:
+        """Does `from_record` never fail?"""
+        return self.forgiving or self.from_record is _unchanged
 
 
 def text(pattern: str, *examples: str) -> Mapping[str, Any]:

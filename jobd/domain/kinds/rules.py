@@ -116,5 +116,6 @@ UNIQUE = Kind(
     from_text=_unique_in_text,
     to_json=lambda unique: unique and unique.to_json(),
     from_record=Unique.from_record,
+    forgiving=True,
     schema=any_of({"type": "boolean"}, {"type": "string", "minLength": 1}, {"type": "array"}, OBJECT),
 )
