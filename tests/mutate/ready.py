@@ -38,6 +38,7 @@ class Ready:
             sys.stdout.flush()
             os._exit(status)
         calls.close()
+        self._calls.recv()  # all is imported: from now on files may be broken
 
     def run(self, names: Sequence[str], failed: Path, patience_s: float, change: Change | None = None) -> int:
         """Runs these tests up to the first that fails, whose name is then in the file. Answers with the exit code."""
@@ -62,6 +63,7 @@ class _Trials:
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         found = {item.nodeid: item for item in session.items}
         functions = live.loaded()
+        self._calls.send("ready")
         while True:
             try:
                 names, self._failed, patience_s, change = self._calls.recv()
