@@ -16,6 +16,8 @@ from typing import IO, Self
 
 from redis import Redis
 
+from jobd.store.server_process import server_environment
+
 _LIBC = ctypes.CDLL(None)
 READY = b"eady to accept connections"
 """the end of what servers say in several words"""
@@ -67,6 +69,7 @@ class RealServer:
         """Starts it, with `more` lines of configuration, and waits for words in its log: that it takes connections."""
         self._process = subprocess.Popen(
             self._command(),
+            env=server_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

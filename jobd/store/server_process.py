@@ -27,6 +27,9 @@ AppendFsync = Literal["always", "everysec", "no"]
 SILENCE_S: Final = 30.0
 """seconds that a server may live without answering; one that still loads its data answers that it does"""
 
+_ALLOCATOR: Final = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=2000"}
+"""The C library keeps seven pieces of each size at hand, and a script frees and takes hundreds: with more at hand a job
+costs the server a tenth less, and a fifth where a million wait. Servers with another allocator do not heed it."""
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None  # looked up before any fork
 
@@ -64,6 +67,7 @@ class ServerProcess:
                     binary.path,
                     "-",
                     cwd=data.path,
+                    env=server_environment(),
                     stdin=orders,
                     stdout=words,  # a file, not a pipe: a pipe that nobody reads stops the server
                     stderr=words,
@@ -163,6 +167,11 @@ def _configuration(socket: Path, appendfsync: AppendFsync, maxmemory: int | None
     if maxmemory is not None:
         lines.append(f"maxmemory {maxmemory}")
     return "\n".join([*lines, ""])
+
+
+def server_environment() -> dict[str, str]:
+    """The environment of a server: that of this process, which may say otherwise, and how its memory is kept."""
+    return {**_ALLOCATOR, **os.environ}
 
 
 def _child_manners(parent: int) -> Callable[[], None]:

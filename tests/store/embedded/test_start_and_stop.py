@@ -66,6 +66,20 @@ async def test_one_server_can_be_started_and_stopped_many_times(data: DataDir) -
         assert nobody_holds(data)
 
 
+async def test_it_keeps_freed_memory_at_hand_unless_the_environment_says_otherwise(
+    data: DataDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def said() -> list[bytes]:
+        async with hosting(data.path) as host:
+            environment = await anyio.Path("/proc", str(await server_pid(host.server.url)), "environ").read_bytes()
+        return [line for line in environment.split(b"\0") if line.startswith(b"GLIBC_TUNABLES=")]
+
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    assert await said() == [b"GLIBC_TUNABLES=glibc.malloc.tcache_count=2000"]
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.check=0")
+    assert await said() == [b"GLIBC_TUNABLES=glibc.malloc.check=0"]
+
+
 @pytest.mark.threat("S27")
 async def test_only_this_user_can_reach_the_server_and_its_files(data: DataDir) -> None:
     async with hosting(data.path) as host:
