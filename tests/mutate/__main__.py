@@ -106,7 +106,8 @@ class Trials:
         best = {name: at for at, (name, _) in enumerate(self._witnesses[mutant.file].most_common(_WITNESSES))}
         every = sorted(_mixed(_asked(mutant, self._tests)), key=lambda test: best.get(test.name, _WITNESSES))
         left_s, asked = self._seconds, list[Watcher]()
-        for test in every:
+        # many quick ones see more than one that takes as long as they all
+        for test in sorted(every, key=lambda test: test.seconds > self._seconds / 20):
             if len(asked) < self._most and test.seconds <= left_s:
                 asked.append(test)
                 left_s -= test.seconds

@@ -29,14 +29,15 @@ class Ready:
         self._process = os.fork()
         if self._process == 0:
             self._calls.close()
+            status = 3
             try:
                 enter()
                 status = int(pytest.main([*arguments], plugins=[_Trials(calls)]))
+                sys.stdout.flush()
             except BaseException:  # noqa: BLE001  a copy of this process must not go on as if it were this one
                 traceback.print_exc()
-                status = 3
-            sys.stdout.flush()
-            os._exit(status)
+            finally:
+                os._exit(status)
         calls.close()
         self._calls.recv()  # all is imported: from now on files may be broken
 

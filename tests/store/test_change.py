@@ -10,6 +10,8 @@ from jobd.store.edits import Change, Move
 from jobd.store.shard import Shard
 from tests.store.hands import LOST, Clock, Hands, LossyLink, done, ended, failed, ids, new_job, retried
 
+pytestmark = pytest.mark.usefixtures("watched_worker")
+
 STAMP = bytes(9)
 ANY = frozenset(State) - {State.ACTIVE}
 
@@ -208,6 +210,24 @@ async def test_a_move_that_is_repeated_makes_one_job(hands: Hands, shard: Shard)
     assert await shard.move([move(old, new_job("new", queue="other"))], {}) == ["moved"]
     assert await shard.move([move(old, new_job("newer", queue="other"))], {}) == ["cancelled"]
     assert await hands.counts("other") == {State.WAITING: 1}
+
+
+async def test_a_job_that_is_twice_in_one_call_is_moved_once(hands: Hands, shard: Shard) -> None:
+    old = new_job("old")
+    await hands.put(old)
+    moves = [move(old, new_job(name, queue="other")) for name in ("new", "newer")]
+    assert await shard.move(moves, {}) == ["moved", "moved"]
+    assert await hands.counts() == {State.CANCELLED: 1}
+    assert await hands.states("new", "newer") == [State.WAITING, None]
+
+
+async def test_a_late_copy_of_a_move_does_not_cancel_what_was_run_again_meanwhile(hands: Hands, shard: Shard) -> None:
+    old = new_job("old")
+    await hands.put(old)
+    for expected in ("moved", "moved"):
+        assert await shard.move([move(old, new_job("new", queue="other"))], {}) == [expected]
+        await shard.retry(["old"])
+    assert await hands.states("old", "new") == [State.WAITING, State.WAITING]
 
 
 async def test_what_runs_or_has_ended_well_or_was_changed_is_not_moved(hands: Hands, shard: Shard) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from jobd.domain.delivery import Delivery
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.domain.time_limits import EXPIRED, PAST_DEADLINE, WAITED_TOO_LONG
 from jobd.domain.when import When
-from jobd.store.shard import DEADLINE_MARGIN_MS, Retention, Shard
-from tests.store.hands import Clock, Hands, done, ended, failed, given_back, new_job, retried
+from jobd.store.shard import DEADLINE_MARGIN_MS, Retention, Settlement, Shard
+from tests.store.hands import Clock, Hands, cancelled, done, ended, failed, given_back, new_job, retried
 
 IN_A_SECOND = When(after_ms=1_000)
 DAY_MS = 86_400_000
@@ -275,3 +277,45 @@ async def test_who_is_removed_in_the_moment_of_its_end_keeps_no_unique_key(
     await shard.expire()
     await shard.cancel(["b"], {})
     assert await shard.link.command("HGETALL", shard.keys.fixed("uniques")) in ([], {})
+
+
+# --- what is looked at, and is not to be ended -----------------------------------------------------------------------
+
+
+async def test_what_was_removed_before_its_time_was_over_is_looked_at_no_more(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.put(new_job("a", expires=IN_A_SECOND), new_job("b", expires=IN_A_SECOND))
+    await shard.delete(["a"], [State.WAITING])
+    clock.forward(1_000)
+    await shard.expire()
+    assert await looked_at(shard) == {}
+    assert await hands.states("a", "b") == [None, State.CANCELLED]
+
+
+@pytest.mark.parametrize("end", [done, failed, cancelled])
+async def test_what_has_ended_before_its_time_was_over_stays_as_it_is(
+    hands: Hands, shard: Shard, clock: Clock, end: Callable[[Delivery], Settlement]
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a", deadline=IN_A_SECOND, queue_timeout_ms=1_000))
+    await hands.settle(end(delivery))
+    before = await hands.job("a")
+    clock.forward(5_000)
+    await shard.expire()
+    assert await hands.job("a") == before
+    assert await looked_at(shard) == {}
+
+
+async def test_a_job_of_a_batch_ends_when_its_time_is_over_and_it_has_been_let_go(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await shard.stage("batch", [new_job("a", expires=IN_A_SECOND)])
+    clock.forward(1_000)
+    await shard.expire()
+    assert await hands.states("a") == [State.BLOCKED]
+    await shard.commit("batch", 1)
+    await shard.release("batch")
+    clock.forward(60_000)
+    await shard.expire()
+    assert await hands.states("a") == [State.CANCELLED]

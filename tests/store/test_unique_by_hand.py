@@ -84,6 +84,13 @@ async def test_a_key_is_freed_from_the_owner_that_is_named_and_no_other(
     assert await owner(hands.shard) == "b"
 
 
+async def test_a_key_that_nobody_has_is_taken_from_nobody(hands: Hands, clock: Clock) -> None:
+    assert await hands.shard.free_unique("key", "a") == (True, None)
+    await hands.put(job("a", THROTTLE))
+    clock.forward(5_000)  # its period is over
+    assert await hands.shard.free_unique("key", "a") == (True, None)
+
+
 async def test_freeing_a_key_lets_the_follower_go(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
     await hands.active(job("a", KEEP_LAST))
     await hands.put(job("b", KEEP_LAST))

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Frees a unique key by hand. The owner goes on without it, and a job that followed the owner waits no longer.
 -- KEYS: jobs runs delayed counts ready ready_solo leases rules holds pauses gated_gates opens uniques periods followers
--- ARGV: key, the owner it is to be taken from ('' whoever has it)
+-- ARGV: key, the owner it is to be taken from
 -- Returns: what it was, as in lib/unique.lua; '' if it was free; '!' and what it is, if another one has it
 -- Moves: blocked → waiting, delayed
 -- include: head spec run count wake delay rules unique gates place unstarted
@@ -10,11 +10,10 @@ local name, owner = ARGV[3], ARGV[4]
 local here = unique_key(name)
 if not here.owner then return '' end
 local was = redis.call('HGET', uniques_key, name)
-if owner ~= '' and owner ~= here.owner then return '!' .. was end
+if owner ~= here.owner then return '!' .. was end
 if here.follower then let_follow(here.follower, name) end
 set_follower(here, nil)
 here.owner = nil
-reopen_freed({})
 
 write_keys()
 write_delays()

@@ -20,7 +20,7 @@ local function move(id, check, new_id, facts)
   local run = raw and read_run(raw) or new_run('w', queue)
   local link = '"moved_to":"' .. new_id .. '"'
   -- a repeat: it has been moved so already
-  if run.state == 'x' and string.find(run.history, link, 1, true) then return 'moved' end
+  if string.find(run.history, link, 1, true) then return 'moved' end
   if run.state == 'a' or run.state == 'c' or run.state == 'x' then return run.state end
   if redis.sha1hex(string.sub(spec, STAMP + 1)) ~= check then return 'stale' end
   run.holds = let_go(run.state == 'f' and run.holds or holds_of(spec, run), id, 'x')
@@ -34,7 +34,7 @@ local function move(id, check, new_id, facts)
   end
   count(run.state, queue, -1)
   run.state, run.finished, run.holder = 'x', now, ''
-  remember_note(run, 'moved_at', link .. ',' .. facts)
+  remember_note(run, 'moved_at', facts == '' and link or link .. ',' .. facts)
   records[#records + 1], records[#records + 2] = id, write_run(run)
   finish(id, queue, 'x', most, spec)
   return 'moved', '1'

@@ -69,7 +69,7 @@ if #ids > 0 then
     if kind and kind.is_ours and not seen[id] then
       seen[id] = true
       local spec = nil
-      if deadline or kind.priority == 0 then
+      if kind.priority == 0 then
         specs = specs or redis.call('HMGET', jobs_key, unpack(ids))
         spec = specs[i]
       end
@@ -116,7 +116,6 @@ end
 write_keys()
 write_delays()
 write_places()
-write_amended()
 write_opened()
 write_counts()
 write_groups()
