@@ -6,15 +6,23 @@ from typing import Any
 
 import pytest
 
-from jobd.domain.delivery import Delivery, Lost
+import jobd
+from jobd import clock
+from jobd.catalog import Catalog
+from jobd.domain.delivery import Delivery, Lost, NewJob
+from jobd.domain.job import Job
 from jobd.domain.levels import Levels
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
 from jobd.domain.time_limits import TimeLimits
+from jobd.domain.when import When
+from jobd.roles import reaper
 from jobd.roles.membership import LEFT, Membership
 from jobd.roles.reaper import Reaper, outcome_of
-from jobd.roles.verdicts import Verdicts
-from tests.roles.parts import Parts
+from jobd.roles.verdicts import TOO_LATE, Verdicts
+from jobd.store.shard import DEADLINE_MARGIN_MS
+from tests.roles.parts import PATIENCE_S, Parts
+from tests.roles.until import until
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, ended, new_job, retried
 
 
@@ -58,7 +66,22 @@ class Death:
 
 def lost(**how: Any) -> Lost:
     """A job of a holder for suspects that fell silent with nothing else in hand, unless said otherwise."""
-    told: tuple[Any, ...] = ("a", "noop", "default", b"", b"", 5, 4, 5_000, 0.0, 1, 1, 0, True, 7)
+    told: tuple[Any, ...] = (
+        "a",
+        "noop",
+        "default",
+        b"",
+        b"",
+        5,
+        4,
+        how.pop("timeout_ms", 5_000),
+        0.0,
+        1,
+        1,
+        0,
+        True,
+        7,
+    )
     told += how.pop("started", 0.0), "m", how.pop("limits", None)
     usual: dict[str, Any] = {"former_holder": "w", "overdue": False, "neighbours": 1, "cause": ""}
     return Lost(delivery=Delivery(*told), **{**usual, "holder_was_solo": True, **how})
@@ -77,6 +100,13 @@ LIMITS = TimeLimits(expires_ms=0, queue_ends_ms=0, deadline_ms=9, heartbeat_ms=0
         ({"holder_was_solo": False, "cause": "killed"}, True, Ending.LOST, False, "its worker is gone: killed"),
         ({"cause": LEFT}, True, Ending.INTERRUPTED, False, "its worker stopped before it was done"),
         ({"overdue": True}, True, Ending.TIMED_OUT, False, "it ran for more than 5 s and its worker did not end it"),
+        (
+            {"overdue": True, "timeout_ms": 0},
+            True,
+            Ending.TIMED_OUT,
+            False,
+            "one of its limits of time was over and its worker did not end it",
+        ),
         (
             {"overdue": True, "limits": LIMITS},
             True,
@@ -138,7 +168,8 @@ async def test_silence_proves_nothing_to_a_monitor_that_was_cut_off_itself(death
         death.clock.forward(LEASE_MS + 1)  # for all of them
         assert await death.reaper.settle_lost() == 0  # it joins again
         assert await death.reaper.settle_lost() == 1
-    assert (await death.hands.job("a")).status is State.WAITING
+    job = await death.hands.job("a")
+    assert (job.status, {attempt.error is None for attempt in job.attempts}) == (State.WAITING, {True})
 
 
 async def test_who_left_in_order_is_not_blamed(death: Death) -> None:
@@ -146,4 +177,76 @@ async def test_who_left_in_order_is_not_blamed(death: Death) -> None:
         member = await death.take("!*")
         await death.shard.leave(member, "it left")
         assert await death.reaper.settle_lost() == 1
-    assert (await death.hands.job("a")).status is State.WAITING
+    job = await death.hands.job("a")
+    assert (job.status, {attempt.error is None for attempt in job.attempts}) == (State.WAITING, {True})
+
+
+TIMEOUT_MS = 1_000
+
+
+class Monitor:
+    """A monitor of jobs of the type "noop"."""
+
+    def __init__(self, parts: Parts, job_type: jobd.JobType[Any, Any]) -> None:
+        self.shard = parts.shard
+        self.clock = Clock(parts.shard)
+        self.hands = Hands(parts.shard, self.clock)
+        self.membership = Membership(parts.store, 0, kind="monitor", lines=["@monitor"], lease_ms=LEASE_MS)
+        self.reaper = Reaper(self.membership, Verdicts(Catalog([job_type]), Levels()), report=parts.report)
+
+    async def job_after(self, job: NewJob, *, dies: bool) -> Job:
+        """Its worker has died, or has let its time pass."""
+        await self.membership.join()
+        worker = await self.hands.join(f"of-{job.id}")
+        await self.hands.active(job, member=worker)
+        if dies:
+            await self.shard.leave(worker, "killed")
+        else:
+            self.clock.forward(TIMEOUT_MS + DEADLINE_MARGIN_MS)
+        assert await self.reaper.settle_lost() == 1
+        return await self.hands.job(job.id)
+
+
+async def test_the_rules_of_a_type_hold_for_a_job_that_took_too_long_and_not_for_one_that_was_lost(
+    parts: Parts,
+) -> None:
+    @jobd.job("noop", on_error={TimeoutError: jobd.Cancel})
+    async def impatient() -> None: ...
+
+    late = await Monitor(parts, impatient).job_after(new_job("late", timeout_ms=TIMEOUT_MS), dies=False)
+    assert (late.status, late.attempt) == (State.CANCELLED, 1)
+    assert late.error is not None
+    assert late.error["type"] == "TimeoutError"
+    assert "it ran for more than 1 s" in late.error["message"]
+    lost = await Monitor(parts, impatient).job_after(new_job("lost", timeout_ms=TIMEOUT_MS), dies=True)
+    assert (lost.status, lost.error) == (State.WAITING, None)
+
+
+async def test_a_job_that_took_too_long_and_may_not_run_again_before_its_deadline_has_failed_and_says_why(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @jobd.job("noop", backoff="1h")
+    async def slow() -> None: ...
+
+    monitor = Monitor(parts, slow)
+    monkeypatch.setattr(clock, "now_ms", lambda: monitor.clock.ms)
+    deadline = When(after_ms=60_000)
+    late = await monitor.job_after(new_job("late", timeout_ms=TIMEOUT_MS, deadline=deadline), dies=False)
+    assert (late.status, late.attempts[-1].reason) == (State.FAILED, TOO_LATE)
+
+
+async def test_a_monitor_is_called_when_jobs_are_left_behind(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaper, "LOOK_S", 10 * PATIENCE_S)
+    hands = Hands(parts.shard, Clock(parts.shard))
+    parts.shard.dictated_us = None
+    monitor = Reaper(parts.membership("monitor", ["@monitor"]), Verdicts(parts.catalog, Levels()), report=parts.report)
+    await monitor.start()
+    await hands.join("w1")
+    await hands.active(new_job("a"))
+    await parts.shard.leave("w1", "killed")
+
+    async def waits() -> bool:
+        return (await hands.job("a")).status is State.WAITING
+
+    await until(waits)
+    await monitor.stop()
