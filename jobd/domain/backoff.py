@@ -139,7 +139,7 @@ def _from_json(value: Mapping[str, Any]) -> Backoff:
     if unknown := value.keys() - set(known):
         raise OptionError(f"backoff: unknown field {min(map(str, unknown))!r}; there are {', '.join(known)}")
     usual = WORDS[kind] if kind in WORDS else WORDS["fixed"]
-    jitter = _share(value.get("jitter", usual.jitter if kind != "list" else 0.0))
+    jitter = _share(value.get("jitter", usual.jitter))
     if kind == "list":
         delays = value.get("delays_ms")
         if not isinstance(delays, list | tuple):

@@ -103,6 +103,13 @@ def test_its_json_reads_back_as_the_same(backoff: Backoff) -> None:
     assert Backoff.parse(orjson.loads(orjson.dumps(backoff.to_json()))) == backoff
 
 
+def test_how_fast_pauses_grow_is_told_where_it_is_not_as_usual() -> None:
+    assert "factor" not in Backoff.exponential(factor=2).to_json()
+    assert "power" not in Backoff.polynomial(power=4).to_json()
+    assert Backoff.exponential(factor=3).to_json()["factor"] == 3
+    assert Backoff.polynomial(power=2).to_json()["power"] == 2
+
+
 @pytest.mark.parametrize(
     ("written", "meant"),
     [

@@ -66,6 +66,15 @@ def test_the_rule_of_the_nearest_ancestor_holds_in_whatever_order_they_are_given
         assert outcome(rules, SystemExit()) == FAILED
 
 
+def test_a_reason_is_that_of_the_rule_or_else_that_of_the_error_or_else_the_usual_one() -> None:
+    silent = Outcome(Ending.RAISED)
+    rules = {Expired: jobd.Cancel("over"), Declined: jobd.Cancel}
+    assert outcome(rules, Expired()).reason == "over"
+    assert outcome(rules, Declined()).reason == "no"
+    told = ruled(silent, failure(Declined()), ErrorRules(rules), own_backoff=False)
+    assert told.reason == "cancelled by its handler"
+
+
 def test_only_some_errors_are_worth_another_attempt() -> None:
     rules = {(ConnectionError, TimeoutError): jobd.Retry, Exception: jobd.Fail}
     assert [outcome(rules, error).final for error in (ConnectionError(), TimedOut(), ValueError())] == [

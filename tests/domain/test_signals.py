@@ -50,6 +50,8 @@ def test_a_snooze_that_says_nothing_clear_is_refused(arguments: dict[str, Any], 
         ("30", 30_000, None),
         (datetime(2030, 1, 1, tzinfo=UTC), None, 1_893_456_000_000),
         ("Tue, 01 Jan 2030 00:00:00 GMT", None, 1_893_456_000_000),
+        ("Tue, 01 Jan 2030 00:00:00 -0000", None, 1_893_456_000_000),
+        ("Tue, 01 Jan 2030 02:00:00 +0200", None, 1_893_456_000_000),
     ],
 )
 def test_a_rate_limit_lasts_as_long_as_the_other_side_says(
@@ -66,7 +68,9 @@ def test_a_rate_limit_that_says_nothing_clear_is_refused(retry_after: Any) -> No
 
 
 def test_all_have_words_of_their_own_when_none_are_given() -> None:
-    assert [str(signal) for signal in (Retry(), Snooze(after=1), RateLimited(), Cancel(), Fail())] == [
+    signals = [Retry(), Snooze(after=1), RateLimited(), Cancel(), Fail()]
+    assert [str(signal) for signal in signals] == [signal.reason for signal in signals]
+    assert [str(signal) for signal in signals] == [
         "the handler asked for a retry",
         "the handler put it off",
         "a rate limit was hit",

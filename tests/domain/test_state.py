@@ -82,3 +82,10 @@ def test_any_other_word_is_refused_with_the_states_there_are(word: str) -> None:
     except InvalidRequest as error:
         assert not known
         assert all(name in str(error) for name in State)  # noqa: PT017  what a refusal says
+
+
+def test_a_word_that_is_misspelt_is_answered_with_the_one_that_is_meant() -> None:
+    with pytest.raises(InvalidRequest, match=r"'waitign'; did you mean waiting\? There are waiting, "):
+        parse_states("waitign")
+    with pytest.raises(InvalidRequest, match=r"'xyzzy'; there are waiting, "):
+        parse_states("xyzzy")

@@ -58,5 +58,5 @@ def ruled_outcome(failed: Outcome, error: BaseException, running: Running) -> Ou
     if running.job_type is None:
         return failed
     delivery = running.delivery
-    own = delivery.options != b"" and own_options(delivery.options).backoff is not None
+    own = own_options(delivery.options).backoff is not None
     return ruled(failed, Failure(delivery, error), running.job_type.error_rules, own_backoff=own)
