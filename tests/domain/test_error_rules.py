@@ -68,7 +68,7 @@ def test_the_rule_of_the_nearest_ancestor_holds_in_whatever_order_they_are_given
 
 def test_a_reason_is_that_of_the_rule_or_else_that_of_the_error_or_else_the_usual_one() -> None:
     silent = Outcome(Ending.RAISED)
-    rules = {Expired: jobd.Cancel("over"), Declined: jobd.Cancel}
+    rules: dict[Any, Any] = {Expired: jobd.Cancel("over"), Declined: jobd.Cancel}
     assert outcome(rules, Expired()).reason == "over"
     assert outcome(rules, Declined()).reason == "no"
     told = ruled(silent, failure(Declined()), ErrorRules(rules), own_backoff=False)
