@@ -6,7 +6,7 @@
 -- Returns: {'ok', specs, ids, run records each with how many jobs in turn have it}, {'ok'} for nothing, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active; blocked → waiting, delayed
--- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside serve
+-- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside pass visits kinds serve visited
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local given_order = ARGV[8] or ''
@@ -96,11 +96,13 @@ local function aged(entry, ageing_ms)
   return order
 end
 
--- Reads on to the next lanes of a line that this worker may serve together: those of one priority. None: `group` is nil.
+-- Reads on to the next lanes of a line that this worker may serve together: those of one priority, no more than are
+-- still wanted. None: `group` is nil.
 local function next_group(entry)
   local group, class = {}, nil
+  local most = math.min(MOST_LANES, math.max(1, wanted - #taken.ids))
   entry.group = nil
-  while #group < MOST_LANES do
+  while #group < most do
     if entry.at > #entry.lanes then
       if class and entry.aged then break end
       if entry.aged then
@@ -126,7 +128,7 @@ local function next_group(entry)
     end
     entry.at = entry.at + 2
   end
-  if #group > 0 then entry.group = group end
+  if #group > 0 then entry.group, entry.class = group, class end
 end
 
 -- Each line is opened when its turn comes, and after its lanes of one priority gives way to the others: what is urgent
@@ -163,7 +165,7 @@ repeat
     if enough() then
       left_over = entry.line
     else
-      serve(entry.line, entry.group)
+      serve(entry.line, entry.group, entry.class)
       next_group(entry)
       if not entry.group then table.remove(open, first) end
     end

@@ -4,7 +4,7 @@ local aside, aside_order, turns = {}, {}, {}
 
 -- The type that a lane's key is for, if it is for one.
 local function lane_type(key)
-  return string.match(key, 't=([^;]*)$')
+  return string.find(key, 't=', 1, true) and string.match(key, 't=([^;]*)$')
 end
 
 -- Reads: one who is idle and knows this type is woken, for a `purpose` of its own.

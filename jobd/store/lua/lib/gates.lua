@@ -65,24 +65,6 @@ local function kept_at(here)
   return { till = tonumber(till), urgency = tonumber(urgency), cost = tonumber(cost), word = word }
 end
 
-local function is_kept_from(here, visit)
-  return here.kept and here.kept.word ~= visit.word and visit.urgency >= here.kept.urgency
-end
-
--- Reads when the next one of this cost may start (ms), once those have that start now.
-local function opens_at(here, cost)
-  local rate = here.rate
-  if not rate.burst then
-    -- when the start leaves the window that is so far from the last one
-    local back = rate.n + 1 - cost - here.spent
-    local first = back > 0 and redis.call('ZRANGE', window_key(here.name), now + SPARE, '-inf', 'BYSCORE',
-      'REV', 'LIMIT', back - 1, 1, 'WITHSCORES') or {}
-    return (tonumber(first[2]) or now) + rate.ms
-  end
-  local full_at = here.full_at + (here.spent - rate.burst + cost) * rate.ms * 1000 / rate.n
-  return math.ceil(full_at / 1000)
-end
-
 -- Reads at once who holds places at these gates, and whose turn it is there.
 local function read_held(some)
   local names, unread = {}, {}
@@ -103,7 +85,6 @@ end
 
 -- How many more jobs it lets through, by its limit and whether it is paused.
 local function places_at(here)
-  if here.room then return here.room end
   local room = math.huge
   if here.limit then
     read_held({ here })
@@ -119,7 +100,7 @@ end
 
 -- How many more jobs of this weight it lets through.
 local function room_at(here, weight)
-  local room = places_at(here)
+  local room = here.room or places_at(here)
   if not here.rate or room == 0 then return room end
   return math.max(0, math.min(room, math.floor((here.free - here.spent) / cost_at(here, weight or 1))))
 end
@@ -145,32 +126,46 @@ local function order_gate(queue, key)
   return here
 end
 
+-- The gate of one part of a lane's key, if there is one, and the weight of a group.
+local function find_gate(queue, letter, value)
+  if letter == 'o' then return order_gate(queue, value) end
+  if letter == 'g' then
+    local name = 'g/' .. plain(queue) .. '/' .. value
+    local own, common = rule_of(name), queue_rule(queue)
+    if not (own or common) then return nil end
+    own, common = own or {}, common or {}
+    local limit, rate = own.concurrency or common.group_concurrency, own.rate or common.group_rate
+    return (limit or rate or own.paused) and gate(name, limit, rate, own.paused) or nil, own.weight
+  end
+  if letter == 't' then
+    local name = 't/' .. plain(value)
+    local rule = rule_of(name)
+    return rule and gate(name, rule.concurrency, rule.rate, rule.paused)
+  end
+  local colon = string.find(value, ':', 1, true)
+  if not colon then return nil end
+  local name, limit = letter .. '/' .. string.sub(value, 1, colon - 1), string.sub(value, colon + 1)
+  local rule = rule_of(name)
+  if letter == 'c' then
+    return gate(name, rule and rule.concurrency or tonumber(limit), nil, rule and rule.paused)
+  end
+  local rate = rule and rule.rate
+  if not rate then
+    local n, ms, burst = string.match(limit, '^(%d+)/(%d+)/?(%d*)$')
+    rate = { n = tonumber(n), ms = tonumber(ms), burst = tonumber(burst) }
+  end
+  return gate(name, nil, rate, rule and rule.paused)
+end
+
 -- The gates of a lane, and the weight of its group.
 local function gates_of(queue, key)
-  local found, weight = {}, 1
-  if key == '' then return found, weight end
-  for letter, value in string.gmatch(key, '([a-z])=([^;]*)') do
-    if letter == 'o' then
-      found[#found + 1] = order_gate(queue, value)
-    elseif letter == 'g' then
-      local name = 'g/' .. plain(queue) .. '/' .. value
-      local own, common = rule_of(name) or {}, queue_rule(queue) or {}
-      local limit, rate = own.concurrency or common.group_concurrency, own.rate or common.group_rate
-      weight = own.weight or 1
-      if limit or rate or own.paused then found[#found + 1] = gate(name, limit, rate, own.paused) end
-    elseif letter == 'c' then
-      local id, most = string.match(value, '^(.*):(%d+)$')
-      local rule = rule_of('c/' .. id) or {}
-      found[#found + 1] = gate('c/' .. id, rule.concurrency or tonumber(most), nil, rule.paused)
-    elseif letter == 'r' then
-      local id, n, ms, burst = string.match(value, '^(.*):(%d+)/(%d+)/?(%d*)$')
-      local rule = rule_of('r/' .. id) or {}
-      local rate = rule.rate or { n = tonumber(n), ms = tonumber(ms), burst = tonumber(burst) }
-      found[#found + 1] = gate('r/' .. id, nil, rate, rule.paused)
-    elseif letter == 't' then
-      local rule = rule_of('t/' .. plain(value))
-      if rule then found[#found + 1] = gate('t/' .. plain(value), rule.concurrency, rule.rate, rule.paused) end
-    end
+  local found, weight, from = {}, 1, 1
+  while from < #key do
+    local to = string.find(key, ';', from, true) or #key + 1
+    local here, its_weight = find_gate(queue, string.sub(key, from, from), string.sub(key, from + 2, to - 1))
+    found[#found + 1] = here
+    weight = its_weight or weight
+    from = to + 1
   end
   return found, weight
 end
@@ -195,44 +190,9 @@ local function is_open(name)
   return not (paused or own.concurrency or own.rate or common.group_concurrency or common.group_rate)
 end
 
--- How many jobs of a lane may pass all these, and the first gate that is closed; `first` is the job at its head, and
--- `weight` what that counts against rates.
-local function room_of(gates_here, first, weight, visit)
-  local room, closed = math.huge, nil
-  for _, here in ipairs(gates_here) do
-    local its = room_at(here, weight)
-    if here.is_order and here.owner then its = here.owner == first and its or 0 end
-    if is_kept_from(here, visit) then its = 0 end
-    if its < room then room = its end
-    if its == 0 and not closed then closed = here end
-  end
-  return room, closed
-end
-
 local function with_unique(holds, unique)
   if unique == '' then return holds end
   return (holds == '' and 'u/' or holds .. ' u/') .. unique
-end
-
--- A job of this weight passes from the lane that `word` names, in a delivery of this number. Returns what it takes up, to be given back when it leaves:
--- '' if nothing.
-local function pass(gates_here, id, number, weight, word)
-  if #gates_here == 0 then return '' end
-  local words = {}
-  for _, here in ipairs(gates_here) do
-    here.room = here.room - 1
-    here.taken = here.taken + 1
-    if here.rate then
-      local cost = cost_at(here, weight)
-      here.spent = here.spent + cost
-      if here.kept and here.kept.word == word and cost >= here.kept.cost then here.kept = nil end
-      here.starts[#here.starts + 1] = id .. ' ' .. number
-      for i = 2, cost do here.starts[#here.starts + 1] = id .. ' ' .. number .. ' ' .. i end
-    end
-    if here.is_order then here.owner = id end
-    if here.is_order or here.limit then words[#words + 1] = here.name end
-  end
-  return table.concat(words, ' ')
 end
 
 -- What is let go of at a gate: places, a turn, and starts at a rate that never were.
@@ -363,40 +323,4 @@ local function write_freed()
   end
   write_held(set)
   write_many('HDEL', holds_key, gone)
-end
-
--- Writes: what was taken up at gates, and the starts that count for rates.
-local function write_passed()
-  local set = {}
-  for _, here in ipairs(gate_order) do
-    local keeps = here.keeps
-    if keeps then
-      redis.call('HSET', rates_key, here.name .. '!', string.format('%.0f %d %d %s', keeps.till, keeps.urgency,
-        keeps.cost, keeps.word))
-    elseif here.was_kept and not here.kept then
-      redis.call('HDEL', rates_key, here.name .. '!')
-    end
-    if here.taken > 0 then
-      if here.is_order then
-        set[#set + 1] = here.name
-        set[#set + 1] = here.owner
-      elseif here.limit then
-        set[#set + 1] = here.name
-        set[#set + 1] = here.held + here.taken
-      end
-      if here.rate and here.rate.burst then
-        local full_at = here.full_at + here.spent * here.rate.ms * 1000 / here.rate.n
-        redis.call('HSET', rates_key, here.name, string.format('%.0f', full_at))
-      elseif here.rate then
-        local starts = {}
-        for i = 1, #here.starts do
-          starts[2 * i - 1], starts[2 * i] = now, here.starts[i]
-        end
-        write_many('ZADD', window_key(here.name), starts)
-        redis.call('ZREMRANGEBYSCORE', window_key(here.name), '-inf', now - here.rate.ms)
-        redis.call('PEXPIRE', window_key(here.name), here.rate.ms + SPARE)
-      end
-    end
-  end
-  write_held(set)
 end

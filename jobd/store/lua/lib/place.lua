@@ -19,7 +19,7 @@ local function lane_key(line, lane)
 end
 
 local function lane_of(priority, key)
-  local turn = string.match(key, 'o=[^;]*')
+  local turn = string.find(key, 'o=', 1, true) and string.match(key, 'o=[^;]*')
   return turn and '*:' .. turn or priority .. ':' .. key
 end
 
