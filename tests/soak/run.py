@@ -7,7 +7,7 @@ import os
 import time
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,13 +17,15 @@ from aiohttp import ClientSession
 import jobd
 from tests.acceptance.program import Program
 from tests.real_server import RealServer, bundled
-from tests.soak.verdict import Sample
+from tests.soak.verdict import Sample, has_grown
 
 ROOT = Path(__file__).parents[2]
 LOOKS = 10
 MOST_AHEAD = 20_000
 """jobs that producers are ahead of the worker"""
 BATCH = 500
+REMEMBERED_S = 240
+"""by then the server has forgotten the ids of all jobs that it has removed"""
 
 
 @dataclass
@@ -55,12 +57,18 @@ class Soak:
                         begun = time.monotonic()
                         await self._enqueue(client, session, part, journal)
                         await self._wait(journal, part.stop)
-                        rate = len(part) / (time.monotonic() - begun)
-                        with server.client() as redis:
-                            used = int(redis.info("memory")["used_memory"])
-                        self.samples.append(Sample(part.stop, rate, used, {who: rss(pid) for who, pid in pids.items()}))
-                        self.say(str(self.samples[-1]))
+                        self._look(server, pids, part.stop, len(part) / (time.monotonic() - begun))
+                    end = time.monotonic() + REMEMBERED_S
+                    while has_grown(self.samples) and time.monotonic() < end:
+                        await asyncio.sleep(10)
+                        self._look(server, pids, self.jobs, 0)
         return runs(journal, self.jobs)
+
+    def _look(self, server: RealServer, pids: Mapping[str, int], jobs: int, rate: float) -> None:
+        with server.client() as redis:
+            used = int(redis.info("memory")["used_memory"])
+        self.samples.append(Sample(jobs, rate, used, {who: rss(pid) for who, pid in pids.items()}))
+        self.say(str(self.samples[-1]))
 
     async def _enqueue(self, client: jobd.Client, session: ClientSession, part: range, journal: Path) -> None:
         for at in range(part.start, part.stop, 2 * BATCH):
