@@ -11,7 +11,7 @@ local stage, size, name = ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local state, words = redis.call('HGET', stages_key, stage), {}
 for i = 7, #ARGV do words[i - 6] = ARGV[i] end
 -- this is a repeat
-if state and not tonumber(state) then return { 'ok' } end
+if size > 0 and state and not tonumber(state) then return { 'ok' } end
 local before = answer_before(name)
 if before then return before end
 if size > 0 then

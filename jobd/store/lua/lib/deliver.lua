@@ -23,6 +23,16 @@ local function until_when(head, spec, by_hand, margin)
   return string.format('%.0f', limit + margin)
 end
 
+-- Writes what a holder has from now on: deadlines and ids. A list, as the server keeps few members, is looked through for
+-- each that comes or goes; with one of more than 64 bytes it keeps a tree, for as long as there is any.
+local function write_held_by(holder, members)
+  local list, long = held_key(holder), string.rep('.', 65)
+  local is_new = redis.call('EXISTS', list) == 0
+  if is_new then redis.call('ZADD', list, 0, long) end
+  redis.call('ZADD', list, unpack(members))
+  if is_new then redis.call('ZREM', list, long) end
+end
+
 -- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up (nil:
 -- nothing), and its run (nil: it was never delivered): all such records of a kind that take up nothing are the same, and
 -- most jobs are of the kind of the one before. Returns their new run records, each with how many jobs in turn have it. A job without a time
@@ -65,6 +75,6 @@ local function deliver(taken, holder, margin)
     count('a', queue, count_of_it)
   end
   redis.call('HSET', runs_key, unpack(records))
-  redis.call('ZADD', held_key(holder), unpack(held))
+  write_held_by(holder, held)
   return told
 end
