@@ -32,10 +32,8 @@ class AttemptLimits:
 
     def begin(self, waited_ms: float = 0.0) -> None:
         """From now on. It was handed over `waited_ms` milliseconds ago, which count for its deadline alone."""
-        if self._timeout_ms:
-            self.extend(self._timeout_ms)
-        if self.heartbeat_ms:
-            self.beat()
+        self.extend(self._timeout_ms)
+        self.beat()
         if self._deadline_ms:
             self._end("deadline", max(0.0, self._deadline_ms - waited_ms), PAST_DEADLINE, "DeadlineExceeded")
 
