@@ -61,6 +61,7 @@ def batched(handler: Callable[..., Any], **options: Any) -> JobType[Any, Any]:
 def test_a_batch_has_a_size_a_wait_and_keeps_groups_apart_unless_told() -> None:
     assert batched(alone).batch == Batch(10, 100, mixed=False)
     assert batched(alone, batch_wait="2s", batch_mixed=True).batch == Batch(10, 2_000, mixed=True)
+    assert batched(alone, batch_wait="1h").batch == Batch(10, 3_600_000, mixed=False)
     assert jobd.job("plain")(one_by_one).batch is None
 
 
@@ -69,6 +70,7 @@ def test_a_batch_has_a_size_a_wait_and_keeps_groups_apart_unless_told() -> None:
     [
         (0, None, False, "batch: 0 is not a whole number from 1 to 1,000"),
         (1_001, None, False, "batch: 1001 is not a whole number from 1 to 1,000"),
+        (1.5, None, False, "batch: 1.5 is not a whole number from 1 to 1,000"),
         (True, None, False, "batch: True is not a whole number from 1 to 1,000"),
         (10, "soon", False, "batch_wait: 'soon' is not a duration"),
         (10, "61m", False, "batch_wait: '61m' is too long; it may be up to 1h"),
