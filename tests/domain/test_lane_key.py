@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.domain.lane_key import IN_KEY, fields_in, filled, lane_key, read_lane_key
+from jobd.domain.lane_key import IN_KEY, LONGEST_KEY, check_key, fields_in, filled, lane_key, read_lane_key
 from jobd.domain.options import NONE, Options, make_options
 from jobd.domain.rate import Rate
 from jobd.errors import OptionError, PayloadError
@@ -57,6 +57,25 @@ def test_keys_of_a_type_are_made_of_fields_of_the_payload() -> None:
     assert (made.group, made.ordering_key) == ("a", "a/7")
     with pytest.raises(PayloadError, match=r"group: .* field 'tenant' .* null"):
         filled(options, {"tenant": None})
+
+
+def test_a_field_that_is_a_truth_value_reads_as_in_json() -> None:
+    assert filled(make_options(group="{paid}"), {"paid": True}).group == "true"
+
+
+def test_what_a_newer_jobd_has_written_in_a_lane_key_is_passed_over() -> None:
+    assert read_lane_key("g=a;z=5/6;o=b") == {"group": "a", "ordering_key": "b"}
+
+
+def test_a_key_is_a_short_text_in_one_line_or_a_whole_number() -> None:
+    longest = "é" * (LONGEST_KEY // 2)
+    assert [check_key(value, "group") for value in ("a b", 7, "x", longest)] == ["a b", "7", "x", longest]
+    for value in (True, 1.5, None, b"a"):
+        with pytest.raises(OptionError, match=r"^group: .* is not a text$"):
+            check_key(value, "group")
+    for text in ("", "é" * (LONGEST_KEY // 2 + 1), "a\nb", "\ud800"):
+        with pytest.raises(OptionError, match=r"^group: .* is not a text of 1 to 255 printable characters$"):
+            check_key(text, "group")
 
 
 def test_a_weight_that_its_own_rate_never_lets_through_is_refused() -> None:
