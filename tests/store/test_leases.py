@@ -9,7 +9,7 @@ from jobd.errors import LeaseLost
 from jobd.store.link import pairs
 from jobd.store.shard import Shard
 from jobd.store.store import Store
-from tests.store.hands import LEASE_MS, LOST, Clock, Hands, LossyLink, ended, ids, new_job
+from tests.store.hands import LEASE_MS, LOST, Clock, Hands, LossyLink, done, ended, given_back, ids, new_job
 
 
 async def renewed(shard: Shard, *members: str) -> list[bool]:
@@ -144,3 +144,40 @@ async def test_a_member_describes_itself_anew_only_as_long_as_it_is_one(
     await shard.leave("w1")
     assert not await shard.describe("w1", b"{}")
     assert await shard.link.command("EXISTS", shard.keys.member("w1")) == 0
+
+
+# --- what is said to members, and by them ----------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("watched_worker")
+async def test_a_member_is_told_what_people_want_until_the_last_moment_of_its_lease(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    clock.forward(LEASE_MS)
+    assert await shard.order("w1", "quiet")
+    assert await hands.words("w1") == ["do quiet"]
+    clock.forward(1)
+    assert not await shard.order("w1", "quiet")
+    assert not await shard.order("stranger", "quiet")
+    assert await hands.words("w1") == []
+
+
+@pytest.mark.usefixtures("watched_worker")
+async def test_a_sign_of_life_is_heard_of_the_delivery_that_is_under_way_and_of_no_other(
+    hands: Hands, shard: Shard
+) -> None:
+    (first,) = await hands.active(new_job("a", timeout_ms=1_000))
+    await hands.settle(given_back(first))
+    assert not await shard.say(first, "heartbeat", 60_000)
+    (second,) = await hands.fetch()
+    assert not await shard.say(first, "heartbeat", 60_000)
+    assert await shard.say(second, "heartbeat", 60_000)
+    await hands.settle(done(second))
+    assert not await shard.say(second, "heartbeat", 60_000)
+    await shard.delete(["a"], [State.COMPLETED])
+    assert not await shard.say(second, "heartbeat", 60_000)
+
+
+@pytest.mark.usefixtures("watched_worker")
+async def test_a_member_describes_itself_by_keys_that_are_known(shard: Shard) -> None:
+    assert await shard.describe("w1", b'{"kind":"worker","stuck":2}')

@@ -94,3 +94,12 @@ async def test_so_many_that_have_ended_are_remembered_and_all_that_run(
     clock.forward(1)
     await records.begin("4", ABOUT)
     assert await stages(records) == {"1": running, "3": running, "4": running}
+
+
+async def test_another_takes_it_on_when_his_time_is_over_and_not_before(records: Operations, clock: Clock) -> None:
+    await records.begin("one", ABOUT)
+    assert await records.take("m1", 5_000) is not None
+    clock.forward(5_000)
+    assert await records.take("m2", 5_000) is None
+    clock.forward(1)
+    assert await records.take("m2", 5_000) is not None

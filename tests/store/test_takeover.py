@@ -279,3 +279,67 @@ async def test_a_member_that_works_and_watches_does_not_take_its_own_jobs(
     assert again.id == "theirs"
     assert await hands.take_over("both") == []
     assert await hands.states("mine", "theirs") == [State.ACTIVE, State.ACTIVE]
+
+
+async def test_a_job_that_is_removed_in_the_hands_of_a_monitor_does_not_stop_it(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.active(new_job("a"), new_job("b"))
+    await shard.leave("w1")
+    await hands.monitor()
+    assert len(await hands.take_over()) == 2
+    assert await shard.delete(["a"], [State.ACTIVE]) == ["gone"]
+    (item,) = await hands.take_over()
+    assert item.delivery.id == "b"
+
+
+@pytest.mark.damages
+async def test_who_works_and_watches_and_dies_is_said_to_have_held_what_it_ran_itself(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.join("both")
+    await hands.join()
+    await hands.active(new_job("a"))
+    await shard.leave("w1", "it died")
+    (item,) = await hands.take_over("both")
+    assert item.former_holder == "w1"
+    await shard.settle("both", [given_back(item.delivery)])
+    assert ids(await hands.fetch("both")) == ["a"]
+    await shard.leave("both", "it died too")
+    await hands.monitor()
+    (item,) = await hands.take_over()
+    assert (item.former_holder, item.cause) == ("both", "it died too")
+
+
+async def test_a_long_lease_is_not_prolonged_by_whoever_watches(hands: Hands, shard: Shard, clock: Clock) -> None:
+    await shard.join("long", lease_ms=3_600_000, lines=["*"], about=b"{}")
+    await hands.active(new_job("a"), member="long")
+    clock.forward(1_800_000)
+    await hands.monitor()
+    assert await hands.take_over() == []
+    clock.forward(1_800_001)
+    await hands.monitor("m2")
+    assert len(await hands.take_over("m2")) == 1
+
+
+async def test_no_more_is_taken_in_one_call_than_was_asked_for_however_many_have_died(
+    hands: Hands, shard: Shard
+) -> None:
+    for worker in ("w1", "w2", "w3"):
+        await hands.join(worker)
+        await hands.active(*[new_job() for _ in range(4)], member=worker)
+    for worker in ("w1", "w2", "w3"):
+        await shard.leave(worker)
+    await hands.monitor()
+    lost, _, more = await shard.take_over("m1", most=8)
+    assert (len(lost), more) == (8, True)
+
+
+@pytest.mark.damages
+async def test_a_job_whose_spec_is_lost_keeps_no_other_one_from_being_taken_over(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.active(new_job("a"), new_job("b"))
+    await shard.link.command("HDEL", shard.keys.fixed("jobs"), "a")
+    await shard.leave("w1")
+    await hands.monitor()
+    (item,) = await hands.take_over()
+    assert item.delivery.id == "b"
