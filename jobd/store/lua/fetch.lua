@@ -3,7 +3,7 @@
 -- KEYS: jobs runs counts ready ready_solo leases delayed rules holds rates pauses gated_gates opens uniques periods followers grouped
 -- ARGV: worker, sequence, how many, types it knows (',a,b,', each with '-' for '_'), margin of deadlines (ms), the lines
 --       in the order in which they are served ('' by priority)
--- Returns: {'ok', specs, ids, run records each with how many jobs in turn have it}, {'ok'} for nothing, or {'lease_lost'}. The same sequence again returns the same batch, an
+-- Returns: {'ok', specs, ids, fronts of run records (lib/run.lua), each with how many jobs in turn have it}, {'ok'} for nothing, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active; blocked → waiting, delayed
 -- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside pass visits kinds serve visited

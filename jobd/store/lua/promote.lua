@@ -8,29 +8,33 @@
 
 local MOST = 250
 local due = redis.call('ZRANGEBYSCORE', delayed_key, '-inf', now, 'LIMIT', 0, MOST)
-local records, plain = {}, {}
+local records, plain, promoted = {}, {}, {}
 if #due > 0 then
   local specs = redis.call('HMGET', jobs_key, unpack(due))
   local runs = redis.call('HMGET', runs_key, unpack(due))
   for i = 1, #due do
-    local run = runs[i] and read_run(runs[i])
-    if specs[i] and run and run.state == 'd' then
-      local queue, priority, key, unique = spec_place(specs[i])
-      if unique ~= '' then leave_key(unique, due[i], 'w') end
+    local id, spec, raw = due[i], specs[i], runs[i]
+    local run = raw and read_delivery(raw)
+    if spec and run and run.state == 'd' then
+      local queue, priority, key, unique = spec_place(spec)
+      if unique ~= '' then leave_key(unique, id, 'w') end
       -- a retry keeps its place: it goes before those that have not run yet
-      local front = run.deliveries > 0 or spec_front(specs[i])
-      place(line_of(queue, has(run, SUSPECT)), priority, due[i], front, key)
-      count('d', queue, -1)
-      count('w', queue, 1)
-      if run.deliveries == 0 and run.history == '' and run.holds == '' then
-        plain[#plain + 1] = due[i]
+      local front = not run.is_new or spec_front(spec)
+      place(line_of(queue, run.is_suspect), priority, id, front, key)
+      promoted[queue] = (promoted[queue] or 0) + 1
+      if run.is_new and raw == run.front then
+        plain[#plain + 1] = id
       else
-        run.state = 'w'
-        records[#records + 1] = due[i]
-        records[#records + 1] = write_run(run)
+        local n = #records
+        run.waiting = run.waiting or string.sub(raw, 1, 1) .. 'w' .. string.sub(run.front, 3)
+        records[n + 1], records[n + 2] = id, run.waiting .. string.sub(raw, #run.front + 1)
       end
     end
   end
+end
+for queue, number in pairs(promoted) do
+  count('d', queue, -number)
+  count('w', queue, number)
 end
 let_keys_go()
 

@@ -36,7 +36,8 @@ local function retry(id)
   count('w', queue, 1)
   count_group(queue, key, 1)
   if run.state == 'c' then
-    remember_attempt(run, run.finished, '"worker":"' .. run.holder .. '","outcome":"returned"')
+    local facts = '"worker":"' .. run.holder .. '","outcome":"returned"'
+    run.history = remembered(run.history, attempt_words(run, run.finished), facts)
   end
   remember_note(run, 'retried_at', '')
   run.state, run.attempt, run.crashes, run.due, run.holds = 'w', 0, 0, now, ''

@@ -11,7 +11,7 @@
 --          made by other options than these queues have now. A job that is to be cancelled is not delayed and does not wait again: it is cancelled.
 -- Moves: active → completed, failed, cancelled, delayed, waiting; waiting → delayed; delayed → waiting;
 --        blocked → waiting, delayed
--- include: head spec run count wake delay rules groups unique gates rate_holds place unstarted limits gone claim intake remove shelf ended
+-- include: head spec run count wake delay rules groups unique gates rate_holds place unstarted limits gone claim intake remove shelf ended verdict
 
 local holder, most_completed, most_failed = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local held_set = base .. 'held:' .. holder
@@ -35,7 +35,7 @@ local function delivery_of(raw, fence)
 end
 
 -- Those that were handed over together have the same fence, and most of them the same record: these are read once.
-local fence, last_raw, last, answer
+local fence_words, fence, last_raw, last, answer
 local leaves, counted = 0, 0
 
 local function count_left()
@@ -74,8 +74,9 @@ end
 
 -- Those that come next have this fence.
 local function under(words)
+  if words == fence_words then return end
   count_left()
-  fence, last_raw, last = tonumber(words), nil, nil
+  fence_words, fence, last_raw, last = words, tonumber(words), nil, nil
 end
 
 local size = 0
@@ -114,10 +115,6 @@ for its_fence = fences_at + 1, others_at - 1, 2 do
   end
 end
 
-local function due_of(words)
-  return string.sub(words, 1, 1) == '+' and now + tonumber(string.sub(words, 2)) or tonumber(words)
-end
-
 -- As if it had not been delivered: a job that waits may still expire, or be replaced, and no rate counts it.
 local function undo_delivery(id, run)
   local spec = spec_of(id)
@@ -134,31 +131,28 @@ for j = 1, others do other_ids[j] = ARGV[others_at - 4 + 5 * j] end
 local other_runs = others > 0 and redis.call('HMGET', runs_key, unpack(other_ids))
 for j = 1, others do
   local at, id, raw = others_at - 4 + 5 * j, other_ids[j], other_runs[j]
-  local verdict, due, facts = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local words, due, facts = ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   under(ARGV[at + 1])
   local delivery = held(completions + j, id, raw)
   if delivery then
-    local queue = delivery.queue
-    local run, state, marks = read_run(raw), string.sub(verdict, 1, 1), string.sub(verdict, 2)
-    local begun = not string.find(marks, 'n', 1, true)
-    if begun then remember_attempt(run, now, facts) end
-    if string.find(marks, 'u', 1, true) then run.attempt = run.attempt - 1 end
-    if string.find(marks, 'k', 1, true) then run.crashes = math.min(run.crashes + 1, 255) end
-    if string.find(marks, 's', 1, true) then
-      run.flags = bit.bor(run.flags, SUSPECT)
-    elseif state == 'd' then
-      -- its attempt came to an orderly end, in a process of its own if it was a suspect: it is none any more
-      run.flags, run.crashes = bit.band(run.flags, bit.bnot(SUSPECT)), 0
+    local verdict, queue = read_verdict(words), delivery.queue
+    local run, record
+    if verdict.begun and not verdict.holds_rate then
+      local here = judged(delivery, verdict, words, due)
+      local holds, behind = read_holds(delivery, raw)
+      run = here.run
+      record = whole_run(here.front, let_go(holds, id, run.state),
+        remembered(string.sub(raw, behind), here.attempt, facts))
+    else
+      run = read_run(raw)
+      if verdict.begun then run.history = remembered(run.history, attempt_words(run, now), facts) end
+      judge(run, verdict, due_of(due), verdict.holds_rate and spec_of(id))
+      run.holds = let_go(run.holds, id, run.state)
+      if not verdict.begun then undo_delivery(id, run) end
+      record = write_run(run)
     end
-    if string.find(marks, 'l', 1, true) and not hold_rate(spec_of(id), due_of(due)) then
-      state = 'd'
-    end
-    if has(run, CANCEL_ASKED) and (state == 'd' or state == 'w') then state = 'x' end
-    if begun or state ~= 'w' then run.finished = now end
-    run.state, run.holds = state, let_go(run.holds, id, state)
-    if not begun then undo_delivery(id, run) end
+    local state = run.state
     if state == 'd' then
-      run.due = due_of(due)
       count('d', queue, 1)
       if has(run, KEYED_RUN) then
         local _, _, key = spec_place(spec_of(id))
@@ -173,7 +167,7 @@ for j = 1, others do
     else
       finish(id, queue, state, most_failed, delivery.kept_itself and spec_of(id))
     end
-    keep(id, write_run(run))
+    keep(id, record)
   end
 end
 count_left()

@@ -1,15 +1,20 @@
 -- Delivering: a job passes into the hands of a holder, under a fence, until a deadline.
--- The record of a run that begins now.
-local function delivered(run, holder, holds, spec)
+-- The history in a record of this front.
+local function history_of(delivery, raw)
+  local at = #delivery.front + 1
+  if delivery.takes_up and #raw > at then at = at + 2 + struct.unpack('>H', raw, at) end
+  return string.sub(raw, at)
+end
+
+-- The front of the record of a run that begins now, of a job of the kind that `head` tells of.
+local function begun(run, holder, head)
   run.state, run.holder, run.started = 'a', holder, now
   run.fence = math.max(run.fence + 1, now_us)
   run.attempt = run.attempt + 1
   run.deliveries = math.min(run.deliveries + 1, 65535)
   run.flags = bit.band(run.flags, bit.bnot(CANCEL_ASKED))
-  run.holds = holds
-  local marks = string.byte(spec, 10)
-  if bit.band(marks, KEPT) ~= 0 then run.flags = bit.bor(run.flags, KEPT_ITSELF) end
-  if bit.band(marks, KEYED) ~= 0 then run.flags = bit.bor(run.flags, KEYED_RUN) end
+  if head.kept then run.flags = bit.bor(run.flags, KEPT_ITSELF) end
+  if head.keyed then run.flags = bit.bor(run.flags, KEYED_RUN) end
   return write_run(run)
 end
 
@@ -34,38 +39,44 @@ local function write_held_by(holder, members)
 end
 
 -- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up (nil:
--- nothing), and its run (nil: it was never delivered): all such records of a kind that take up nothing are the same, and
--- most jobs are of the kind of the one before. Returns their new run records, each with how many jobs in turn have it. A job without a time
--- limit has no deadline ('+inf').
+-- nothing), and its run record (nil: it was never delivered). Fronts of records are the same for all jobs of a kind whose
+-- records were the same, and most jobs are of the kind of the one before. Returns these fronts, each with how many jobs
+-- in turn have it. A job without a time limit has no deadline ('+inf').
 local function deliver(taken, holder, margin)
   local ids, specs, runs, heads, holds = taken.ids, taken.specs, taken.runs, taken.heads, taken.holds
   local records, held, counted = {}, {}, {}
-  local told, size, from, same, lengths = {}, 0, 1, nil, {}
-  local last, last_record, last_front, last_score, number = nil, nil, nil, nil, 0
+  local told, size, from, same = {}, 0, 1, nil
+  local last, new_front, fronts_begun, last_score, number = nil, nil, nil, nil, 0
   for i = 1, #ids do
-    local run, head, its_holds = runs[i], heads[i], holds[i] or ''
+    local raw, head, its_holds = runs[i], heads[i], holds[i] or ''
     if head ~= last then
       if last then counted[last.queue] = (counted[last.queue] or 0) + number end
-      last, last_record, last_front, last_score, number = head, nil, nil, nil, 0
+      last, new_front, fronts_begun, last_score, number = head, nil, {}, nil, 0
     end
     number = number + 1
-    local record, score = last_record, last_score
-    if run or not record then
-      record = delivered(run or new_run('w', head.queue), holder, run and its_holds or '', specs[i])
-      score = until_when(head, specs[i], run and has(run, BY_HAND), margin)
-      if not (run or head.kept or head.limited) then last_record, last_score = record, score end
+    local front, record, score, by_hand = new_front, nil, last_score, false
+    if raw then
+      local before = read_delivery(raw)
+      front, by_hand = fronts_begun[before.front], before.by_hand
+      if not front then
+        front = begun(read_run(before.front), holder, head)
+        fronts_begun[before.front] = front
+      end
+      record = whole_run(front, its_holds, history_of(before, raw))
+    elseif not front then
+      front = begun(new_run('w', head.queue), holder, head)
+      new_front = front
     end
-    if not run and its_holds ~= '' then
-      last_front = record == last_record and last_front or front_of(record, true)
-      lengths[#its_holds] = lengths[#its_holds] or struct.pack('>H', #its_holds)
-      record = last_front .. lengths[#its_holds] .. its_holds
+    if not score then
+      score = until_when(head, specs[i], by_hand, margin)
+      if not head.limited then last_score = score end
     end
-    if record ~= same then
+    if front ~= same then
       if size > 0 then told[size] = i - from end
-      size, from, same = size + 2, i, record
-      told[size - 1] = record
+      size, from, same = size + 2, i, front
+      told[size - 1] = front
     end
-    records[2 * i - 1], records[2 * i] = ids[i], record
+    records[2 * i - 1], records[2 * i] = ids[i], record or its_holds == '' and front or whole_run(front, its_holds, '')
     held[2 * i - 1], held[2 * i] = score, ids[i]
   end
   told[size] = #ids + 1 - from

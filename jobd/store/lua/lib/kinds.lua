@@ -1,4 +1,4 @@
--- Kinds: what jobs that wait in a lane and were never delivered have in common is read once.
+-- Kinds: what jobs that wait in a lane, for their first attempt or the next, have in common is read once.
 local last_head = nil
 
 -- What makes this job unique, if it is of the kind, whose jobs differ in their keys alone; else nil.
@@ -7,7 +7,7 @@ local function unique_of(kind, spec)
   return string.sub(spec, kind.unique_at, kind.wish_at + #kind.wish.words - 1)
 end
 
--- What a job that was never delivered has in common with its kind, if it stands in this lane, goes on and counts as one; and
+-- What a job that waits has in common with its kind, if it stands in this lane, goes on and counts as one; and
 -- what makes it unique, with what is wished of that, if anything does. Nothing of others. Most are of the kind of the last
 -- one in their lane, or of the last one at all with the keys of their lane, which is seen without a string of their own.
 local function kind_of(visit, spec)

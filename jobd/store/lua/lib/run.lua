@@ -28,7 +28,7 @@ local function read_run(raw)
     started = started, finished = finished, due = due,
     holder = string.sub(raw, 43, queue_at - 1),
     queue = string.sub(raw, queue_at, queue_at + queue_length - 1),
-    holds = holds,
+    holds = holds, raw = raw,
     history = string.sub(raw, history_at),
   }
 end
@@ -60,71 +60,61 @@ local function read_delivery(raw)
   local front = string.sub(raw, 1, queue_at + queue_length - 1)
   known = fronts[front]
   if not known then
+    local flags = string.byte(raw, 3)
     known = {
       front = front, state = string.sub(raw, 2, 2), fence = struct.unpack('>d', raw, 9),
       holder = string.sub(raw, 43, queue_at - 1), queue = string.sub(front, queue_at),
-      takes_up = bit.band(string.byte(raw, 3), HOLDS) ~= 0,
-      kept_itself = bit.band(string.byte(raw, 3), KEPT_ITSELF) ~= 0,
+      takes_up = bit.band(flags, HOLDS) ~= 0, kept_itself = bit.band(flags, KEPT_ITSELF) ~= 0,
+      is_suspect = bit.band(flags, SUSPECT) ~= 0, is_new = string.sub(raw, 7, 8) == '\0\0',
+      by_hand = bit.band(flags, BY_HAND) ~= 0,
       -- named here, for a table that has no room left for more names is made anew
-      completed = false, ending = false,
+      completed = false, ending = false, judged = false, waiting = false,
     }
     fronts[front] = known
   end
   return known
 end
 
--- What the job of a delivery takes up at gates, and where in its record the history begins.
-local function read_holds(delivery, raw)
-  local at = #delivery.front + 1
-  if not delivery.takes_up or #raw <= at then return '', at end
-  local behind = at + 2 + struct.unpack('>H', raw, at)
-  return string.sub(raw, at + 2, behind - 1), behind
-end
+-- A record of this front, which takes up nothing, with what its job takes up and its history.
+local fronts_up, lengths = {}, {}
 
--- The front of a record, of one that takes up something or takes up nothing.
-local function front_of(front, takes_up)
-  local flags = bit.band(string.byte(front, 3), bit.bnot(HOLDS)) + (takes_up and HOLDS or 0)
-  return string.sub(front, 1, 2) .. string.char(flags) .. string.sub(front, 4)
-end
-
-local function completed(raw)
-  return string.sub(raw, 1, 1) .. 'c' .. string.sub(raw, 3, 24) .. struct.pack('>d', now) .. string.sub(raw, 33)
-end
-
--- The record of a delivery that was read, with the state completed, now as its end, the holds that it keeps, and its
--- history, which begins at `behind`.
-local function completed_run(delivery, raw, holds, behind)
-  delivery.completed = delivery.completed or completed(front_of(delivery.front, false))
-  if holds ~= '' then
-    return front_of(delivery.completed, true) .. struct.pack('>H', #holds) .. holds .. string.sub(raw, behind)
+local function whole_run(front, holds, history)
+  if holds == '' then return history == '' and front or front .. history end
+  local front_up, length = fronts_up[front], lengths[#holds]
+  if not front_up then
+    front_up = string.sub(front, 1, 2) .. string.char(string.byte(front, 3) + HOLDS) .. string.sub(front, 4)
+    fronts_up[front] = front_up
   end
-  return behind > #raw and delivery.completed or delivery.completed .. string.sub(raw, behind)
+  if not length then
+    length = struct.pack('>H', #holds)
+    lengths[#holds] = length
+  end
+  return front_up .. length .. holds .. history
 end
 
 local function has(run, flag)
   return bit.band(run.flags, flag) ~= 0
 end
 
--- Adds a line of JSON, `facts` are more members of it, made by the caller; drops the oldest lines when the history
--- grows beyond its bound.
-local function remember(run, head, facts)
+-- A history with one more line of JSON, `facts` are more members of it, made by the caller; without its oldest lines
+-- when it grows beyond its bound.
+local function remembered(history, head, facts)
   local line = '{' .. head .. (facts ~= '' and ',' or '') .. facts .. '}'
-  local history = run.history == '' and line or (run.history .. '\n' .. line)
-  while #history > LONGEST_HISTORY do
-    local cut = string.find(history, '\n', 1, true)
+  if history ~= '' then line = history .. '\n' .. line end
+  while #line > LONGEST_HISTORY do
+    local cut = string.find(line, '\n', 1, true)
     if not cut then break end
-    history = string.sub(history, cut + 1)
+    line = string.sub(line, cut + 1)
   end
-  run.history = history
+  return line
 end
 
 -- The line of a thing that was done to the job at a time.
 local function remember_note(run, what, facts)
-  remember(run, string.format('"%s":%.0f', what, now), facts)
+  run.history = remembered(run.history, string.format('"%s":%.0f', what, now), facts)
 end
 
--- The line of an attempt that has ended.
-local function remember_attempt(run, finished, facts)
-  remember(run, string.format('"number":%d,"started_at":%.0f,"finished_at":%.0f', run.attempt, run.started, finished),
-    facts)
+-- What the line of an attempt that has ended begins with.
+local function attempt_words(run, finished)
+  return string.format('"number":%d,"started_at":%.0f,"finished_at":%.0f', run.attempt, run.started, finished)
 end

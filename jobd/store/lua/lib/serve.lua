@@ -20,7 +20,7 @@ end
 local function take(id, spec, run, head, holds)
   local n = #taken.ids + 1
   taken.ids[n], taken.specs[n], taken.heads[n], taken.holds[n] = id, spec, head, holds
-  if run then taken.runs[n] = run end
+  if run then taken.runs[n] = run.raw end
   taken.seen[id] = true
   bytes = bytes + #spec
 end
@@ -84,6 +84,12 @@ local function look_at_next(visit, id, spec, run, head, unique, wish)
   if visit.weight_of_first then visit.weight_of_first = nil end
 end
 
+-- Does a job with this record wait for its next attempt, in the line of those that are no suspects?
+local function is_next_attempt(raw)
+  local run = read_delivery(raw)
+  return run.state == 'w' and not run.is_suspect
+end
+
 -- Serves these lanes of a line, which have this priority.
 local function serve(name, lanes, priority)
   local line, open, stride = line_at(name), {}, 1
@@ -91,6 +97,7 @@ local function serve(name, lanes, priority)
   prepare(open)
   local find, byte = string.find, string.byte
   local new_ids, new_specs, new_heads, new_holds, seen = taken.ids, taken.specs, taken.heads, taken.holds, taken.seen
+  local new_runs = taken.runs
   while #open > 0 and not enough() do
     local weights, ids, owners, number, before, any_ordered = 0, {}, {}, 0, #new_ids, false
     for _, visit in ipairs(open) do
@@ -129,7 +136,7 @@ local function serve(name, lanes, priority)
         spec, run = specs[at], runs[at]
       end
       local head, unique, wish = nil, nil, nil
-      if spec and not run then
+      if spec and (not run or visit.is_free and is_next_attempt(run)) then
         local kind = visit.last
         if kind and not kind.wish and byte(spec) == 1 and #spec >= kind.least and find(spec, kind.text, 10, true) == 10 then
           head = kind.head
@@ -145,6 +152,7 @@ local function serve(name, lanes, priority)
           bytes = bytes + #spec
           visit.taken = visit.taken + 1
           if unique then new_holds[taken_here] = holds_with('', unique, wish, id) end
+          if run then new_runs[taken_here] = run end
         end
         visit.used = visit.used + 1
         looks = looks + 1
