@@ -82,7 +82,7 @@ def _set_up(level: str, style: Style) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Sink())),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Sink())),
         cache_logger_on_first_use=True,
     )
 

@@ -29,12 +29,17 @@ class ErrorRules:
         self._rules = dict(_read(on_error)) if on_error is not None else {}
         self.backoff = backoff
 
+    @property
+    def silent(self) -> bool:
+        """Do they say nothing of any error?"""
+        return not self._rules and self.backoff is None
+
     def answer(self, failure: Failure) -> Signal | Backoff | None:
         """What the rules say to an error; None if they say nothing. Raises what a function of the rules raises, and
         OptionError for an answer that is none."""
         kind = next((kind for kind in type(failure.error).__mro__ if kind in self._rules), None)
         rule = self._rules[kind] if kind is not None else None
-        if isinstance(rule, Signal | Backoff | None):
+        if rule is None or isinstance(rule, Signal | Backoff):
             return rule
         return _answer(rule(failure), "its answer")
 

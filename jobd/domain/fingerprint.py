@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from hashlib import blake2s
 
 from jobd.domain.outcome import ErrorRecord
@@ -25,9 +26,14 @@ _VARIES = re.compile(
 def fingerprinted(error: ErrorRecord) -> ErrorRecord:
     """The same error with its fingerprint: of its type, of the function of its author's that it passed last, and of its
     message without what differs from one time to the next."""
-    parts = (error.get("type", ""), error.get("at", ""), alike(error.get("message", "")))
-    told = blake2s("\0".join(parts).encode(errors="surrogatepass"), digest_size=_BYTES).hexdigest()
-    return ErrorRecord(**{**error, "fingerprint": told})
+    told = _fingerprint(error.get("type", ""), error.get("at", ""), error.get("message", "")[:_LONGEST])
+    return {**error, "fingerprint": told}
+
+
+@lru_cache(maxsize=256)  # the same error comes again and again
+def _fingerprint(kind: str, at: str, message: str) -> str:
+    parts = (kind, at, alike(message))
+    return blake2s("\0".join(parts).encode(errors="surrogatepass"), digest_size=_BYTES).hexdigest()
 
 
 def alike(message: str) -> str:

@@ -60,6 +60,12 @@ def settle(
     """The verdict on the outcome of `attempt` (1 is the first); `dice` is a random number in [0, 1), and `crashes`
     counts how often the job has taken down its process while alone, before this attempt."""
     match outcome.ending:
+        case Ending.RAISED | Ending.TIMED_OUT:
+            if outcome.final or attempt >= max_attempts:
+                return FAILED
+            asked = outcome.after_ms
+            pause = (outcome.backoff or backoff).delay_ms(attempt, dice) if asked is None else asked
+            return _delayed(pause, 0, spent=True)
         case Ending.RETURNED:
             return COMPLETED
         case Ending.CANCELLED:
@@ -79,12 +85,6 @@ def settle(
             asked = outcome.after_ms
             pause = backoff.delay_ms(attempt, dice) if asked is None else asked
             return Verdict(State.WAITING, delay_ms=pause, until_ms=outcome.until_ms or 0, spent=False, holds_rate=True)
-        case Ending.RAISED | Ending.TIMED_OUT:
-            if outcome.final or attempt >= max_attempts:
-                return FAILED
-            asked = outcome.after_ms
-            pause = (outcome.backoff or backoff).delay_ms(attempt, dice) if asked is None else asked
-            return _delayed(pause, 0, spent=True)
 
 
 def _delayed(delay_ms: int, until_ms: int, *, spent: bool) -> Verdict:

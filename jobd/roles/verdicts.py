@@ -13,7 +13,7 @@ from jobd.domain.outcome import Outcome
 from jobd.domain.queue_options import backoff_beside
 from jobd.domain.ruling import ruled
 from jobd.domain.settle import Verdict, settle
-from jobd.store.own_options import own_options
+from jobd.store.own_options import checked_options
 
 TOO_LATE = "its next attempt would come after its deadline"
 
@@ -42,13 +42,13 @@ class Verdicts:
         job_type = self._catalog.find(delivery.type)
         if job_type is None:
             return failed
-        own = own_options(delivery.options).backoff is not None
+        own = checked_options(delivery.options).backoff is not None
         return ruled(failed, Failure(delivery, error), job_type.error_rules, own_backoff=own)
 
     def _backoff(self, delivery: Delivery) -> Backoff:
         """The job's own, else that of its type, of its queue, of all. That of its queue it has brought along, unless
         only the configuration of this process says one."""
-        own = own_options(delivery.options).backoff if delivery.options else None
+        own = checked_options(delivery.options).backoff if delivery.options else None
         if own is not None:
             return own
         job_type = self._catalog.find(delivery.type)

@@ -49,6 +49,27 @@ def _for_no_reason() -> None:
         raise TypeError("for no reason") from None
 
 
+def _of_a_name_that_is_like_another() -> None:
+    exec("tracebak")
+
+
+def _of_an_attribute() -> None:
+    traceback.format_exceptio()  # type: ignore[attr-defined]
+
+
+def _without_a_word() -> None:
+    raise ValueError
+
+
+class _Mute(Exception):
+    def __str__(self) -> str:
+        raise TypeError("no words")
+
+
+def _that_cannot_say_a_word() -> None:
+    raise _Mute
+
+
 def _as_a_group() -> None:
     raise ExceptionGroup("several", [ValueError("one"), TypeError("two")])
 
@@ -73,6 +94,7 @@ def _raised(fails: Callable[[], object]) -> Exception:
     "fails",
     [
         *(_plain, _in_one_of_two_calls, _with_notes, _for_a_reason, _while_another_is_handled, _for_no_reason),
+        *(_of_a_name_that_is_like_another, _of_an_attribute, _without_a_word, _that_cannot_say_a_word),
         *(_as_a_group, _without_end, _of_syntax, lambda: int("none")),
     ],
 )

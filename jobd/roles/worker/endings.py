@@ -14,7 +14,7 @@ from jobd.domain.signals import Fail, Retry, Signal
 from jobd.intake import LARGEST_PAYLOAD
 from jobd.roles.worker.error_record import record, words_of
 from jobd.roles.worker.running import Running
-from jobd.store.own_options import own_options
+from jobd.store.own_options import checked_options
 
 LARGEST_RESULT = LARGEST_PAYLOAD
 WAIT_FOR_THREAD_S = 5.0
@@ -55,8 +55,8 @@ def outcome_of(error: BaseException, running: Running) -> Outcome:
 
 def ruled_outcome(failed: Outcome, error: BaseException, running: Running) -> Outcome:
     """What the rules of its type make of an attempt that has `failed` with this error."""
-    if running.job_type is None:
+    if running.job_type is None or running.job_type.error_rules.silent:
         return failed
     delivery = running.delivery
-    own = own_options(delivery.options).backoff is not None
+    own = checked_options(delivery.options).backoff is not None
     return ruled(failed, Failure(delivery, error), running.job_type.error_rules, own_backoff=own)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 
 from jobd.domain.outcome import ErrorRecord
 from jobd.domain.signals import Signal
@@ -12,8 +12,10 @@ from jobd.domain.signals import Signal
 LONGEST_MESSAGE = 4_096
 LONGEST_TRACEBACK = 16_384
 MOST_PLACES = 1_000
-_known: dict[tuple[CodeType, int], str] = {}
-"""how places look in a traceback"""
+_known: dict[tuple[int, int], tuple[CodeType, str]] = {}
+"""how places look in a traceback, by the identity of their code, which they keep: to hash code is to hash all in it"""
+_SAID_AT_LENGTH = (SyntaxError, NameError, AttributeError, ImportError)
+"""Python shows where it is in the text, or what may have been meant"""
 _OURS = ("jobd.roles.worker.", "jobd.domain.payload")
 
 
@@ -24,8 +26,9 @@ def record(error: BaseException, *, traced: bool = True, own: str = "") -> Error
     name = kind.__name__ if isinstance(error, Signal) or kind.__module__ == "builtins" else _full_name(kind)
     kept = ErrorRecord(type=name, message=words_of(error)[:LONGEST_MESSAGE])
     if traced:
-        kept["traceback"] = _shortened(_traceback(error))
-        if at := _last_own(error.__traceback__, own):
+        steps = _from_handler_on(error.__traceback__)
+        kept["traceback"] = _shortened(_traceback(error, steps))
+        if at := _last_own(steps, own):
             kept["at"] = at
     return kept
 
@@ -38,16 +41,28 @@ def words_of(error: BaseException) -> str:
         return f"<{type(error).__name__} without words>"
 
 
-def _traceback(error: BaseException) -> str:
-    steps = _from_handler_on(error.__traceback__)
+def _traceback(error: BaseException, steps: TracebackType | None) -> str:
     try:
         unusual = isinstance(error, BaseExceptionGroup | RecursionError)
         if steps is None or error.__cause__ or error.__context__ or unusual:
             return "".join(traceback.format_exception(type(error), error, steps))
         passed = map(_shown, _walk(steps))
-        return "".join(["Traceback (most recent call last):\n", *passed, *traceback.format_exception_only(error)])
+        return "".join(["Traceback (most recent call last):\n", *passed, _last_words(error)])
     except Exception as trouble:  # noqa: BLE001  the parts of an error may be as broken as the error
         return f"<no traceback: {type(trouble).__name__} while it was written>"
+
+
+def _last_words(error: BaseException) -> str:
+    """What it is, and what it says, as Python writes it."""
+    kind = type(error)
+    if isinstance(error, _SAID_AT_LENGTH) or hasattr(error, "__notes__"):
+        return "".join(traceback.format_exception_only(error))
+    try:
+        said = str(error)
+    except Exception:  # noqa: BLE001  Python has words for one that has none
+        return "".join(traceback.format_exception_only(error))
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else _full_name(kind)
+    return f"{name}: {said}\n" if said else f"{name}\n"
 
 
 def _walk(steps: TracebackType | None) -> Iterator[TracebackType]:
@@ -60,31 +75,36 @@ def _walk(steps: TracebackType | None) -> Iterator[TracebackType]:
 def _shown(step: TracebackType) -> str:
     """The lines of one step. Errors come from the same places again and again, and to read and parse the source takes
     longer than many a handler."""
-    place = step.tb_frame.f_code, step.tb_lasti
-    shown = _known.get(place)
-    if shown is None:
+    code = step.tb_frame.f_code
+    place = id(code), step.tb_lasti
+    known = _known.get(place)
+    if known is None:
         if len(_known) >= MOST_PLACES:
             _known.clear()
-        shown = _known[place] = "".join(traceback.format_tb(step, limit=1))
-    return shown
+        known = _known[place] = code, "".join(traceback.format_tb(step, limit=1))
+    return known[1]
 
 
 def _last_own(steps: TracebackType | None, own: str) -> str:
     """The last function of the handler's package that the error passed, else the last one of all; not ours."""
     package = own.partition(".")[0]
-    last = last_own = ""
-    for step in _walk(_from_handler_on(steps)):
-        module = str(step.tb_frame.f_globals.get("__name__"))
-        last = f"{module}:{step.tb_frame.f_code.co_qualname}"
-        if package and module.partition(".")[0] == package:
+    last = last_own = None
+    for step in _walk(steps):
+        last = step.tb_frame
+        if package and _module(last).partition(".")[0] == package:
             last_own = last
-    return last_own or last
+    frame = last_own or last
+    return f"{_module(frame)}:{frame.f_code.co_qualname}" if frame is not None else ""
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__"))
 
 
 def _from_handler_on(steps: TracebackType | None) -> TracebackType | None:
     """The part that is not ours; all of it if the error is."""
     step = steps
-    while step is not None and str(step.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+    while step is not None and _module(step.tb_frame).startswith(_OURS):
         step = step.tb_next
     return step or steps
 
