@@ -8,6 +8,7 @@ from jobd.domain.delivery import Delivery, Met
 from jobd.domain.settle import NEVER_BEGUN, Verdict
 from jobd.domain.state import State
 from jobd.domain.when import When
+from jobd.store.edits import Change
 from jobd.store.shard import Settlement, Shard
 from tests.store.hands import Clock, Hands, done, ended, ids, new_job
 from tests.store.unique_jobs import DEBOUNCE, REPLACE, owner
@@ -46,6 +47,19 @@ async def test_what_never_began_counts_for_no_rate(hands: Hands, limited: str, w
     await hands.settle(*[done(job) for job in again])
     await hands.shard.promote()
     assert [job for _ in range(3) for job in await hands.fetch()] == []
+
+
+async def test_what_never_began_and_was_delayed_comes_back_under_a_higher_fence_although_the_clock_was_set_back(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    (job,) = await hands.active(new_job("a"))
+    await hands.settle(unbegun(job))
+    await shard.change([Change("a", due="+1")])
+    clock.forward(1)
+    assert await shard.promote() == (1, None)
+    clock.forward(-1_000)
+    (again,) = await hands.fetch()
+    assert (again.fence, again.attempt) == (job.fence + 1, 1)
 
 
 async def test_what_never_began_expires(hands: Hands, shard: Shard, clock: Clock) -> None:

@@ -22,7 +22,8 @@ if #due > 0 then
       local front = not run.is_new or spec_front(spec)
       place(line_of(queue, run.is_suspect), priority, id, front, key)
       promoted[queue] = (promoted[queue] or 0) + 1
-      if run.is_new and raw == run.front then
+      -- one that was given back before it began keeps its fence
+      if run.is_new and run.fence == 0 and raw == run.front then
         plain[#plain + 1] = id
       else
         local n = #records
@@ -86,8 +87,8 @@ end
 for _, here in ipairs(opened_order) do choose_another(here.line) end
 local scheduler = ARGV[3]
 local lease = scheduler ~= '' and redis.call('ZSCORE', leases_key, scheduler)
-local idle = #due < MOST and #due_gates < 100 and lease and tonumber(lease) >= now
-if idle then touch(idle_key('@scheduler')) end
+local lives = lease and tonumber(lease) >= now
+if lives then touch(idle_key('@scheduler')) end
 
 if #due > 0 then redis.call('ZREMRANGEBYRANK', delayed_key, 0, #due - 1) end
 if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
@@ -103,6 +104,6 @@ for _, seen in ipairs(seen_groups) do redis.call('ZADD', gated_key(seen.list), '
 write_opened()
 write_counts()
 write_wakes()
-if idle then redis.call('SADD', idle_key('@scheduler'), scheduler) end
 local next_at = math.min(first_score(delayed_key), first_score(opens_key))
+if lives and next_at > now then redis.call('SADD', idle_key('@scheduler'), scheduler) end
 return { #due, next_at < math.huge and next_at or -1, now }
