@@ -207,6 +207,21 @@ async def test_jobs_of_a_newer_version_stand_aside_for_workers_that_know_it(hand
     assert [job.id for job in await shard.get(["a", "n1"]) if job] == ["a"]  # it hides no others
 
 
+@pytest.mark.parametrize("key", ["z=acct:5", "z=acct", "g=x;z=acct:5/1000", "o=k;z=acct:5"])
+async def test_jobs_of_a_newer_version_that_pass_gates_which_are_none_here_stop_no_others(
+    hands: Hands, shard: Shard, key: str
+) -> None:
+    await hands.join("old")
+    await hands.put(new_job("n1", lane_key=key), new_job("a"))
+    jobs = shard.keys.fixed("jobs")
+    spec = await shard.link.command("HGET", jobs, "n1")
+    await shard.link.command("HSET", jobs, "n1", b"\x02" + spec[1:])
+    assert ids(await hands.fetch("old")) == ["a"]
+    assert (await hands.counts())[State.WAITING] == 1
+    await hands.join("new")
+    assert ids(await hands.fetch("new", types=",noop,@2,")) == ["n1"]
+
+
 async def test_a_type_is_known_by_its_whole_name(hands: Hands) -> None:
     await hands.join()
     await hands.put(new_job("a", type="no"), new_job("b", type="noop-2"), new_job("c", type="noo"))

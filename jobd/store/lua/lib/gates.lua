@@ -142,7 +142,8 @@ local function find_gate(queue, letter, value)
     local rule = rule_of(name)
     return rule and gate(name, rule.concurrency, rule.rate, rule.paused)
   end
-  local colon = string.find(value, ':', 1, true)
+  local colon = (letter == 'c' or letter == 'r') and string.find(value, ':', 1, true)
+  -- a gate of a newer version: who knows it lets its jobs through
   if not colon then return nil end
   local name, limit = letter .. '/' .. string.sub(value, 1, colon - 1), string.sub(value, colon + 1)
   local rule = rule_of(name)
