@@ -9,6 +9,7 @@ import pytest
 
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
+from jobd.store.once import AnsweredBefore, Once
 from jobd.store.shard import Shard
 from tests.store import raw
 from tests.store.hands import Clock, Hands, ids, new_job
@@ -134,3 +135,20 @@ async def test_a_job_whose_spec_is_lost_does_not_come_to_wait(hands: Hands, shar
     assert await shard.release("batch") == 0
     assert (await hands.counts())[State.WAITING] == 1
     assert ids(await hands.fetch()) == ["b"]
+
+
+async def test_the_answer_of_a_batch_that_was_let_go_is_told_to_whoever_brings_nothing_new_under_its_name(
+    shard: Shard,
+) -> None:
+    once = Once("name", "digest")
+    await shard.stage("batch", [new_job("a")])
+    assert await shard.commit("batch", 1, once=once, answers=[("created", "a")])
+    assert await shard.release("batch") == 0
+    with pytest.raises(AnsweredBefore):
+        await shard.commit("batch", 0, once=once, answers=[("existing", "a")])
+
+
+async def test_jobs_of_one_call_are_delayed_each_in_its_own_queue(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    await hands.put(*[new_job(queue, queue=queue, due="+500") for queue in ("one", "two", "one")])
+    assert {job_id: job.queue for job_id, job in whole().jobs.items()} == {"one": "one", "two": "two"}
+    assert await hands.counts("two") == {State.DELAYED: 1}
