@@ -34,8 +34,6 @@ async def chaos(ctx: jobd.Context, work: Work) -> int:
         _afterwards.add(asyncio.create_task(_run(ctx, work)))
         return ctx.fence
     await _run(ctx, work)
-    if work.child:
-        await ctx.enqueue(chaos, Work(key=f"{work.key}>{ctx.fence}"))
     return ctx.fence
 
 
@@ -52,6 +50,8 @@ async def _run(ctx: jobd.Context, work: Work) -> None:
     with _written(ctx, work):
         await asyncio.sleep(work.seconds)
         _fail(ctx.attempt, work)
+        if work.child and not answers_first():
+            await ctx.enqueue(chaos, Work(key=f"{work.key}>{ctx.fence}"))
 
 
 class AsPlanned(Exception):
@@ -69,7 +69,7 @@ def _written(ctx: jobd.Context | jobd.SyncContext, work: Work) -> Iterator[None]
     _scribe().write("start", **run)
     try:
         yield
-    except AsPlanned:
+    except (AsPlanned, jobd.StoreUnavailable):  # the store may be away when a child is enqueued
         _scribe().write("raised", **run)
         raise
     except BaseException:
