@@ -8,10 +8,10 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.time_limits import EXPIRED, TimeLimits
 
 
-def delivery(*, attempt: int = 1, options: bytes = b"", **more: Any) -> Delivery:
-    return Delivery(
-        "j", "noop", "default", b"{}", options, 5, 3, 0, 0.0, attempt, attempt, 0, False, 1, 10.0, "w", **more
-    )
+def delivery(*, attempt: int = 1, options: bytes = b"", limits: TimeLimits | None = None) -> Delivery:
+    told: tuple[Any, ...] = ("j", "noop", "default", b"{}", options, 5, 3, 0, 0.0, attempt, attempt, 0, False, 1)
+    told += 10.0, "w", limits
+    return Delivery(*told)
 
 
 def test_the_attempt_behind_which_there_is_none_is_the_last() -> None:
