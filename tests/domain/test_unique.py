@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobd.domain.duration import LONGEST_MS
 from jobd.domain.state import State
 from jobd.domain.unique import INCOMPLETE, Unique
 from jobd.errors import OptionError
@@ -132,3 +133,31 @@ def test_a_key_tells_types_queues_and_ways_apart() -> None:
     assert Unique().key_of("a_b", "q", payload) == Unique().key_of("a-b", "q", payload)
     assert Unique(scope="type").key_of("t", "q", payload) == Unique(scope="type").key_of("t", "other", payload)
     assert Unique(fields=["a"]).key_of("t", "q", {"a": 1}) == Unique(fields=["a"]).key_of("t", "q", payload)
+
+
+def test_its_json_says_no_more_than_was_said() -> None:
+    assert Unique("a").to_json() == {"key": "a"}
+    assert Unique(fields=("a", "b")).to_json() == {"fields": ["a", "b"]}
+    assert Unique().to_json() is True
+
+
+def test_a_period_in_milliseconds_is_a_number_up_to_ten_years() -> None:
+    assert Unique.parse({"period_ms": LONGEST_MS}) == Unique(period=LONGEST_MS / 1_000)
+    for wrong in (LONGEST_MS + 1, -LONGEST_MS - 1, 10**400, True):
+        with pytest.raises(OptionError, match=r"^unique\.period"):
+            Unique.parse({"period_ms": wrong})
+
+
+@pytest.mark.parametrize("parts", [{"key": 5}, {"key": ["a"]}, {"fields": 5}, {"fields": [5]}])
+def test_a_key_is_a_text_and_fields_are_names(parts: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=r"^unique\.(key|fields): "):
+        Unique(**parts)
+
+
+def test_a_field_that_payloads_do_not_have_is_answered_with_those_there_are() -> None:
+    Unique("a").check_fields("mail", ["to"])
+    Unique(fields=["to"]).check_fields("mail", iter(["to", "cc"]))
+    with pytest.raises(OptionError, match=r"the payload of mail has no field 'bcc'; there are to, cc$"):
+        Unique(fields=["to", "bcc"]).check_fields("mail", ["to", "cc"])
+    with pytest.raises(OptionError, match=r"the payload of mail has no field 'to'; it has none$"):
+        Unique(fields=["to"]).check_fields("mail", [])

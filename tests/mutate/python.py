@@ -39,8 +39,10 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
                     yield broken(value, "True" if isinstance(node.op, ast.And) else "False")
         elif isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OTHER:
             left, right = span(node.left)[1], span(node.comparators[0])[0]
-            new = f" {_OTHER[type(node.ops[0])]} "
-            yield Mutant(file, node.lineno, left, right, text[span(node)[0] : span(node)[1]], new)
+            new = _OTHER[type(node.ops[0])]
+            sign = new[0] if new[1:] else f"{new}="
+            start = left + text[left:right].index(sign)  # there may be brackets about it
+            yield Mutant(file, node.lineno, start, start + len(sign), text[span(node)[0] : span(node)[1]], f" {new} ")
 
 
 def _is_zero(node: ast.expr) -> bool:

@@ -28,6 +28,7 @@ end
 PYTHON = """def ruled(attempt: int, most: int) -> str:
     if attempt < most and not is_final:
         return "…"
+    late = (attempt + 1) > (most)
     return "a" if most else "b"
 """
 
@@ -61,6 +62,7 @@ def test_guards_parts_of_conditions_and_bounds_of_python_are_broken() -> None:
         ("attempt < most", "True"),
         ("not is_final", "True"),
         ("attempt < most", " <= "),
+        ("(attempt + 1) > (most)", " >= "),
         ("most", "True"),
         ("most", "False"),
     }
