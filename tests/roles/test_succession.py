@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from jobd.errors import RoleError
 from jobd.roles.worker.succession import (
     FIRST_PAUSE_S,
     LONG_LIFE_S,
     LONGEST_PAUSE_FOR_JOBS_S,
     LONGEST_PAUSE_S,
+    MOST_FALSE_STARTS,
     Succession,
 )
 
@@ -32,3 +36,15 @@ def test_a_child_that_lived_for_a_minute_begins_anew() -> None:
 def test_after_a_child_that_died_of_a_job_the_pause_is_never_long() -> None:
     succession = Succession()
     assert max(succession.pause_after(0.5, had_jobs=True) for _ in range(50)) == LONGEST_PAUSE_FOR_JOBS_S
+
+
+def test_a_place_that_nobody_has_taken_is_given_up_when_there_is_no_hope_or_after_many_false_starts() -> None:
+    succession = Succession()
+    with pytest.raises(RoleError, match=r"^a worker process could not begin: no such file$"):
+        succession.may_begin_again("no such file", hopeless=True)
+    for _ in range(MOST_FALSE_STARTS - 1):
+        succession.pause_after(0.0, had_jobs=False)
+        succession.may_begin_again("killed", hopeless=False)
+    succession.pause_after(0.0, had_jobs=False)
+    with pytest.raises(RoleError, match=r"^no worker process could begin, 10 in a row; the last one: killed$"):
+        succession.may_begin_again("killed", hopeless=False)
