@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import cast
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -27,17 +28,20 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[AutojumpLoop]:
 
 def timers() -> int:
     """How many are set in the loop that runs."""
-    loop = cast("AutojumpLoop", asyncio.get_running_loop())
-    return len([timer for timer in loop._scheduled if not timer.cancelled()])  # type: ignore[attr-defined]
+    loop: Any = asyncio.get_running_loop()
+    return len([timer for timer in loop._scheduled if not timer.cancelled()])
 
 
 def test_each_is_called_when_its_time_has_come_by_one_timer(loop: AutojumpLoop) -> None:
     called: list[tuple[str, float]] = []
 
+    def late(name: str) -> None:
+        called.append((name, loop.time()))
+
     async def run() -> None:
         deadlines = Deadlines()
         for name, seconds in (("late", 5.0), ("soon", 1.0), ("same", 1.0), ("between", 3.0)):
-            deadlines.add(seconds, lambda name=name: called.append((name, loop.time())))  # type: ignore[misc]
+            deadlines.add(seconds, partial(late, name))
             assert timers() == 1
         await asyncio.sleep(3.5)
         assert timers() == 1
@@ -53,7 +57,7 @@ def test_one_that_was_dropped_is_not_called_however_many_are(loop: AutojumpLoop)
 
     async def run() -> None:
         deadlines = Deadlines()
-        numbers = [deadlines.add(10.0 + number, lambda number=number: called.append(number)) for number in range(300)]  # type: ignore[misc]
+        numbers = [deadlines.add(10.0 + number, partial(called.append, number)) for number in range(300)]
         for number in numbers[:299]:
             deadlines.drop(number)
         assert len(deadlines._heap) < 100  # those that are dropped do not pile up
