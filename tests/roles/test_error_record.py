@@ -54,7 +54,7 @@ def _of_a_name_that_is_like_another() -> None:
 
 
 def _of_an_attribute() -> None:
-    traceback.format_exceptio()  # type: ignore[attr-defined]
+    traceback.format_exceptio()  # type: ignore[attr-defined]  # misspelt, so that Python says what was meant
 
 
 def _without_a_word() -> None:
