@@ -33,7 +33,7 @@ from jobd.store.durability import Durability, durability_of
 from jobd.store.gathering import Gathering
 from jobd.store.growing import Growing
 from jobd.store.inbox import Inbox
-from jobd.store.intake_words import DELAYED, MOST_COST, OWN_TIME, WHOLE
+from jobd.store.intake_words import DELAYED, MOST_COST, OWN_TIME, UNIQUE, WHOLE
 from jobd.store.link import PATIENCE_S, pairs
 from jobd.store.once import AnsweredBefore, Once, answer_to
 from jobd.store.reports import unpack_log_lines
@@ -365,13 +365,14 @@ def _is_for_one_script(jobs: Sequence[NewJob]) -> bool:
     """May they come whole?"""
     if len(jobs) > WHOLE or sum(len(job.spec) for job in jobs) > BATCH_BYTES:
         return False
-    return _cost(jobs) <= MOST_COST or any(job.gives_data for job in jobs)
+    return len(jobs) == 1 or _cost(jobs) <= MOST_COST or any(job.gives_data for job in jobs)
 
 
 def _cost(jobs: Sequence[NewJob]) -> int:
     """What it costs the server to take them in, in plain jobs."""
     delayed = [job.due for job in jobs if job.due]
-    return len(jobs) + DELAYED * len(delayed) + OWN_TIME * len(set(delayed))
+    unique = sum(job.unique for job in jobs)
+    return len(jobs) + DELAYED * len(delayed) + OWN_TIME * len(set(delayed)) + UNIQUE * unique
 
 
 def _spec_size(job: NewJob) -> int:
@@ -384,7 +385,7 @@ def _portions(jobs: Sequence[NewJob]) -> Iterator[Sequence[NewJob]]:
     times: set[str] = set()
     for at, job in enumerate(jobs):
         size += len(job.spec)
-        cost += 1 + DELAYED * bool(job.due) + OWN_TIME * (bool(job.due) and job.due not in times)
+        cost += _cost([job]) - OWN_TIME * bool(job.due and job.due in times)
         times.add(job.due)
         if at > start and (at - start == BATCH or size > BATCH_BYTES or cost > MOST_COST):
             yield jobs[start:at]

@@ -252,6 +252,24 @@ async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_
     assert await hands.counts() == {State.DELAYED: count}
 
 
+@pytest.mark.parametrize(("count", "parts"), [(143, []), (144, [143, 1]), (1_000, [143] * 6 + [142])])
+async def test_jobs_with_unique_keys_come_in_smaller_parts(
+    store: Store, hands: Hands, shard: Shard, count: int, parts: list[int]
+) -> None:
+    staged: list[int] = []
+    stage = shard.stage
+
+    async def counted(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
+        staged.append(len(jobs))
+        return await stage(batch, jobs, **more)
+
+    shard.stage = counted  # type: ignore[method-assign]  # and does what it did
+    jobs = [new_job(unique=f"key-{at}:s:wdba:0") for at in range(count)]
+    assert await store.enqueue(jobs) == [True] * count
+    assert staged == parts
+    assert await hands.counts() == {State.WAITING: count}
+
+
 async def test_jobs_with_many_different_records_are_released_in_smaller_parts(
     store: Store, hands: Hands, shard: Shard
 ) -> None:
