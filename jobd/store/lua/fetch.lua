@@ -6,7 +6,7 @@
 -- Returns: {'ok', specs, ids, fronts of run records (lib/run.lua), each with how many jobs in turn have it}, {'ok'} for nothing, or {'lease_lost'}. The same sequence again returns the same batch, an
 --          older one nothing. Who got less than was asked for and less than there is finds a word in the inbox.
 -- Moves: waiting → active; blocked → waiting, delayed
--- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside pass visits kinds serve visited
+-- include: head spec run count wake delay rules groups unique gates place unstarted deliver aside pass visits kinds singles serve visited
 
 local worker, sequence, asked, types, margin = ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6], tonumber(ARGV[7])
 local given_order = ARGV[8] or ''
@@ -33,8 +33,7 @@ if me[2] == sequence then
 end
 
 busy = worker
-wanted = math.min(asked, 1000)
-taken = { ids = {}, specs = {}, runs = {}, heads = {}, holds = {}, seen = {} }
+taken = { wanted = math.min(asked, 1000), ids = {}, specs = {}, runs = {}, heads = {}, holds = {}, seen = {} }
 local MOST_LINES, PAGE, MOST_LANES = 1000, 32, 64
 local known, unknown = {}, {}
 
@@ -68,6 +67,10 @@ local function read_lines(from)
   return page
 end
 
+local function class_of(its_rank)
+  return math.floor(tonumber(its_rank) / STRICT)
+end
+
 -- Reads a page of the lanes of a line: those that come next, or of one priority those that come first.
 local function read_lanes(entry, priority)
   if not priority then
@@ -79,6 +82,10 @@ local function read_lanes(entry, priority)
       'LIMIT', 0, MOST_LANES, 'WITHSCORES')
   end
   entry.at = 1
+  -- they are in order: if the last one has the priority of the first, all have
+  local scores = entry.lanes
+  local first, last = class_of(scores[2] or 0), class_of(scores[#scores] or 0)
+  entry.class_of_all = first == last and first or nil
   return entry.lanes
 end
 
@@ -100,7 +107,7 @@ end
 -- still wanted. None: `group` is nil.
 local function next_group(entry)
   local group, class = {}, nil
-  local most = math.min(MOST_LANES, math.max(1, wanted - #taken.ids))
+  local most = math.min(MOST_LANES, math.max(1, taken.wanted - #taken.ids))
   entry.group = nil
   while #group < most do
     if entry.at > #entry.lanes then
@@ -113,12 +120,13 @@ local function next_group(entry)
         break
       end
     end
-    local lane, its_rank = entry.lanes[entry.at], tonumber(entry.lanes[entry.at + 1])
+    local lane = entry.lanes[entry.at]
     if lane then
-      local type, its_class = lane_type(lane), math.floor(its_rank / STRICT)
+      local its_rank = entry.lanes[entry.at + 1]
+      local type, its_class = lane_type(lane), entry.class_of_all or class_of(its_rank)
       if not type or knows(type) then
         if class and its_class ~= class then break end
-        if not class then class, entry.rank = its_class, given_order ~= '' and entry.rank or its_rank end
+        if not class then class, entry.rank = its_class, given_order ~= '' and entry.rank or tonumber(its_rank) end
         group[#group + 1] = lane
       elseif not unknown[entry.line .. type] then
         -- whoever woke this worker meant one who knows this type

@@ -8,8 +8,9 @@
 -- A gate is closed when it has no room. A lane before a closed gate is in no index, and so is never looked at: it waits
 -- in 'gated:<gate>' until there is room, and is listed in 'shut:<line>'. A whole line waits so before the gate of its queue, 'q/<queue>'.
 -- 'holds' has of each gate how many hold a place there, or whose turn it is.
-local UNIQUE = 117  -- the letter of a unique key among what a job takes up
+local UNIQUE, ORDER = 117, 111  -- the letters of a unique key and a turn among what a job takes up
 local SPARE = 60000  -- a window is kept longer than it counts: the clock may step back
+-- Of each gate what is known of it here; where a job passed without more (lib/singles.lua), what is held since.
 local gates, freed = {}, {}
 local gate_order, freed_order = {}, {}
 
@@ -27,8 +28,8 @@ end
 
 local function gate(name, limit, rate, paused)
   local here = gates[name]
-  if not here then
-    here = { name = name, limit = limit, rate = rate, paused = paused, taken = 0, spent = 0, starts = rate and {} }
+  if type(here) ~= 'table' then
+    here = { name = name, held_since = here, limit = limit, rate = rate, paused = paused, taken = 0, spent = 0, starts = rate and {} }
     gates[name] = here
     gate_order[#gate_order + 1] = here
   end
@@ -78,6 +79,7 @@ local function read_held(some)
     local to = math.min(from + 999, #names)
     for i, held in ipairs(redis.call('HMGET', holds_key, unpack(names, from, to))) do
       local here = unread[from + i - 1]
+      held = here.held_since or held
       if here.is_order then here.owner = held or nil else here.held = tonumber(held or 0) end
     end
   end
@@ -200,7 +202,7 @@ end
 local function freed_at(name)
   local here = freed[name]
   if not here then
-    local is_order = string.sub(name, 1, 2) == 'o/'
+    local is_order = string.byte(name) == ORDER
     here = { name = name, count = 0, is_order = is_order, leavers = is_order and {}, cost = 0 }
     freed[name] = here
     freed_order[#freed_order + 1] = here
@@ -229,25 +231,25 @@ local function count_no_start(spec, id, number)
   end
 end
 
--- A job comes into a state, and leaves what it took up: places at once, its turn in an order only when it ends, its
--- unique key when it leaves the states of that. Returns what it keeps.
+-- A job comes into a state. Does it keep this that it took up? It leaves a place at once, its turn in an order only when it
+-- ends, its unique key when it leaves the states of that.
+local function retains(name, id, state)
+  local kind = string.byte(name)
+  if kind == UNIQUE then return leave_key(string.sub(name, 3), id, state) end
+  if kind == ORDER and (state == 'd' or state == 'w') then return true end
+  local here = freed_at(name)
+  here.count = here.count + 1
+  if here.is_order then here.leavers[id] = true end
+  return false
+end
+
+-- A job comes into a state. Returns what it keeps of what it took up, which is one thing for most.
 local function let_go(holds, id, state)
   if holds == '' then return '' end
-  if string.byte(holds) == UNIQUE and not string.find(holds, ' ', 1, true) then
-    return leave_key(string.sub(holds, 3), id, state) and holds or ''
-  end
-  local kept, ends = {}, state ~= 'd' and state ~= 'w'
+  if not string.find(holds, ' ', 1, true) then return retains(holds, id, state) and holds or '' end
+  local kept = {}
   for name in string.gmatch(holds, '%S+') do
-    local kind = string.sub(name, 1, 2)
-    if kind == 'u/' then
-      if leave_key(string.sub(name, 3), id, state) then kept[#kept + 1] = name end
-    elseif kind == 'o/' and not ends then
-      kept[#kept + 1] = name
-    else
-      local here = freed_at(name)
-      here.count = here.count + 1
-      if here.is_order then here.leavers[id] = true end
-    end
+    if retains(name, id, state) then kept[#kept + 1] = name end
   end
   return table.concat(kept, ' ')
 end
@@ -263,7 +265,7 @@ end
 local function read_freed()
   for from = 1, #freed_order, 1000 do
     local to, names = math.min(from + 999, #freed_order), {}
-    for i = from, to do names[#names + 1] = freed_order[i].name end
+    for i = from, to do names[i - from + 1] = freed_order[i].name end
     local held = redis.call('HMGET', holds_key, unpack(names))
     local waited_for = redis.call('SMISMEMBER', gated_gates_key, unpack(names))
     for i = from, to do
@@ -308,7 +310,7 @@ local function write_freed()
   if #freed_order == 0 then return end
   local set, gone = {}, {}
   for _, here in ipairs(freed_order) do
-    local left = here.is_order and 0 or math.max(0, tonumber(here.now or 0) - here.count)
+    local left = not here.is_order and here.now and here.now - here.count or 0
     if left > 0 then
       set[#set + 1] = here.name
       set[#set + 1] = left

@@ -60,6 +60,9 @@ end
 -- Writes: what was taken up at gates, and the starts that count for rates.
 local function write_passed()
   local set = {}
+  for _, line in ipairs(served) do
+    for _, word in ipairs(line.held) do set[#set + 1] = word end
+  end
   for _, here in ipairs(gate_order) do
     local keeps = here.keeps
     if keeps then

@@ -1,6 +1,6 @@
 -- Serving a line: its lanes of one priority share what a worker asks for, by their weights, as far as their gates let
 -- jobs through.
-local CHUNK, AT_ONCE = 100, 1000
+local CHUNK, AT_ONCE, MANY = 100, 1000, 16
 
 -- How many of this lane may be read next, of so many; their ids are read.
 local function share(visit, most)
@@ -93,7 +93,13 @@ end
 -- Serves these lanes of a line, which have this priority.
 local function serve(name, lanes, priority)
   local line, open, stride = line_at(name), {}, 1
-  for i, lane in ipairs(lanes) do open[i] = visit_of(line, lane, priority) end
+  local read = {}
+  -- a few lanes have many jobs each
+  if #lanes >= MANY and not (line.is_solo or line.gate or is_any_paused() or any_rules) then
+    lanes = serve_singles(line, lanes, priority)
+    read = lanes.ids
+  end
+  for i, lane in ipairs(lanes) do open[i] = visit_of(line, lane, priority, read[i]) end
   prepare(open)
   local find, byte = string.find, string.byte
   local new_ids, new_specs, new_heads, new_holds, seen = taken.ids, taken.specs, taken.heads, taken.holds, taken.seen
@@ -106,6 +112,7 @@ local function serve(name, lanes, priority)
     end
     -- of the first jobs of orders all is known
     local unread = any_ordered and {} or ids
+    local wanted = taken.wanted
     local missing = wanted - before
     local per_weight = math.max(1, math.floor(missing / weights)) * stride
     local most = stride == 1 and missing or AT_ONCE

@@ -31,7 +31,7 @@ end
 -- What the specs of one kind have in common: flags, priority, timeout, queue and type. It is read once a kind, and kept
 -- from call to call, as there are few. In all versions it stands in the same place. A record that is damaged has the
 -- head of a job that stands nowhere.
-local heads, kinds
+local heads, head_count
 local MOST_KINDS = 1000
 
 local function nowhere()
@@ -55,8 +55,8 @@ local function spec_head(spec)
   local text = string.sub(spec, 10, ends)
   local head = heads and heads[text]
   if not head then
-    if not heads or kinds == MOST_KINDS then heads, kinds = {}, 0 end
-    kinds = kinds + 1
+    if not heads or head_count == MOST_KINDS then heads, head_count = {}, 0 end
+    head_count = head_count + 1
     local flags, _, priority, _, timeout = struct.unpack('>BBBHI', text)
     head = {
       text = text, flags = flags, priority = priority, timeout = timeout,

@@ -62,6 +62,9 @@ local function end_visits()
     end
   end
   local roomy, names = {}, {}
+  for _, line in ipairs(served) do
+    for _, here in ipairs(line.roomy) do roomy[#roomy + 1], names[#names + 1] = here, here.name end
+  end
   for _, here in ipairs(gate_order) do
     -- where one waits that counts for several, those behind it do not pass, or it would wait for ever
     local room = not here.is_order and here.room and not (here.missing or here.kept) and room_at(here) or 0
@@ -90,17 +93,19 @@ end
 
 -- Writes: takes from the lanes what was looked at, and keeps the indexes of lanes and lines true.
 local function write_visits()
-  local emptied = {}
+  for _, line in ipairs(served) do
+    -- what comes to stand in them (lib/place.lua) does so in empty ones
+    for _, list in ipairs(next(places) and line.emptied or {}) do if places[list] then places[list].fill = true end end
+  end
   for _, visit in ipairs(visits) do
     local line, is_empty = visit.line, visit.used == visit.length
     if is_empty then
-      emptied[#emptied + 1] = visit.list
+      line.emptied[#line.emptied + 1] = visit.list
     elseif visit.used > 0 then
       redis.call('LTRIM', visit.list, visit.used, -1)
     end
     if is_empty and standing_aside(visit.list) == 0 then
       line.gone[#line.gone + 1] = visit.lane
-      -- what comes to stand in it (lib/place.lua) does so in an empty one
       if places[visit.list] then places[visit.list].fill = true end
     elseif visit.closed and string.sub(visit.closed.name, 1, 2) == 'q/' then
       write_gated(visit.closed.name, line.name, '')
@@ -113,8 +118,9 @@ local function write_visits()
       line.ranked[#line.ranked + 1] = visit.lane
     end
   end
-  for at = 1, #emptied, 4000 do redis.call('DEL', unpack(emptied, at, math.min(at + 3999, #emptied))) end
   for _, line in ipairs(served) do
+    local emptied = line.emptied
+    for at = 1, #emptied, 4000 do redis.call('DEL', unpack(emptied, at, math.min(at + 3999, #emptied))) end
     write_many('ZADD', lanes_key(line.name), line.ranked)
     write_many('ZREM', lanes_key(line.name), line.gone)
   end

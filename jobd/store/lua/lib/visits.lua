@@ -1,15 +1,15 @@
--- Visits: the lanes that a fetch looks into. It says how many jobs are `wanted`, and which types its worker `knows`, and finds in
--- `taken` what it is to deliver.
+-- Visits: the lanes that a fetch looks into. It says which types its worker `knows`, and in `taken` how many jobs are wanted,
+-- and finds there what it is to deliver.
 -- Many lanes have one job each: what is found once a line, or read of several lanes at once, is not read for each. A visit
 -- has no more than 16 fields: for more the server makes its table anew.
 local MOST_LOOKS, MOST_BYTES = 1000, 4194304
-local wanted, knows
+local knows
 local looks, bytes, left_over = 0, 0, nil
 local taken
 local visits, served, free_types, nothing = {}, {}, {}, {}
 
 local function enough()
-  return #taken.ids >= wanted or looks >= wanted + MOST_LOOKS or bytes >= MOST_BYTES
+  return #taken.ids >= taken.wanted or looks >= taken.wanted + MOST_LOOKS or bytes >= MOST_BYTES
 end
 
 -- A line that is served, and what is to be written of its lanes.
@@ -17,7 +17,10 @@ local function line_at(name)
   local line = served[name]
   if not line then
     local queue = queue_of(name)
-    line = { name = name, queue = queue, is_solo = name ~= queue, gate = queue_gate(queue), gone = {}, ranked = {} }
+    line = {
+      name = name, queue = queue, is_solo = name ~= queue, gate = queue_gate(queue),
+      held = {}, roomy = {}, emptied = {}, gone = {}, ranked = {},
+    }
     served[name] = line
     served[#served + 1] = line
   end
@@ -64,7 +67,7 @@ end
 
 -- Looks for the first jobs of these ordering keys, whose gates are those of their lanes.
 local function find_heads(some)
-  while #some > 0 and looks < wanted + MOST_LOOKS do
+  while #some > 0 and looks < taken.wanted + MOST_LOOKS do
     local ids, still = {}, {}
     for i, visit in ipairs(some) do ids[i] = visit.ids[visit.used - visit.from + 1] end
     local specs = redis.call('HMGET', jobs_key, unpack(ids))
@@ -103,13 +106,15 @@ local function prepare(some)
   read_held(closable)
 end
 
-local function visit_of(line, lane, priority)
+-- `ids` are the first two that stand in it, if they have been read.
+local function visit_of(line, lane, priority, ids)
   local is_ordered, colon = string.sub(lane, 1, 1) == '*', string.find(lane, ':', 1, true)
   local home = string.sub(lane, colon + 1)
   local visit = {
     line = line, lane = lane, list = lane_key(line.name, lane), home = home, is_ordered = is_ordered, urgency = priority,
     gates = nothing, weight = 1, used = 0, length = 0, ids = nothing, from = 0, taken = 0,
   }
+  if ids then visit.ids, visit.length, visit.is_whole = ids, #ids, #ids < 2 end
   if not is_ordered then find_gates(visit, home) end
   local type = lane_type(home)
   if type then visit.type, visit.home = type, string.gsub(home, ';?t=[^;]*$', '') end
