@@ -71,6 +71,15 @@ async def test_limits_that_are_said_anew_count_from_now(
     assert await hands.states("a") == [State.CANCELLED]
 
 
+async def test_a_job_whose_limits_are_taken_back_waits_on(hands: Hands, shard: Shard, clock: Clock) -> None:
+    old = new_job("a", expires=IN_A_SECOND)
+    await hands.put(old, new_job("b", expires=IN_A_SECOND))
+    assert await shard.change([change(old, new_job("a"))]) == ["done"]
+    clock.forward(1_000)
+    await shard.expire()
+    assert await hands.states("a", "b") == [State.WAITING, State.CANCELLED]
+
+
 async def test_a_job_that_runs_sooner_has_waited_too_long_sooner(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.put(new_job("a", queue_timeout_ms=1_000))
     assert await shard.change([Change("a", due="+5000")]) == ["done"]

@@ -12,7 +12,7 @@ from jobd.domain.state import State
 from jobd.store.once import AnsweredBefore, Once
 from jobd.store.shard import Shard
 from tests.store import raw
-from tests.store.hands import Clock, Hands, ids, new_job
+from tests.store.hands import Clock, Hands, LossyLink, ids, new_job
 from tests.store.test_change import change
 from tests.store.unique_jobs import job
 
@@ -49,6 +49,23 @@ async def test_nothing_is_left_of_groups_and_keys_of_a_batch_that_is_given_up(
     assert await hands.shard.release("batch", give_up=True) == 0
     found = whole()
     assert (found.grouped, found.uniques, found.jobs, found.delayed) == ({}, {}, {}, {})
+
+
+async def test_a_part_of_a_batch_that_was_given_up_meanwhile_comes_in_with_its_repeat(
+    hands: Hands, shard: Shard, whole: Callable[[], raw.Raw]
+) -> None:
+    plain = shard.link
+    shard.link = lossy = LossyLink(plain)
+    lossy.losing = 1
+
+    async def given_up() -> None:
+        shard.link = plain
+        assert await shard.release("batch", give_up=True) == 0
+
+    lossy.before_repeat = given_up
+    await shard.stage("batch", [new_job("a")])
+    assert await hands.states("a") == [State.BLOCKED]
+    whole()
 
 
 async def test_a_key_of_blocked_jobs_is_free_when_its_owner_is_let_go(

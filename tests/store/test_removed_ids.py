@@ -42,3 +42,15 @@ async def test_a_removed_id_is_forgotten_after_three_minutes_at_most(hands: Hand
     await shard.delete(["a"], [State.WAITING])
     left_ms = int(await shard.link.command("PTTL", f"{shard.keys.base}gone:{clock.ms // 60_000 % 3}"))
     assert 60_000 < left_ms <= 180_000
+
+
+@pytest.mark.damages
+async def test_a_job_whose_records_are_lost_keeps_no_other_one_from_being_removed_by_its_age(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.put(new_job("a"), new_job("b"))
+    await shard.cancel(["a", "b"], {})
+    for key in ("jobs", "runs"):
+        await shard.link.command("HDEL", shard.keys.fixed(key), "a")
+    assert await shard.prune("default", State.CANCELLED, 0) == 2
+    assert await hands.states("b") == [None]

@@ -63,6 +63,19 @@ async def test_a_rate_that_a_handler_has_met_is_held_whatever_else_is_said_of_it
     assert await hands.fetch() == []
 
 
+async def test_a_rate_that_a_handler_has_met_opens_by_itself_although_nobody_has_looked(
+    hands: Hands, clock: Clock
+) -> None:
+    await hands.shard.set_rule(GATE, {"rate": {"n": 100, "ms": 1}})
+    (first,) = await hands.active(new_job("a"))
+    met = Verdict(State.WAITING, delay_ms=5_000, spent=False, holds_rate=True)
+    await hands.settle(ended(first, met, "rate_limited"))
+    assert (await hands.shard.promote())[1] == 5_000
+    clock.forward(5_000)
+    await hands.shard.promote()
+    assert not await is_there(hands, "pauses")
+
+
 async def test_only_a_rule_with_options_has_an_edition_of_them(hands: Hands) -> None:
     await hands.shard.set_rule(GATE, {"concurrency": 3})
     assert await hands.shard.rule(GATE) == {"set": {"concurrency": 3}}
@@ -87,9 +100,10 @@ async def test_a_type_that_is_paused_waits_in_one_place_however_many_come_to_sta
     assert ids(await hands.fetch()) == ["a", "b", "c"]
 
 
-async def test_a_group_that_is_over_its_size_lets_a_job_be_replaced_that_it_has(hands: Hands) -> None:
+@pytest.mark.parametrize("bound", ["size", "group_size"])
+async def test_what_is_over_its_size_lets_a_job_be_replaced_that_it_has(hands: Hands, bound: str) -> None:
     await hands.put(job("a", REPLACE, lane_key="g=x"), new_job("b", lane_key="g=x"))
-    await hands.shard.set_rule(GATE, {"group_size": 1})
+    await hands.shard.set_rule(GATE, {bound: 1})
     assert await hands.put(job("c", REPLACE, lane_key="g=x", payload=b"1")) == [Met("a", True)]
     with pytest.raises(QueueFull):
         await hands.put(new_job("d", lane_key="g=x"))
