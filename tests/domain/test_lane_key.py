@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobd.domain.lane_key import IN_KEY, LONGEST_KEY, check_key, fields_in, filled, lane_key, read_lane_key
+from jobd.domain.lane_key import (
+    IN_KEY,
+    LONGEST_KEY,
+    check_key,
+    check_weight,
+    fields_in,
+    filled,
+    lane_key,
+    read_lane_key,
+)
 from jobd.domain.options import NONE, Options, make_options
 from jobd.domain.rate import Rate
 from jobd.errors import OptionError, PayloadError
@@ -79,6 +88,7 @@ def test_a_key_is_a_short_text_in_one_line_or_a_whole_number() -> None:
 
 
 def test_a_weight_that_its_own_rate_never_lets_through_is_refused() -> None:
+    check_weight(make_options(rate_weight=11))
     assert lane_key(make_options(rate="10/1s", rate_weight=10), "t") == "r=@t:10/1000"
     with pytest.raises(OptionError, match=r"rate_weight: it is 11, and its rate lets 10 through at a time: 10/1s"):
         lane_key(make_options(rate="10/1s", rate_weight=11), "t")
