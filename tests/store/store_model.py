@@ -103,7 +103,7 @@ class Model(People, Members):
     def _make(self, order: Order, batch: str = "", *, quietly: bool = False) -> Literal[True] | tuple[str, str]:
         due = self.now + int(order.due[1:]) if order.due.startswith("+") else int(order.due or 0)
         state = BLOCKED if batch else DELAYED if due > self.now else WAITING
-        met = self.meet(order, state, due, quietly=quietly)
+        met = self.meet(order, due, quietly=quietly)
         if met and met[0] == "follows":
             state, batch = BLOCKED, f"u/{met[1]}"
         elif met:

@@ -270,6 +270,16 @@ async def test_jobs_with_unique_keys_come_in_smaller_parts(
     assert await hands.counts() == {State.WAITING: count}
 
 
+@pytest.mark.parametrize("states", ["wd", "wda", "wdba"])
+async def test_jobs_that_come_in_parts_have_their_unique_keys_whatever_the_states_in_which_they_keep_them(
+    store: Store, states: str
+) -> None:
+    jobs = [new_job(unique=f"key-{at % 100}:s:{states}:0") for at in range(200)]
+    assert list(map(bool, await store.enqueue(jobs))) == [True] * 100 + [False] * 100
+    again = [new_job(unique=f"key-{at}:s:{states}:0") for at in range(100)]
+    assert list(map(bool, await store.enqueue(again))) == [False] * 100
+
+
 async def test_jobs_with_many_different_records_are_released_in_smaller_parts(
     store: Store, hands: Hands, shard: Shard
 ) -> None:

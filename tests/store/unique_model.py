@@ -59,6 +59,11 @@ def wish_of(order: Order) -> Wish | None:
     return Wish(key, mode[0], mode.endswith("!"), states, int(ms))
 
 
+def staged(job: Job) -> bool:
+    """Does it wait for the rest of its batch?"""
+    return job.state == "blocked" and not job.batch.startswith("u/")
+
+
 class Uniqueness(ABC):
     """The keys, and what jobs do with them."""
 
@@ -114,7 +119,7 @@ class Uniqueness(ABC):
 
     # --- coming in -----------------------------------------------------------------------------------------------
 
-    def meet(self, order: Order, state: str, due: int, *, quietly: bool) -> tuple[str, str] | None:
+    def meet(self, order: Order, due: int, *, quietly: bool) -> tuple[str, str] | None:
         """What becomes of it: None if it is made; ("follows", key) if it is made and waits for the owner's end. Raises
         Refused, unless it is to be quiet."""
         wish = wish_of(order)
@@ -122,7 +127,7 @@ class Uniqueness(ABC):
             return None
         key = self.owned(wish.key)
         owner = self.jobs.get(key.owner) if key else None
-        if key and (LETTERS[owner.state] if owner else "g") in wish.states:
+        if key and (self._counts_as(owner) if owner else "g") in wish.states:
             target = owner
             if wish.mode == "k" and owner and self._has_started(owner):
                 if not key.follower:
@@ -133,9 +138,10 @@ class Uniqueness(ABC):
                 if wish.insists and not quietly:
                     raise Refused(key.owner)
                 return "existing", key.owner
-            self._give(target, order, target.state if target.state == "blocked" else state, due)
+            goes_to = "delayed" if due > self.now else "waiting"
+            self._give(target, order, target.state if target.state == "blocked" else goes_to, due)
             return "replaced", target.order.id
-        if LETTERS[state] in wish.states:
+        if ("d" if due > self.now else "w") in wish.states:
             self.take(wish, order.id)
         return None
 
@@ -154,10 +160,14 @@ class Uniqueness(ABC):
         if key and key.owner == job.order.id:
             return ""
         owner = self.jobs.get(key.owner) if key else None
-        if key and (LETTERS[owner.state] if owner else "g") in wish.states:
+        if key and (self._counts_as(owner) if owner else "g") in wish.states:
             return key.owner
         self.take(wish, job.order.id)
         return ""
+
+    def _counts_as(self, job: Job) -> str:
+        """The state that counts for a key: who waits for the rest of its batch is on its way to another."""
+        return ("d" if job.due > self.now else "w") if staged(job) else LETTERS[job.state]
 
     def _has_started(self, job: Job) -> bool:
         return job.deliveries > 0 or job.state not in UNSTARTED
@@ -197,7 +207,8 @@ class Uniqueness(ABC):
             owner = self.jobs.get(self.unique_keys[name].owner)
             wish = wish_of(owner.order) if owner else None
             followed = owner and self.unique_keys[name].follower and LETTERS[owner.state] in "cfx"
-            if owner and wish and (followed or LETTERS[owner.state] not in wish.states):
+            left = owner and not staged(owner) and wish and LETTERS[owner.state] not in wish.states
+            if owner and (followed or left):
                 freed.append(name)
         followers = [self.unique_keys[name].follower for name in freed if self.unique_keys[name].follower]
         if len(followers) > 1:

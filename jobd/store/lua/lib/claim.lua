@@ -8,6 +8,13 @@ local function owner_of(here)
   return words ~= '' and read_unique(words) == here.name and owner or nil
 end
 
+-- The state that counts for the key of an owner: one that waits for the rest of its batch is on its way to another.
+local function state_of(owner)
+  local run = owner.run
+  if run.state ~= 'b' or string.sub(run.holder, 1, 2) == 'u/' then return run.state end
+  return run.due > now and 'd' or 'w'
+end
+
 -- Reads: what becomes of a job that is to be in `state` from `due` on. Nil: it is made, and 'follows': it is made, and
 -- waits for the end of the owner. Else it is not made: 'existing', or 'replaced' if its data went to another; and the id
 -- of that one.
@@ -15,7 +22,7 @@ local function claim(words, id, spec, state, due)
   local key, wish = read_unique(words)
   local here = unique_key(key)
   local owner = owner_of(here)
-  if here.owner and includes(wish.states, owner and owner.run.state or 'g') then
+  if here.owner and includes(wish.states, owner and state_of(owner) or 'g') then
     local newest = owner
     if wish.mode == 'k' and has_started(owner) then
       newest = here.follower and job_at(here.follower)
@@ -43,7 +50,7 @@ local function claim_again(words, id, spec, run)
   local here = unique_key(key)
   if here.owner == id or not includes(wish.states, 'w') or includes(wish.states, 'g') then return nil end
   local owner = owner_of(here)
-  if here.owner and includes(wish.states, owner and owner.run.state or 'g') then return here.owner end
+  if here.owner and includes(wish.states, owner and state_of(owner) or 'g') then return here.owner end
   take_key(here, id, wish.ms)
   unstarted[id] = { id = id, spec = spec, run = run }
   return nil

@@ -152,7 +152,7 @@ local function take_in(at, parents, stage, since)
           local lane_words, unique = spec_keys(whole)
           local state, holder, run, met = usual, stage or '', nil, nil
           if unique ~= '' then
-            local what, other, insists = claim(unique, id, whole, state, when)
+            local what, other, insists = claim(unique, id, whole, when > now and 'd' or 'w', when)
             if what == 'follows' then
               state, holder = 'b', 'u/' .. other
             elseif what then
