@@ -5,11 +5,14 @@ structlog is imported with the first line. It takes a worker 2 to 6 MB, and most
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from contextlib import suppress
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
+
+import orjson
 
 if TYPE_CHECKING:
     import structlog
@@ -70,7 +73,7 @@ def _set_up(level: str, style: Style) -> None:
             exception_formatter=_traceback,
         )
         if text
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(_json)
     )
     structlog.configure(
         processors=[
@@ -78,13 +81,30 @@ def _set_up(level: str, style: Style) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.StackInfoRenderer(),
-            structlog.processors.format_exc_info if not text else _shown,
+            _traced if not text else _shown,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _Sink())),
         cache_logger_on_first_use=True,
     )
+
+
+def _json(event: structlog.typing.EventDict, **how: Any) -> str:
+    """In ASCII: what else there may be could move the cursor of a terminal."""
+    try:
+        text = orjson.dumps(event, how.get("default")).decode()
+    except TypeError:  # half a character, or a number beyond 64 bits
+        return json.dumps(event, **how)
+    return text if text.isascii() and text.isprintable() else json.dumps(event, **how)
+
+
+def _traced(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    if "exc_info" not in event:
+        return event
+    import structlog
+
+    return structlog.processors.format_exc_info(logger, method, event)
 
 
 def _shown(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
