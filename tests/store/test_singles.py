@@ -47,6 +47,13 @@ async def test_what_they_hold_is_known(hands: Hands, whole: Callable[[], raw.Raw
     }
 
 
+async def test_a_job_that_shares_its_key_with_an_older_one_does_not_pass_it(hands: Hands) -> None:
+    await put(hands, "older", key="c=shared:1;g=tenant")
+    await put(hands, "newer", key="c=shared:1")
+    jobs = await put_many(hands, KEYS["concurrency"])
+    assert sorted(names(await hands.fetch(want=50))) == [*jobs, "older"]
+
+
 @pytest.mark.parametrize("key", [KEYS["order"], KEYS["concurrency"]], ids=["order", "concurrency"])
 async def test_the_next_one_of_each_key_comes_when_the_first_has_ended(
     hands: Hands, whole: Callable[[], raw.Raw], key: str

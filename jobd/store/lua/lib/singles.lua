@@ -6,7 +6,7 @@ local ANY, CONCURRENCY, GROUP = 42, 99, 103
 -- The lanes that may be such, what they have read in common, and the others with the ids that were read of them.
 local function find_singles(line, lanes, priority)
   local byte, find, sub = string.byte, string.find, string.sub
-  local some, rest = { lanes = {}, lists = {}, homes = {}, ids = {}, names = {}, limits = {} }, { ids = {} }
+  local some, rest = { lanes = {}, lists = {}, homes = {}, ids = {}, names = {}, limits = {}, shared = {} }, { ids = {} }
   local key_at, lists, orders = #tostring(priority) + 2, lane_key(line.name, ''), 'o/' .. plain(line.queue) .. '/'
   for _, lane in ipairs(lanes) do
     local at, name, limit, ids = byte(lane) == ANY and 3 or key_at, nil, nil, nil
@@ -20,7 +20,11 @@ local function find_singles(line, lanes, priority)
       if colon then name, limit = 'c/' .. sub(lane, at + 2, colon - 1), tonumber(sub(lane, colon + 1)) end
     end
     local list = lists .. lane
-    if name and not find(lane, ';', at, true) then ids = redis.call('LRANGE', list, '0', '1') end
+    if find(lane, ';', at, true) then
+      for shared in string.gmatch(lane, 'c=([^:;]*)') do some.shared['c/' .. shared] = true end
+    elseif name then
+      ids = redis.call('LRANGE', list, '0', '1')
+    end
     if ids and #ids == 1 then
       local n = #some.ids + 1
       some.lanes[n], some.lists[n], some.homes[n], some.ids[n] = lane, list, sub(lane, at), ids[1]
@@ -32,7 +36,8 @@ local function find_singles(line, lanes, priority)
   return some, rest
 end
 
--- Takes the jobs of such lanes. Returns the other lanes, with the ids that were read of them.
+-- Takes the jobs of such lanes. Returns the other lanes, with the ids that were read of them. Whoever shares a gate with a
+-- lane that is visited comes after it: nobody passes it again and again.
 local function serve_singles(line, lanes, priority)
   local some, rest = find_singles(line, lanes, priority)
   local ids, names, limits = some.ids, some.names, some.limits
@@ -46,7 +51,7 @@ local function serve_singles(line, lanes, priority)
     -- how many hold a place with this one, where there is a limit
     local number = limit and tonumber(held[i] or 0) + 1
     visit.home = some.homes[i]
-    if spec and not (runs[i] or taken.seen[id] or gates[name])
+    if spec and not (runs[i] or taken.seen[id] or gates[name] or some.shared[name])
       and (limit and number <= limit or not (limit or held[i] and name ~= '')) then
       head, unique, wish = kind_of(visit, spec)
     end

@@ -63,18 +63,6 @@ local function unique_key(name)
   return keys[name] or note_key(name, not freed_keys[name] and redis.call('HGET', uniques_key, name))
 end
 
--- Reads several keys at once.
-local function read_keys(names)
-  local unread = {}
-  for _, name in ipairs(names) do
-    if not keys[name] then unread[#unread + 1] = name end
-  end
-  for from = 1, #unread, 1000 do
-    local to = math.min(from + 999, #unread)
-    for i, raw in ipairs(redis.call('HMGET', uniques_key, unpack(unread, from, to))) do note_key(unread[from + i - 1], raw) end
-  end
-end
-
 local function set_follower(here, id)
   if here.follower then followed[#followed + 1] = here.follower end
   if id then
