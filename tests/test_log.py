@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
@@ -31,6 +32,15 @@ def test_machines_get_a_line_of_json_for_each_event(capsys: pytest.CaptureFixtur
     event = json.loads(line)
     assert event.pop("timestamp").endswith("Z")
     assert event == {"event": "job done", "level": "info", "part": "worker", "job": "one", "ms": 5}
+
+
+def test_it_is_there_from_the_start_and_rich_is_for_those_who_want_it() -> None:
+    program = (
+        "import sys; from jobd import log; log.configure('info', 'json'); "
+        "print('structlog' in sys.modules, 'rich' in sys.modules); import rich; print(rich.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["True", "False", "rich"]
 
 
 def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
