@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from contextlib import suppress
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Literal, TextIO, cast
 
@@ -73,7 +72,8 @@ def _made(name: str) -> Any:
         if not structlog.is_configured():  # by a plugin, for its own lines and ours
             _set_up(*_asked_for[-1])
         _asked_for.clear()
-    return structlog.get_logger(part=name)
+    logger = structlog.get_logger(part=name)
+    return logger.bind() if structlog.get_config()["cache_logger_on_first_use"] else logger
 
 
 def _set_up(level: str, style: Style) -> None:
@@ -148,9 +148,13 @@ class _Sink:
     """Standard error, whose end is nobody's end: no job fails because a line of the log has nowhere to go."""
 
     def write(self, text: str) -> None:
-        with suppress(OSError):
+        try:  # noqa: SIM105  `suppress` is made anew for each line
             sys.stderr.write(text)
+        except OSError:
+            pass
 
     def flush(self) -> None:
-        with suppress(OSError):
+        try:  # noqa: SIM105  as above
             sys.stderr.flush()
+        except OSError:
+            pass
