@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -20,10 +19,12 @@ def members(value: Mapping[str, Any]) -> bytes:
 def pack_facts(facts: Mapping[str, Any]) -> bytes:
     """`members` of what an attempt leaves in the history. No settlement fails by the words of an error: what is no JSON
     becomes text, what is too long loses its middle."""
-    with suppress(TypeError):
+    try:
         packed = members(facts)
-        if len(packed) <= LARGEST_FACTS:
-            return packed
+    except TypeError:
+        packed = b""
+    if packed and len(packed) <= LARGEST_FACTS:
+        return packed
     for longest in (LARGEST_FACTS, 2_000, 100):
         packed = members(_shortened(facts, longest))
         if len(packed) <= LARGEST_FACTS:

@@ -17,6 +17,8 @@ from jobd.roles.worker.running import Running
 from jobd.store.own_options import checked_options
 
 LARGEST_RESULT = LARGEST_PAYLOAD
+_ASKS = Retry, Fail
+"""what is raised of jobd's and is an error all the same"""
 WAIT_FOR_THREAD_S = 5.0
 """how long a sync job waits here for a thread, before it goes back for another worker to take"""
 NO_THREAD = Outcome(Ending.INTERRUPTED, reason=f"no thread was free for it within {WAIT_FOR_THREAD_S:g} s")
@@ -46,7 +48,7 @@ def outcome_of(error: BaseException, running: Running) -> Outcome:
         return running.stopped
     own = running.job_type.__module__ if running.job_type is not None else ""
     failed = Outcome(Ending.RAISED, error=record(error, traced=not isinstance(error, Signal), own=own))
-    if isinstance(error, Retry | Fail):
+    if isinstance(error, _ASKS):
         return signalled(error, failed, "")
     if isinstance(error, Signal):  # on purpose, and no failure
         return signalled(error, replace(failed, error=None), words_of(error))

@@ -16,6 +16,7 @@ _known: dict[tuple[int, int], tuple[CodeType, str]] = {}
 """how places look in a traceback, by the identity of their code, which they keep: to hash code is to hash all in it"""
 _SAID_AT_LENGTH = (SyntaxError, NameError, AttributeError, ImportError)
 """Python shows where it is in the text, or what may have been meant"""
+_UNUSUAL = (BaseExceptionGroup, RecursionError)
 _OURS = ("jobd.roles.worker.", "jobd.domain.payload")
 
 
@@ -43,8 +44,7 @@ def words_of(error: BaseException) -> str:
 
 def _traceback(error: BaseException, steps: TracebackType | None) -> str:
     try:
-        unusual = isinstance(error, BaseExceptionGroup | RecursionError)
-        if steps is None or error.__cause__ or error.__context__ or unusual:
+        if steps is None or error.__cause__ or error.__context__ or isinstance(error, _UNUSUAL):
             return "".join(traceback.format_exception(type(error), error, steps))
         passed = map(_shown, _walk(steps))
         return "".join(["Traceback (most recent call last):\n", *passed, _last_words(error)])
