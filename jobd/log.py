@@ -110,8 +110,10 @@ def _json(event: structlog.typing.EventDict, **how: Any) -> str:
     try:
         text = orjson.dumps(event, how.get("default")).decode()
     except TypeError:  # half a character, or a number beyond 64 bits
-        return json.dumps(event, **how)
-    return text if text.isascii() and text.isprintable() else json.dumps(event, **how)
+        text = ""
+    if text and text.isascii() and text.isprintable():
+        return text
+    return json.dumps(event, separators=(",", ":"), **how)
 
 
 def _traced(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

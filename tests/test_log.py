@@ -43,6 +43,16 @@ def test_it_is_there_from_the_start_and_rich_is_for_those_who_want_it() -> None:
     assert done.stdout.split() == ["True", "False", "rich"]
 
 
+@pytest.mark.parametrize("value", ["plain", "é", "\ud800", 2**70], ids=["plain", "accent", "half a character", "large"])
+def test_lines_for_machines_look_alike_whatever_is_said(capsys: pytest.CaptureFixture[str], value: object) -> None:
+    log.configure("info", "json")
+    log.get("worker").info("said", value=value)
+    written = capsys.readouterr().err
+    assert written.startswith('{"part":"worker","value":')
+    assert written.isascii()
+    assert json.loads(written)["value"] == value
+
+
 def test_people_get_text(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("debug", "text")
     log.get("worker").debug("job done", job="one")
