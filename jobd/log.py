@@ -47,7 +47,7 @@ def _import_without_rich() -> None:
         return
     sys.modules["rich"] = None  # type: ignore[assignment]  # so Python is told that it is not to be had
     try:
-        import structlog  # noqa: F401
+        import structlog  # noqa: F401  whoever imports it later finds it as it is
     finally:
         del sys.modules["rich"]
 

@@ -231,21 +231,27 @@ async def test_large_jobs_are_sent_in_portions_that_a_server_takes(store: Store,
     assert await hands.counts() == {State.WAITING: 7}
 
 
+@pytest.fixture
+def staged(shard: Shard) -> list[int]:
+    """How many jobs came in each part."""
+    parts: list[int] = []
+    stage = shard.stage
+
+    async def counted(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
+        parts.append(len(jobs))
+        return await stage(batch, jobs, **more)
+
+    shard.stage = counted  # type: ignore[method-assign]  # and does what it did
+    return parts
+
+
 @pytest.mark.parametrize(
     ("count", "times", "parts"),
     [(500, 1, []), (1_000, 1, [500, 500]), (100, 100, []), (1_000, 1_000, [100] * 10)],
 )
 async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_is_due_at_its_own_time(
-    store: Store, hands: Hands, shard: Shard, count: int, times: int, parts: list[int]
+    store: Store, hands: Hands, staged: list[int], count: int, times: int, parts: list[int]
 ) -> None:
-    staged: list[int] = []
-    stage = shard.stage
-
-    async def counted(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
-        staged.append(len(jobs))
-        return await stage(batch, jobs, **more)
-
-    shard.stage = counted  # type: ignore[method-assign]  # and does what it did
     jobs = [new_job(due=f"+{1_000 + at % times}") for at in range(count)]
     assert await store.enqueue(jobs) == [True] * count
     assert staged == parts
@@ -254,16 +260,8 @@ async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_
 
 @pytest.mark.parametrize(("count", "parts"), [(144, []), (145, [144, 1]), (1_000, [144] * 6 + [136])])
 async def test_jobs_with_unique_keys_come_in_smaller_parts(
-    store: Store, hands: Hands, shard: Shard, count: int, parts: list[int]
+    store: Store, hands: Hands, staged: list[int], count: int, parts: list[int]
 ) -> None:
-    staged: list[int] = []
-    stage = shard.stage
-
-    async def counted(batch: str, jobs: Sequence[NewJob], **more: Any) -> list[bool | Met]:
-        staged.append(len(jobs))
-        return await stage(batch, jobs, **more)
-
-    shard.stage = counted  # type: ignore[method-assign]  # and does what it did
     jobs = [new_job(unique=f"key-{at}:s:wdba:0") for at in range(count)]
     assert await store.enqueue(jobs) == [True] * count
     assert staged == parts

@@ -167,17 +167,6 @@ async def test_a_delivery_has_a_deadline_if_its_job_has_a_time_limit(hands: Hand
     assert deadlines == {b"limited": clock.ms + 1_000 + DEADLINE_MARGIN_MS, b"free": float("inf")}
 
 
-async def test_what_a_worker_holds_is_kept_where_each_is_found_at_once(hands: Hands) -> None:
-    await hands.join("w1")
-    await hands.put(*[new_job() for _ in range(3)])
-    held = hands.shard.keys.held("w1")
-    for _ in range(2):
-        jobs = await hands.fetch("w1", want=1)
-        assert await hands.shard.link.command("OBJECT", "ENCODING", held) == b"skiplist"
-        assert await hands.shard.link.command("ZRANGE", held, 0, -1) == [job.id.encode() for job in jobs]
-        await hands.settle(*[done(job) for job in jobs])
-
-
 async def test_jobs_of_unknown_types_stand_aside_for_those_who_know_them(hands: Hands) -> None:
     await hands.join("w1")
     await hands.join("w2")

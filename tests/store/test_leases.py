@@ -181,3 +181,14 @@ async def test_a_sign_of_life_is_heard_of_the_delivery_that_is_under_way_and_of_
 @pytest.mark.usefixtures("watched_worker")
 async def test_a_member_describes_itself_by_keys_that_are_known(shard: Shard) -> None:
     assert await shard.describe("w1", b'{"kind":"worker","stuck":2}')
+
+
+async def test_what_a_worker_holds_is_kept_where_each_is_found_at_once(hands: Hands) -> None:
+    await hands.join("w1")
+    await hands.put(*[new_job() for _ in range(3)])
+    held = hands.shard.keys.held("w1")
+    for _ in range(2):
+        jobs = await hands.fetch("w1", want=1)
+        assert await hands.shard.link.command("OBJECT", "ENCODING", held) == b"skiplist"
+        assert await hands.shard.link.command("ZRANGE", held, 0, -1) == [job.id.encode() for job in jobs]
+        await hands.settle(*[done(job) for job in jobs])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.store.shard import Shard
-from tests.store.hands import Clock, Hands, LossyLink, ended, ids, new_job, retried
+from tests.store.hands import LEASE_MS, Clock, Hands, LossyLink, ended, ids, new_job, retried
 
 
 async def test_what_is_due_waits_and_what_is_not_stays(hands: Hands, shard: Shard, clock: Clock) -> None:
@@ -91,3 +91,25 @@ async def test_a_repeat_after_a_lost_reply_promotes_nothing_twice(hands: Hands, 
     assert await shard.promote() == (0, None)
     assert await hands.counts() == {State.WAITING: 1}
     assert ids(await hands.fetch()) == ["a"]
+
+
+async def test_a_scheduler_that_has_promoted_as_many_as_there_can_be_at_once_is_woken_too(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await shard.join("s1", lease_ms=LEASE_MS, lines=["@scheduler"], about=b"{}")
+    await hands.put(*[new_job(due="+10") for _ in range(250)], new_job(due="+5000"))
+    clock.forward(10)
+    assert await shard.promote("s1") == (250, 4_990), "it sleeps now"
+    await hands.put(new_job(due="+20"))
+    assert await hands.words("s1") == ["wake"]
+
+
+async def test_a_scheduler_for_which_more_is_due_is_not_woken_for_what_comes(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await shard.join("s1", lease_ms=LEASE_MS, lines=["@scheduler"], about=b"{}")
+    await hands.put(*[new_job(due="+10") for _ in range(251)])
+    clock.forward(10)
+    assert await shard.promote("s1") == (250, 0)
+    await hands.put(new_job(due=str(clock.ms - 5)), new_job(due="+1"))
+    assert await hands.words("s1") == []

@@ -275,28 +275,6 @@ async def test_a_scheduler_is_woken_when_the_next_job_due_is_sooner(hands: Hands
     assert await hands.words("s1") == ["wake"]
 
 
-async def test_a_scheduler_that_has_promoted_as_many_as_there_can_be_at_once_is_woken_too(
-    hands: Hands, shard: Shard, clock: Clock
-) -> None:
-    await shard.join("s1", lease_ms=LEASE_MS, lines=["@scheduler"], about=b"{}")
-    await hands.put(*[new_job(due="+10") for _ in range(250)], new_job(due="+5000"))
-    clock.forward(10)
-    assert await shard.promote("s1") == (250, 4_990), "it sleeps now"
-    await hands.put(new_job(due="+20"))
-    assert await hands.words("s1") == ["wake"]
-
-
-async def test_a_scheduler_for_which_more_is_due_is_not_woken_for_what_comes(
-    hands: Hands, shard: Shard, clock: Clock
-) -> None:
-    await shard.join("s1", lease_ms=LEASE_MS, lines=["@scheduler"], about=b"{}")
-    await hands.put(*[new_job(due="+10") for _ in range(251)])
-    clock.forward(10)
-    assert await shard.promote("s1") == (250, 0)
-    await hands.put(new_job(due=str(clock.ms - 5)), new_job(due="+1"))
-    assert await hands.words("s1") == []
-
-
 async def test_a_retry_that_is_due_soonest_wakes_a_scheduler(hands: Hands, shard: Shard) -> None:
     await shard.join("s1", lease_ms=LEASE_MS, lines=["@scheduler"], about=b"{}")
     await hands.join()
