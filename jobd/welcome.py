@@ -10,7 +10,7 @@ import jobd
 from jobd.store_url import StoreUrl, masked
 
 if TYPE_CHECKING:
-    from jobd.app import House
+    from jobd.house import House
 
 _AT_FAILOVER = "; at a failover, what the new master had not been told"
 
