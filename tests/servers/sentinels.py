@@ -101,6 +101,17 @@ class SentinelFleet:
         """Returns when a server that was the master knows that it is so no more."""
         wait(lambda: _role(former) == "slave")
 
+    def ask_for_failover(self) -> None:
+        """Has the first Sentinel begin to make the replica the master. Raises ResponseError if it does not."""
+        with self.sentinels[0].client() as sentinel:
+            sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
+
+    @property
+    def listeners(self) -> int:
+        """How many hear all that the first Sentinel says of changes of the master."""
+        with self.sentinels[0].client() as sentinel:
+            return sum(client["sub"] == "3" for client in sentinel.client_list())
+
     def fail_over(self) -> None:
         """Has the Sentinels make the replica the master, as for maintenance; returns when all of them name it."""
         former = self.master
@@ -109,8 +120,8 @@ class SentinelFleet:
             # the one that is asked gives up what does not get on, as with a replica that was cut off a moment ago
             if self._named(self.sentinels[0]) != former.port:
                 return True
-            with self.sentinels[0].client() as sentinel, suppress(ResponseError):  # it is at it already, or cannot yet
-                sentinel.execute_command("SENTINEL", "FAILOVER", SERVICE)
+            with suppress(ResponseError):  # it is at it already, or cannot yet
+                self.ask_for_failover()
             return False
 
         wait(asked)

@@ -10,6 +10,7 @@ import pytest
 
 from jobd.errors import ClientClosed, StoreRefused, StoreUnavailable
 from jobd.store.store import Store
+from jobd.store.topology import owner as owners
 from tests.acceptance.program import Program
 from tests.acceptance.until import until
 from tests.servers.sentinels import SentinelFleet
@@ -97,6 +98,57 @@ async def test_a_master_that_goes_for_maintenance_is_left_before_it_refuses_anyt
     assert owner.address.port == fleet.master.port != former.port
     await store.check()
     await store.close()
+    await home.takes_jobs()
+
+
+async def listening(fleet: SentinelFleet) -> Store:
+    """A store that hears at once what the Sentinels say."""
+    before = fleet.listeners
+    store = Store.at(fleet.url)
+    await store.check()
+    await until(lambda: fleet.listeners > before)
+    return store
+
+
+async def test_nothing_is_asked_of_a_master_since_another_one_is_chosen(
+    home: Household, fleet: SentinelFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owners, "CHANGE_S", 60.0)
+    store = await listening(fleet)
+    owner, former, chosen = store.shards[0].link.owner, fleet.master, fleet.replica
+    chosen.freeze()  # it cannot become what it was chosen for
+    try:
+        await asyncio.to_thread(fleet.ask_for_failover)
+        await until(lambda: owner.at_hand is None)
+        with pytest.raises(StoreUnavailable):
+            await store.check(patience_s=0.2)
+        assert owner.address is not None
+        assert owner.address.port == former.port
+    finally:
+        chosen.thaw()
+    await store.check()
+    assert owner.address.port == chosen.port
+    await store.close()
+    await home.takes_jobs()
+
+
+async def test_a_master_is_asked_again_when_the_one_that_was_chosen_does_not_take_over(
+    home: Household, fleet: SentinelFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(owners, "CHANGE_S", 0.1)
+    store = await listening(fleet)
+    owner, former, chosen = store.shards[0].link.owner, fleet.master, fleet.replica
+    chosen.freeze()
+    try:
+        await asyncio.to_thread(fleet.ask_for_failover)
+        await until(lambda: owner.at_hand is None)
+        await store.check()
+        assert owner.address is not None
+        assert owner.address.port == former.port
+    finally:
+        chosen.thaw()
+    await store.close()
+    await asyncio.to_thread(fleet.wait_failover, former)
     await home.takes_jobs()
 
 

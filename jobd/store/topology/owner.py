@@ -31,6 +31,8 @@ _TOPOLOGIES: Mapping[Kind, Callable[[StoreUrl], Topology]] = {
 }
 _NO_MASTER = (ReadOnlyError, ClusterDownError)
 """which MASTERDOWN is too"""
+CHANGE_S = 3.0
+"""how long a server that was chosen to be the master may take to be it; it is about one, and then all begins anew"""
 
 
 def topology_at(url: str) -> Topology:
@@ -61,6 +63,10 @@ class Owner:
         self._listens = self._closed = False
         self._announced: Address | None = None
         self._following: asyncio.Task[None] | None = None
+        self._stands = asyncio.Event()
+        """is no other one chosen that is to take over any moment?"""
+        self._stands.set()
+        self._change: asyncio.TimerHandle | None = None
 
     @property
     def address(self) -> Address | None:
@@ -84,6 +90,7 @@ class Owner:
     async def wire(self) -> Wire:
         """A wire to the owner. Raises RedisError or OSError when it cannot be found at the moment."""
         while self._wire is None or self._in_doubt:
+            await self._stands.wait()
             async with self._looking:  # one looks for all
                 if self._wire is None or self._in_doubt:
                     self._listen()
@@ -91,7 +98,7 @@ class Owner:
                     if self._closed:
                         raise RedisConnectionError("the connection was closed")  # nobody would close another one
                     await self._turn_to(found)
-                    self._in_doubt = False
+                    self._in_doubt = not self._stands.is_set()
         return self._wire
 
     async def heed(self, error: Exception, wire: Wire | None) -> None:
@@ -120,6 +127,7 @@ class Owner:
     async def close(self) -> None:
         """Closes its connections, for good."""
         self._closed = True
+        self._stands.set()
         if self._topology.announcements is not None:
             await self._topology.announcements.forget(self._follow)
         if self._following is not None:
@@ -134,11 +142,24 @@ class Owner:
             self._listens = True
             self._topology.announcements.tell(self._follow)
 
-    def _follow(self, announced: Address) -> None:
+    def _follow(self, former: Address, master: Address | None) -> None:
         """Goes to the new owner at once: the former one may take commands for some time yet, and forget them."""
-        if announced != (self._announced or self._address):
-            self._announced = announced
-            self._following = asyncio.create_task(self._go_to(announced), name="follows the master")
+        if master is None:
+            if former == self._address:
+                self._leave()
+        elif master != (self._announced or self._address):
+            self._announced = master
+            self._following = asyncio.create_task(self._go_to(master), name="follows the master")
+
+    def _leave(self) -> None:
+        """Asks nothing more of it, and waits for the next owner, which is asked what is under way here."""
+        self._stands.clear()
+        self._in_doubt = True
+        if self._change is not None:
+            self._change.cancel()
+        self._change = asyncio.get_running_loop().call_later(CHANGE_S, self._stands.set)
+        if self._wire is not None:
+            self._wire.abort()
 
     async def _go_to(self, announced: Address) -> None:
         async with self._looking:
@@ -146,6 +167,7 @@ class Owner:
                 self._announced = None
                 await self._turn_to(announced)
                 self._in_doubt = False
+                self._stands.set()
 
     async def _turn_to(self, address: Address) -> None:
         if self._wire is not None and address == self._address:
