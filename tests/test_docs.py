@@ -16,9 +16,9 @@ from jobd.catalog import HOOKS
 from jobd.cli.main import jobd
 from jobd.domain.limits import LIMITS
 from jobd.domain.options import ROWS
-from jobd.environment import variable
 from jobd.http.routes import ROUTES, Route
 from jobd.settings import SETTINGS
+from jobd.settings.environment import variable
 from tests.plugin_shelf import PluginShelf
 
 ROOT = Path(__file__).parents[1]

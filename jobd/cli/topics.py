@@ -89,7 +89,7 @@ def _environment() -> Iterator[str]:
 
 
 def _setting(name: str, setting: FieldInfo) -> str:
-    from jobd.settings import Milliseconds
+    from jobd.settings.values import Milliseconds
 
     default = setting.get_default(call_default_factory=True)
     if isinstance(default, int) and set(get_args(Milliseconds)) & set(setting.metadata):

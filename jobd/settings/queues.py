@@ -1,22 +1,16 @@
-"""Parts of the settings; those that hold options of jobs follow from the options as they are declared."""
+"""`[defaults]` and `[queues.<name>]`, which follow from the options of jobs as they are declared."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, Field, create_model, model_validator
 
 from jobd.domain.kinds.kind import Kind
 from jobd.domain.limits import LIMITS, SPREAD_FORBIDS, Limit, Scope
 from jobd.domain.options import ROWS, Level, Options, Row, clash_of, clashes, put_together
 from jobd.errors import OptionError
-
-
-class Section(BaseModel):
-    """A part of the settings; names that do not exist are refused."""
-
-    # built when it is used: each section is a part of the whole, and built once with it
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+from jobd.settings.section import Section
 
 
 class OptionsSection(Section):
