@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobd.client import Client
-    from jobd.context import Context, SyncContext
+    from jobd.context import Context
     from jobd.domain.backoff import Backoff
     from jobd.domain.decorator import job
     from jobd.domain.failure import Failure, ProcessDied, TimedOut
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jobd.handle import JobHandle
     from jobd.hookspecs import hookimpl
     from jobd.sync import SyncClient
+    from jobd.sync_context import SyncContext
 
 __version__ = "0.1.0"
 
@@ -67,7 +68,7 @@ _HOME = {
     "StateConflict": "jobd.errors",
     "StoreUnavailable": "jobd.errors",
     "SyncClient": "jobd.sync",
-    "SyncContext": "jobd.context",
+    "SyncContext": "jobd.sync_context",
     "TimedOut": "jobd.domain.failure",
     "Unique": "jobd.domain.unique",
     "UniqueConflict": "jobd.errors",

@@ -13,7 +13,8 @@ from jobd.store.aside import types_aside
 
 if TYPE_CHECKING:
     from jobd.domain.queue import Queue
-    from jobd.store.store import Member, Store
+    from jobd.store.member import Member
+    from jobd.store.store import Store
 
 _FRESH_S = 2.0
 """how long what is known of the workers is good enough for a hint"""

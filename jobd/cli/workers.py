@@ -16,7 +16,7 @@ from jobd.domain.rendering import list_to_json
 
 if TYPE_CHECKING:
     from jobd.client import Client
-    from jobd.store.store import Member
+    from jobd.store.member import Member
 
 _COLUMNS = (
     Column("ID"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jobd.domain.shard_facts import ShardFacts
     from jobd.domain.unique import KeyPage, UniqueKey
     from jobd.loop_thread import Runner
-    from jobd.store.store import Member
+    from jobd.store.member import Member
 
 
 class SyncJobControl:

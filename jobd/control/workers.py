@@ -9,7 +9,8 @@ from jobd.domain.rendering import worker_to_json
 from jobd.errors import WorkerNotFound
 
 if TYPE_CHECKING:
-    from jobd.store.store import Member, Store
+    from jobd.store.member import Member
+    from jobd.store.store import Store
 
 QUIET, STOP, RESTART = "quiet", "stop", "restart"
 

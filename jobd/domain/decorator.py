@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from pydantic import BaseModel
 
-    from jobd.context import Context, SyncContext
+    from jobd.context import Context
+    from jobd.sync_context import SyncContext
 
 Model = TypeVar("Model", bound="BaseModel | DataclassInstance")
 P = TypeVar("P")

@@ -22,7 +22,8 @@ from jobd.domain.signature import read_fields, read_shape
 from jobd.errors import OptionError, PluginError
 
 if TYPE_CHECKING:
-    from jobd.context import Context, SyncContext
+    from jobd.context import Context
+    from jobd.sync_context import SyncContext
 
 P = TypeVar("P")
 R = TypeVar("R")

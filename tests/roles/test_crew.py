@@ -21,7 +21,7 @@ from jobd.roles.worker import crew as crew_module
 from jobd.roles.worker import succession as succession_module
 from jobd.roles.worker.crew import Crew
 from jobd.settings import Settings
-from jobd.store.store import Member
+from jobd.store.member import Member
 from tests.plugin_shelf import PluginShelf
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until

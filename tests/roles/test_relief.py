@@ -17,7 +17,7 @@ import jobd
 from jobd.domain.state import State
 from jobd.errors import WorkerNotFound
 from jobd.roles.worker.crew import Crew
-from jobd.store.store import Member
+from jobd.store.member import Member
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.test_crew import set_worker, workers
 from tests.roles.until import until

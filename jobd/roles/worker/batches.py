@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jobd import clock
-from jobd.context import SyncContext
 from jobd.domain.batch import Batch
 from jobd.domain.delivery import Delivery
 from jobd.domain.jobtype import JobType
@@ -17,6 +16,7 @@ from jobd.errors import StoreError
 from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, with_result
 from jobd.roles.worker.running import Running
 from jobd.roles.worker.threads import Ended, Threads
+from jobd.sync_context import SyncContext
 
 UNEXCUSED_MS = 10_000
 """for so long a job may wait for others without a word to the store: its margin has room for that"""

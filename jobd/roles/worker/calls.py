@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from jobd.catalog import Catalog
-from jobd.context import SyncContext
 from jobd.domain.jobtype import JobType
 from jobd.domain.outcome import Ending, ErrorRecord, Outcome
 from jobd.errors import PayloadError, UnknownJobType
@@ -16,6 +15,7 @@ from jobd.roles.worker.endings import NO_THREAD, WAIT_FOR_THREAD_S, outcome_of, 
 from jobd.roles.worker.error_record import record
 from jobd.roles.worker.running import Running
 from jobd.roles.worker.threads import Threads
+from jobd.sync_context import SyncContext
 
 
 class Calls:
