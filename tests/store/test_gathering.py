@@ -56,6 +56,12 @@ async def test_many_share_few_trips_and_all_are_taken_in(
     assert await hands.counts() == {State.WAITING: 701}
 
 
+async def test_of_many_the_store_has_one_half_while_the_other_is_made_ready(shard: Shard, hands: Hands) -> None:
+    gathering = _gathering(watched := FussyShard(shard, "", StoreRefused("nobody")))
+    assert await asyncio.gather(*[gathering.answer(new_job()) for _ in range(200)]) == [True] * 200
+    assert watched.trips == [1, 100, 99]
+
+
 async def test_each_hears_whether_his_own_was_made(store: Store, hands: Hands) -> None:
     await hands.put(new_job("there"))
     names = ["a", "b", "c", "there", "d", "a", "b", "there"]
