@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -194,6 +195,23 @@ async def test_a_group_that_comes_late_is_served_within_two_rounds(hands: Hands)
         hands.clock.forward(1)
         rounds.append(names(await hands.fetch("w1", want=1)))
     assert ["b"] in rounds
+
+
+@pytest.mark.parametrize("rule", [{"concurrency": 1}, {"rate": {"n": 1, "ms": 1_000}}], ids=["limit", "rate"])
+async def test_groups_are_served_in_turn_also_where_their_queue_has_room_for_one_job_at_a_time(
+    hands: Hands, rule: dict[str, Any]
+) -> None:
+    await hands.shard.set_rule("q/default", rule)
+    await put(hands, *[f"a{number}" for number in range(3)], key="g=a")
+    await put(hands, *[f"b{number}" for number in range(3)], key="g=b")
+    seen = []
+    for _ in range(6):
+        hands.clock.forward(1_000)
+        await hands.shard.promote()
+        batch = await hands.fetch("w1", want=10)
+        seen += names(batch)
+        await hands.settle(*map(done, batch))
+    assert seen == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
 async def test_a_weight_is_a_share(hands: Hands) -> None:

@@ -107,15 +107,17 @@ local function write_visits()
     if is_empty and standing_aside(visit.list) == 0 then
       line.gone[#line.gone + 1] = visit.lane
       if places[visit.list] then places[visit.list].fill = true end
-    elseif visit.closed and string.sub(visit.closed.name, 1, 2) == 'q/' then
-      write_gated(visit.closed.name, line.name, '')
-    elseif visit.closed then
+    elseif visit.closed and visit.closed ~= line.gate then
       line.gone[#line.gone + 1] = visit.lane
       local its_rank = visit.used == 0 and redis.call('ZSCORE', lanes_key(line.name), visit.lane)
       write_gated(visit.closed.name, line.name, visit.lane, its_rank and its_rank % STRICT or nil)
-    elseif visit.used > 0 then
-      line.ranked[#line.ranked + 1] = rank(visit.urgency)
-      line.ranked[#line.ranked + 1] = visit.lane
+    else
+      if visit.closed then write_gated(visit.closed.name, line.name, '') end
+      -- also where the whole line waits: the next place of a queue is for another one of its lanes
+      if visit.used > 0 then
+        line.ranked[#line.ranked + 1] = rank(visit.urgency)
+        line.ranked[#line.ranked + 1] = visit.lane
+      end
     end
   end
   for _, line in ipairs(served) do
