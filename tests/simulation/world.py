@@ -17,7 +17,7 @@ import jobd
 from jobd import clock
 from jobd.catalog import Catalog
 from jobd.errors import StoreError
-from jobd.store import store as large
+from jobd.store import acceptance as large
 from tests.actors.autojump import AutojumpLoop
 from tests.simulation.judge import Diary, Run, judge
 from tests.simulation.oracle import Oracle
