@@ -69,6 +69,24 @@ async def test_it_fails_with_a_sentence_for_people_and_all_others_run(parts: Par
         assert await (await client.enqueue(noop, {})).result(PATIENCE_S) == "done"
 
 
+@pytest.mark.parametrize("option", sorted(FORMS.keys() - {"isolation"}))  # whose process knows another noop
+async def test_a_retry_by_hand_runs_it_once_a_worker_can_read_it(parts: Parts, option: str) -> None:
+    client = Client(store=parts.store, catalog=Catalog([noop]))
+    newer = await enqueue_newer(client, parts.shard, option)
+    readable = await client.enqueue(noop, {}, **FORMS[option][0])
+    jobs = parts.shard.keys.fixed("jobs")
+    spec = await parts.shard.link.command("HGET", jobs, readable.id)
+    async with working(parts, noop) as client:
+        assert (await client.wait(newer.id, PATIENCE_S)).status is State.FAILED
+        await client.retry(newer.id)  # too early: no worker is newer
+        assert (await client.wait(newer.id, PATIENCE_S)).status is State.FAILED
+        await parts.shard.link.command("HSET", jobs, newer.id, spec)  # as a worker that is newer reads it
+        await client.retry(newer.id)
+        assert await client.result(newer.id, PATIENCE_S) == "done"
+        job = await client.get(newer.id)
+        assert [str(attempt.outcome) for attempt in job.attempts] == ["raised", "raised", "returned"]
+
+
 @each_form
 async def test_a_monitor_that_takes_it_over_goes_on_with_the_others(parts: Parts, option: str) -> None:
     client = Client(store=parts.store, catalog=Catalog([noop]))

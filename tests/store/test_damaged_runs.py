@@ -1,4 +1,4 @@
-"""The run record of a job in hand is damaged: that job is passed over, and all others of the same turn go on."""
+"""The record of a job is damaged: all others of the same turn go on, and there is a way out for that job."""
 
 from __future__ import annotations
 
@@ -73,18 +73,42 @@ async def test_a_worker_still_learns_what_else_it_holds_and_what_is_to_end(
 
 
 @each_damage
-async def test_a_monitor_takes_over_the_others_of_a_worker_that_is_gone(
-    hands: Hands, shard: Shard, clock: Clock, damage: Callable[[bytes], bytes]
+@pytest.mark.parametrize("lane_key", ["", "o=a"])
+async def test_a_monitor_takes_over_all_of_a_worker_that_is_gone_and_they_run_again(
+    hands: Hands, shard: Shard, clock: Clock, damage: Callable[[bytes], bytes], lane_key: str
 ) -> None:
     await hands.join()
-    await hands.active(*(new_job(name) for name in ("sound", "bad", "other")))
+    await hands.put(new_job("sound"), new_job("bad", lane_key=lane_key), new_job("other"))
+    await hands.fetch()
     await damage_run(shard, "bad", damage)
     clock.forward(LEASE_MS + 1)
     await hands.monitor()
     lost = await hands.take_over()
-    assert {"sound", "other"} <= {item.delivery.id for item in lost}
-    answers = await shard.settle("m1", [given_back(item.delivery) for item in lost])
-    assert set(answers) == {1}
+    assert sorted(item.delivery.id for item in lost) == ["bad", "other", "sound"]
+    assert await shard.settle("m1", [given_back(item.delivery) for item in lost]) == [1, 1, 1]
+    await hands.join("w2")
+    again = await hands.fetch("w2")
+    assert await shard.settle("w2", [done(item) for item in again]) == [1, 1, 1]
+    assert await hands.states("sound", "bad", "other") == [State.COMPLETED] * 3
+
+
+@each_damage
+@pytest.mark.parametrize("came_to", [None, given_back, retried, done, failed])
+async def test_a_job_can_be_deleted_whatever_is_damaged(
+    hands: Hands,
+    shard: Shard,
+    damage: Callable[[bytes], bytes],
+    came_to: Callable[[Delivery], Settlement] | None,
+) -> None:
+    await hands.join()
+    (bad,) = await hands.active(new_job("bad", lane_key="o=a", unique="key:s:wdba:0"))
+    if came_to is not None:
+        await shard.settle("w1", [came_to(bad)])
+    await damage_run(shard, "bad", damage)
+    assert await shard.delete(["bad"], list(State)) == ["gone"]
+    assert await shard.get(["bad"]) == [None]
+    await hands.put(new_job("next", lane_key="o=a", unique="key:s:wdba:0"))
+    assert ids(await hands.fetch()) == ["next"]
 
 
 @each_damage
@@ -153,3 +177,41 @@ async def test_a_job_whose_spec_ends_within_its_limits_of_time_keeps_no_other_of
     await hands.join()
     _, fetched = await hands.turn("w1", [], want=3)
     assert ids(fetched) == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"\x01 no more", b"\x01\0\0\0\0\0\0\0\0\xff\0"], ids=["empty", "9 bytes", "11 bytes"]
+)
+async def test_a_job_with_next_to_no_spec_fails_nothing_that_is_done_to_many(
+    hands: Hands, shard: Shard, clock: Clock, left: bytes
+) -> None:
+    names = ["failed", "done", "active", "waits", "delayed"]
+    sound = [f"sound {name}" for name in names]
+    await hands.join()
+    for name in sorted((*names, *sound), key=lambda name: names.index(name.removeprefix("sound "))):
+        state = name.removeprefix("sound ")
+        if state in ("failed", "done", "active"):
+            (delivery,) = await hands.active(new_job(name))
+            if state != "active":
+                await shard.settle("w1", [failed(delivery) if state == "failed" else done(delivery)])
+        else:
+            await hands.put(new_job(name, due="+1000" if state == "delayed" else ""))
+    for name in names:
+        await shard.link.command("HSET", shard.keys.fixed("jobs"), name, left)
+    assert (await shard.retry([*names, *sound]))[5:7] == ["waiting", "waiting"]
+    clock.forward(1_001)
+    await shard.promote()
+    await shard.expire()
+    assert (await shard.cancel([*names, *sound], {}))[5:] == [
+        "cancelled",
+        "cancelled",
+        "asked",
+        "cancelled",
+        "cancelled",
+    ]
+    clock.forward(LEASE_MS)
+    await hands.monitor()
+    lost = await hands.take_over()
+    assert sorted(item.delivery.id for item in lost) == ["active", "sound active"]
+    assert await shard.settle("m1", [failed(item.delivery) for item in lost]) == [1, 1]
+    assert await shard.delete([*names, *sound], list(State)) == ["gone"] * 10

@@ -14,8 +14,16 @@ local function delete(id)
   if not spec then return gone_at(id) > 0 and 'gone' or 'missing' end
   local queue, _, _, unique = spec_place(spec)
   local run = raw and read_run(raw) or new_run('w', queue)
-  if not string.find(allowed, run.state, 1, true) then return run.state end
-  if run.state == 'a' then
+  if not string.find('wdbacfx', run.state, 1, true) then
+    -- its record is damaged: it may be deleted, whatever its state was
+    run = new_run(string.match(raw, '^.([wdbacfx])') or 'a', queue)
+  elseif not string.find(allowed, run.state, 1, true) then
+    return run.state
+  end
+  if run.state == 'a' and run.holder == '' then
+    let_go(holds_of(spec, run), id, '-')
+    tell(id)
+  elseif run.state == 'a' then
     let_go(run.holds, id, '-')
     tell(id)
     touch(base .. 'held:' .. run.holder)

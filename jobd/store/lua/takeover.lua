@@ -7,7 +7,7 @@
 --          then for each job: id, spec, run record, who held it, why ('lease' or 'deadline'), how many jobs that held,
 --          cause of the holder's end ('' if unknown), lines it served}
 -- Moves: active → active
--- include: head run wake part
+-- include: head spec run wake part
 
 local monitor, most, from = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local MOST_DEAD, MOST_LIVING = 32, 100
@@ -44,6 +44,15 @@ touch(held_key(monitor))
 
 local found, records, mine, taken, given_up, crowded = 0, {}, {}, {}, {}, {}
 
+-- The run of a job that is in hand. One whose record is damaged begins anew: of what it has been through nothing is known.
+local function run_in_hand(spec, raw, member)
+  local run = read_run(raw)
+  if string.find('wdbacfx', run.state, 1, true) then return run end
+  run = new_run('a', (spec_place(spec)))
+  run.holder, run.attempt, run.deliveries, run.started = member, 1, 1, now
+  return run
+end
+
 -- Reads: takes these jobs from a member. What was taken by a monitor that died over it is told as that was told.
 local function take(member, ids, why)
   local specs = redis.call('HMGET', jobs_key, unpack(ids))
@@ -53,8 +62,8 @@ local function take(member, ids, why)
   local held = tonumber(about[3] or nil) or redis.call('ZCARD', held_key(member))
   given_up[#given_up + 1] = { member = member, ids = ids }
   for i = 1, #ids do
-    local id, run = ids[i], runs[i] and read_run(runs[i])
-    if specs[i] and run and run.state == 'a' and run.holder == member then
+    local id, run = ids[i], specs[i] and runs[i] and run_in_hand(specs[i], runs[i], member)
+    if run and run.state == 'a' and run.holder == member then
       found = found + 1
       local facts = earlier[id]
       if not facts or facts[6] ~= run.fence then facts = { member, why, held, about[1] or '', about[2] or '' } end

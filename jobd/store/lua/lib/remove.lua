@@ -33,7 +33,7 @@ local function remove(ids)
     removed[before + i] = id
     if raw ~= last then
       last, flags, is_new = raw, 0, true
-      if raw then flags, is_new = string.byte(raw, 3), string.sub(raw, 7, 8) == '\0\0' end
+      if raw then flags, is_new = string.byte(raw, 3) or 0, string.sub(raw, 7, 8) == '\0\0' end
       has_more = is_new or bit.band(flags, HAS_LOGS + HAS_PROGRESS + HOLDS) ~= 0
     end
     if has_more then note_more(id, raw, flags, is_new) end

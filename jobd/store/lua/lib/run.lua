@@ -16,6 +16,7 @@ local function read_run(raw)
   local version, state, flags, crashes, attempt, deliveries, fence, started, finished, due, holder_length, queue_length =
     struct.unpack('>Bc1BBHHddddBB', raw)
   if not (fence < LARGEST_FENCE) then fence = 0 end
+  if #raw < 42 + holder_length + queue_length then state = '?' end
   local queue_at, holds = 43 + holder_length, ''
   local history_at = queue_at + queue_length
   if bit.band(flags, HOLDS) ~= 0 and #raw > history_at then
