@@ -324,6 +324,18 @@ async def test_a_place_that_a_job_once_had_in_another_queue_does_not_count(hands
     assert await hands.states("x") == [State.WAITING]
 
 
+async def test_a_place_that_a_job_once_had_in_another_queue_leads_it_round_no_limit_of_its_own(
+    hands: Hands, shard: Shard
+) -> None:
+    shard.retention = Retention(failed=0, least=0)
+    await hands.join("w1", "a", "b")
+    await hands.put(new_job("x", queue="a", lane_key="g=x"))
+    await shard.cancel(["x"], {})
+    await shard.set_rule("g/b/x", {"concurrency": 1})
+    await hands.put(new_job("y", queue="b", lane_key="g=x"), new_job("x", queue="b", lane_key="g=x"))
+    assert ids(await hands.fetch(order="b a")) == ["y"]
+
+
 async def test_a_place_that_a_suspect_had_before_it_was_one_does_not_count(hands: Hands, shard: Shard) -> None:
     await hands.join()
     await hands.put(new_job("a"))

@@ -33,13 +33,14 @@ pytestmark = [
 
 
 async def test_no_more_jobs_of_a_key_run_than_its_limit_and_others_pass_them(hands: Hands) -> None:
-    await put(hands, "a1", "a2", "a3", key="c=acct:2")
+    await put(hands, "a1", "a2", "a3", "a4", key="c=acct:2")
     await put(hands, "free")
     batch = await hands.fetch("w1", want=10)
     assert sorted(names(batch)) == ["a1", "a2", "free"]
     assert names(await hands.fetch("w1", want=10)) == []
     await hands.settle(*[done(job) for job in batch if job.id == "a1"])
     assert names(await hands.fetch("w1", want=10)) == ["a3"]
+    assert names(await hands.fetch("w1", want=10)) == []
 
 
 @pytest.mark.parametrize("way", ["completed", "failed", "retried", "given back", "suspect"])
@@ -276,6 +277,18 @@ async def test_a_type_that_is_limited_holds_up_no_other_type(hands: Hands) -> No
     assert seen in (["odd", "a"], ["a", "odd"])
     await hands.shard.set_rule("t/noop", None)
     assert names(await hands.fetch("w1", want=10, types=both)) == ["b", "c"]
+
+
+async def test_who_comes_while_others_of_its_type_stand_aside_does_not_pass_the_limit_of_that_type(
+    hands: Hands,
+) -> None:
+    await hands.shard.set_rule("t/noop", {"concurrency": 1})
+    await put(hands, "a", "b")
+    assert await hands.fetch("w1", want=10) == []
+    hands.clock.forward(1)
+    await put(hands, "c")
+    assert names(await hands.fetch("w1", want=10)) == ["a"]
+    assert await hands.fetch("w1", want=10) == []
 
 
 async def test_those_who_stand_aside_where_the_last_one_leaves_are_not_forgotten(hands: Hands) -> None:

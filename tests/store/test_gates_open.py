@@ -91,6 +91,14 @@ async def test_who_waits_before_a_gate_that_others_have_closed_again_is_left_alo
     assert await command("ZCARD", keys.fixed("opens")) == 0
 
 
+async def test_a_rate_that_opens_for_one_of_many_is_looked_at_again_in_a_moment_and_not_at_once(hands: Hands) -> None:
+    await hands.put(*[new_job(lane_key=f"g={number};r=key:1/1000") for number in range(150)])
+    assert len(await hands.fetch("w1", want=500)) == 1
+    await drained(hands, "w1")
+    hands.clock.forward(1_000)
+    assert await hands.shard.promote() == (0, 250)
+
+
 async def drained(hands: Hands, member: str) -> None:
     """A worker has looked at all that waits, and nothing of it may run."""
     assert await hands.fetch(member, want=500) == []

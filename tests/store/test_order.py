@@ -13,15 +13,12 @@ from jobd.store.edits import Change, Move
 from jobd.store.shard import Shard
 from tests.store import raw
 from tests.store.hands import Hands, done, given_back, ids, new_job, retried
+from tests.store.unique_jobs import REPLACE, owner
 
-pytestmark = pytest.mark.requirement("3.2")
+pytestmark = [pytest.mark.usefixtures("watched_worker"), pytest.mark.requirement("3.2")]
 
 STAMP = bytes(9)
 BOTH = ",noop,odd,"
-REPLACE = "key:r:wdba:0"
-
-
-pytestmark = pytest.mark.usefixtures("watched_worker")
 
 
 def job(job_id: str, **more: Any) -> NewJob:
@@ -160,3 +157,19 @@ async def test_a_job_that_stands_aside_for_the_second_time_is_not_stopped_by_its
     assert await hands.fetch() == []
     await hands.shard.set_rule("t/noop", None)
     assert ids(await hands.fetch()) == ["first"]
+
+
+async def test_who_leaves_an_order_before_its_turn_takes_nobody_elses_turn_with_it(hands: Hands) -> None:
+    (first,) = await hands.active(job("first"))
+    await hands.put(job("second"), job("third"))
+    await hands.shard.cancel(["second"], {})
+    assert await hands.fetch() == []
+    await hands.settle(done(first))
+    assert ids(await hands.fetch()) == ["third"]
+
+
+async def test_who_comes_into_another_order_keeps_its_unique_key(hands: Hands) -> None:
+    old = job("first", unique=REPLACE)
+    await hands.put(old)
+    await hands.shard.change([changed(old, job("first", lane_key="o=other", unique=REPLACE))])
+    assert await owner(hands.shard) == "first"

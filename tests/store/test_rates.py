@@ -160,6 +160,14 @@ async def test_a_queue_has_a_rate_of_its_own(hands: Hands) -> None:
     assert names(await hands.fetch("w1", want=10)) == ["c"]
 
 
+async def test_what_is_said_of_a_key_at_run_time_wins_over_what_its_jobs_say(hands: Hands) -> None:
+    await hands.shard.set_rule("r/acct", {"rate": {"n": 1, "ms": 1_000}})
+    await put(hands, "a", "b", "c", key="r=acct:2/1000")
+    assert names(await hands.fetch("w1", want=10)) == ["a"]
+    await hands.shard.set_rule("r/acct", None)
+    assert names(await hands.fetch("w1", want=10)) == ["b"]
+
+
 @pytest.mark.parametrize(
     ("key", "rule", "beside"),
     [("r=acct:100/1000", None, ["other"]), ("", {"rate": {"n": 100, "ms": 1}}, []), ("", None, ["b", "other"])],
