@@ -59,7 +59,8 @@ async def test_many_share_few_trips_and_all_are_taken_in(
 async def test_of_many_the_store_has_one_half_while_the_other_is_made_ready(shard: Shard, hands: Hands) -> None:
     gathering = _gathering(watched := FussyShard(shard, "", StoreRefused("nobody")))
     assert await asyncio.gather(*[gathering.answer(new_job()) for _ in range(200)]) == [True] * 200
-    assert watched.trips == [1, 100, 99]
+    assert watched.trips[:2] == [1, 100]
+    assert sum(watched.trips) == 200  # the others in one trip, or in several if the first half was back sooner
 
 
 async def test_each_hears_whether_his_own_was_made(store: Store, hands: Hands) -> None:
