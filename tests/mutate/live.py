@@ -3,6 +3,7 @@ given the code that it would have if its file had been broken before."""
 
 from __future__ import annotations
 
+import dis
 import gc
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,9 +26,21 @@ def loaded() -> Functions:
 
 
 def can_be_put_in(before: str, after: str) -> bool:
-    """Does `after` differ from `before` in functions alone, and not in what has run when the file was imported?"""
+    """Does `after` differ from `before` in functions alone, and not in what has run when the file was imported,
+    nor in those that were called then?"""
     was, now = compile(before, "", "exec"), compile(after, "", "exec")
-    return list(_outside(was)) == list(_outside(now))
+    if list(_outside(was)) != list(_outside(now)):
+        return False
+    changed = {old.co_name for old, new in zip(_functions(was), _functions(now), strict=True) if old != new}
+    return changed.isdisjoint(_used_at_once(was))
+
+
+def _used_at_once(code: CodeType) -> Iterator[str]:
+    """The names that are read when the file is imported: what a function has made by then stays as it is."""
+    yield from (step.argval for step in dis.get_instructions(code) if step.opname == "LOAD_NAME")
+    for const in code.co_consts:
+        if isinstance(const, CodeType) and not _is_function(const):
+            yield from _used_at_once(const)
 
 
 def put_in(functions: Functions, path: str, before: str, after: str) -> None:

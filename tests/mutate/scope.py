@@ -86,7 +86,7 @@ CORE = (
 """the Python that decides what becomes of a job"""
 
 
-_CREW = ("tests/roles/test_crew.py", "tests/roles/test_relief.py")
+_CREW = ("tests/roles/test_crew", "tests/roles/test_relief.py")
 APART: Mapping[str, tuple[str, ...]] = {
     "jobd/roles/worker/memory.py": ("tests/roles/test_relief.py",),
     "jobd/roles/worker/control.py": _CREW,

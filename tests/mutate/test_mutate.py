@@ -180,3 +180,5 @@ def test_a_function_that_is_loaded_is_broken_with_all_that_it_makes(tmp_path: Pa
     assert lamp.on(False)() == 5
     assert live.can_be_put_in(text, broken)
     assert not live.can_be_put_in(text, text.replace("5", "6"))
+    called = "def watts():\n    return 5\nclass Lamp:\n    watts = watts()\n"
+    assert not live.can_be_put_in(called, called.replace("5", "6"))

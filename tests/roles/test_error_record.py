@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+import jobd
 from jobd.roles.worker import error_record
 from jobd.roles.worker.error_record import record
 
@@ -33,6 +35,17 @@ def _for_a_reason() -> None:
         _plain()
     except ValueError as error:
         raise TypeError("for a reason") from error
+
+
+def _for_a_reason_that_was_never_raised() -> None:
+    raise TypeError("for a reason") from ValueError("never raised")
+
+
+class _Own(Exception): ...
+
+
+def _of_a_kind_of_its_own() -> None:
+    raise _Own("kind")
 
 
 def _while_another_is_handled() -> None:
@@ -96,6 +109,7 @@ def _raised(fails: Callable[[], object]) -> Exception:
         *(_plain, _in_one_of_two_calls, _with_notes, _for_a_reason, _while_another_is_handled, _for_no_reason),
         *(_of_a_name_that_is_like_another, _of_an_attribute, _without_a_word, _that_cannot_say_a_word),
         *(_as_a_group, _without_end, _of_syntax, lambda: int("none")),
+        *(_for_a_reason_that_was_never_raised, _of_a_kind_of_its_own),
     ],
 )
 def test_a_traceback_reads_as_python_writes_it_again_and_again(fails: Callable[[], object]) -> None:
@@ -106,6 +120,59 @@ def test_a_traceback_reads_as_python_writes_it_again_and_again(fails: Callable[[
 
 def test_an_error_that_was_never_raised_has_no_steps() -> None:
     assert record(ValueError("bare"))["traceback"] == "ValueError: bare\n"
+
+
+def _call_from(module: str, calls: Callable[[], object]) -> Callable[[], object]:
+    """A function of a module of this name, which does nothing but call."""
+    names: dict[str, Any] = {"__name__": module, "calls": calls}
+    exec("def call(): calls()", names)
+    call: Callable[[], object] = names["call"]
+    return call
+
+
+def _raised_in(call: Callable[[], object]) -> Exception:
+    """What this raises, as whoever called it sees it."""
+    error = _raised(call)
+    assert error.__traceback__ is not None
+    return error.with_traceback(error.__traceback__.tb_next)
+
+
+def test_the_steps_of_the_worker_are_left_out_unless_the_error_is_its_own() -> None:
+    handler = _call_from("jobd.roles.worker.calls", _call_from("shop.orders", _plain))
+    assert record(_raised_in(handler))["traceback"].count("in call") == 1
+    ours = ValueError("ours").with_traceback(_of_one_step(_raised_in(handler)))
+    assert record(ours)["traceback"].count("in call") == 1
+
+
+def _of_one_step(error: Exception) -> Any:
+    first = error.__traceback__
+    assert first is not None
+    return type(first)(None, first.tb_frame, first.tb_lasti, first.tb_lineno)
+
+
+def test_where_it_was_is_the_last_function_of_the_package_of_the_handler_or_else_of_all() -> None:
+    def at(own: str) -> str:
+        return record(_raised_in(_call_from("shop.orders", _call_from("shop.prices", _plain))), own=own)["at"]
+
+    assert at("shop.handlers") == "shop.prices:call"
+    assert at("other") == at("") == f"{__name__}:_plain"
+    assert "at" not in record(ValueError("never raised"))
+
+
+def test_its_type_is_named_as_people_know_it_and_one_that_needs_no_trace_has_none() -> None:
+    kinds = jobd.Fail("no"), KeyError("no"), _Own("no")
+    assert [record(error)["type"] for error in kinds] == ["Fail", "KeyError", f"{__name__}._Own"]
+    assert record(_raised_in(_plain), traced=False) == {"type": "ValueError", "message": "plain"}
+
+
+def test_of_a_traceback_that_is_too_long_the_middle_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = record(error := _raised_in(_plain))["traceback"]
+    monkeypatch.setattr(error_record, "LONGEST_TRACEBACK", len(whole))
+    assert record(error)["traceback"] == whole
+    monkeypatch.setattr(error_record, "LONGEST_TRACEBACK", longest := len(whole) // 2 * 2 - 2)
+    cut = record(error)["traceback"]
+    assert f"… {len(whole) - longest} characters left out …" in cut
+    assert (cut[:40], cut[-40:]) == (whole[:40], whole[-40:])
 
 
 def test_of_very_many_places_only_the_latest_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

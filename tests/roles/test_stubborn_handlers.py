@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 from structlog.testing import capture_logs
 
 import jobd
+from jobd import clock
 from jobd.catalog import Catalog
 from jobd.client import Client
+from jobd.context import Context
+from jobd.domain.delivery import Delivery
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
+from jobd.errors import StoreUnavailable
 from jobd.roles.worker import stuck
+from jobd.roles.worker.running import Running
 from tests.roles.gate import Gate
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
@@ -154,6 +159,59 @@ async def test_handlers_that_heed_no_stop_are_told_once_each_and_show_in_the_lis
     assert len([line for line in said if "that heeded no stop has ended" in line["event"]]) == 2
     # one of two threads is half of them: nobody can replace this process, so it is only said
     assert [line["log_level"] for line in said if "only a restart helps" in line["event"]] == ["error"]
+
+
+def stuck_since(stopped_at: float | None, *, in_thread: bool = False) -> Running:
+    delivery = Delivery("j", "hang", "default", b"{}", b"", 5, 4, 0, 0.0, 1, 1, 0, False, 1, 0.0, "w")
+    running = Running(delivery, cast("Context", None), None)
+    running.stopped_at = stopped_at
+    running.thread = asyncio.get_running_loop().create_future() if in_thread else None
+    return running
+
+
+@pytest.mark.parametrize(
+    ("in_loop", "in_threads", "slots", "threads", "too_many"),
+    [
+        (1, 0, 2, 4, True),
+        (1, 0, 3, 4, False),
+        (1, 1, 5, 2, True),
+        (1, 1, 5, 3, False),
+        (0, 0, 5, 0, False),
+    ],
+)
+async def test_they_are_too_many_when_they_hold_half_of_the_slots_or_half_of_the_threads(
+    in_loop: int, in_threads: int, slots: int, threads: int, too_many: bool
+) -> None:
+    now = 100.0
+    since = now - stuck.STUCK_AFTER_S
+    those = [stuck_since(since) for _ in range(in_loop)] + [stuck_since(since, in_thread=True)] * in_threads
+    running = dict(enumerate([*those, stuck_since(since + 0.1), stuck_since(None)]))
+    handlers = stuck.StuckHandlers({(str(at), at): each for at, each in running.items()}, slots=slots, threads=threads)
+    handlers.look(now)
+    assert (handlers.count, handlers.too_many) == (in_loop + in_threads, too_many)
+
+
+async def test_each_change_is_told_once_unless_the_store_did_not_hear_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stuck, "LOOK_S", 0)
+    told: list[int] = []
+    too_many: list[int] = []
+    running = {("j", 1): stuck_since(clock.monotonic() - 2 * stuck.STUCK_AFTER_S)}
+
+    async def tell(count: int) -> None:
+        told.append(count)
+        if len(told) == 1:
+            raise StoreUnavailable("away")
+
+    handlers = stuck.StuckHandlers(running, slots=2, threads=4)
+    watching = asyncio.create_task(handlers.watch(tell, lambda: too_many.append(1)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (told, too_many) == ([1, 1], [1])
+    running.clear()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (told, too_many) == ([1, 1, 0], [1])
+    watching.cancel()
 
 
 async def test_a_drain_does_not_wait_for_a_thread_whose_attempt_is_settled(parts: Parts, gate: Gate) -> None:

@@ -201,6 +201,7 @@ def test_reasons_and_errors_come_from_where_they_belong() -> None:
     asked = b'{"asked_at":3,"reason":"asked"}'
     stopped = b'{"number":2,"started_at":3,"finished_at":4,"worker":"w","outcome":"cancelled","reason":"stopped"}'
     cancelled = b'{"cancelled_at":3,"reason":"by hand"}'
+    expired = b'{"failed_at":3,"error":{"message":"too late"}}'
 
     def seen(state: str, *history: bytes) -> tuple[object, object]:
         job = unpack_job("id", spec, run(state, history=b"\n".join(history)), b"", b"")
@@ -211,6 +212,8 @@ def test_reasons_and_errors_come_from_where_they_belong() -> None:
     assert seen("a", raised, asked) == ({"message": "no"}, "asked")
     assert seen("x", raised, asked, stopped) == (None, "asked")
     assert seen("x", raised, stopped) == (None, "stopped")
+    assert seen("d", stopped, raised) == ({"message": "no"}, None)
+    assert seen("f", raised, expired) == ({"message": "too late"}, None)
     assert seen("c", raised) == (None, None)
     assert seen("f") == (None, None)
 
@@ -234,6 +237,7 @@ def test_attempts_of_all_kinds_read_back() -> None:
         b"[1]",
         b"{}",
         b'{"done":"half","at":5}',
+        b'{"done":true,"at":5}',
         b'{"done":null,"total":2,"at":5}',
         b'{"done":1}',
         b'{"done":1,"at":"noon"}',
@@ -245,8 +249,19 @@ def test_progress_that_nobody_can_have_said_does_not_hide_the_job(said: bytes) -
     assert (job.status, job.progress) == (State.ACTIVE, None)
 
 
-def test_a_total_that_is_no_number_is_an_unknown_total() -> None:
-    said = b'{"done":1,"total":"many","message":7,"at":5}'
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (b'{"done":1,"total":4,"message":null,"at":5}', (1, 4, 25.0, None)),
+        (b'{"done":1,"total":"many","message":7,"at":5}', (1, None, None, "7")),
+    ],
+)
+def test_a_total_that_is_no_number_is_an_unknown_total(said: bytes, read: tuple[object, ...]) -> None:
     progress = unpack_job("id", stamped(pack_head("noop", DEFAULTS), 1), run(), b"", said).progress
     assert progress is not None
-    assert (progress.done, progress.total, progress.percent, progress.message) == (1, None, None, "7")
+    assert (progress.done, progress.total, progress.percent, progress.message) == read
+
+
+def test_options_are_an_object_and_nothing_else() -> None:
+    with pytest.raises(TypeError, match="an object"):
+        own_options(b"[]")

@@ -104,6 +104,77 @@ async def test_what_may_have_been_taken_in_is_not_sent_as_if_for_the_first_time(
     assert fussy.trips == [1, 9]
 
 
+class Trips:
+    """Trips that end when and how a test says."""
+
+    def __init__(self) -> None:
+        self.out: list[tuple[list[str], asyncio.Future[None]]] = []
+
+    async def ask(self, questions: list[str]) -> Sequence[str]:
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.out.append((questions, ended))
+        await ended
+        return [question.upper() for question in questions]
+
+    @property
+    def together(self) -> list[str]:
+        return ["".join(questions) for questions, _ in self.out]
+
+
+async def _come(gathering: Gathering[str, str], who: str) -> list[asyncio.Task[str]]:
+    """Each letter is a question."""
+    tasks = [asyncio.create_task(gathering.answer(each)) for each in who]
+    await _turn()
+    return tasks
+
+
+async def _turn() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_two_trips_are_out_at_a_time_and_who_waits_goes_when_either_has_ended_as_many_as_may() -> None:
+    trips = Trips()
+    gathering = Gathering(trips.ask, most=4, most_bytes=9, size=lambda question: 5 if question.isdigit() else 0)
+    tasks = [*await _come(gathering, "a"), *await _come(gathering, "bc")]
+    tasks += [*await _come(gathering, "def"), *await _come(gathering, "gh123")]
+    assert trips.together == ["a", "bc"]
+    trips.out[0][1].set_result(None)
+    await _turn()
+    assert trips.together == ["a", "bc", "defg"]
+    trips.out[1][1].set_result(None)
+    await _turn()
+    assert trips.together == ["a", "bc", "defg", "h12"]
+    for at in (2, 3, 4):
+        trips.out[at][1].set_result(None)
+        await _turn()
+    assert trips.together[4:] == ["3"]
+    async with asyncio.timeout(PATIENCE_S):
+        assert "".join(await asyncio.gather(*tasks)) == "ABCDEFGH123"
+
+
+@pytest.mark.parametrize("refusal", [None, StoreRefused("one of these"), StoreUnavailable("no answer")])
+async def test_who_gives_up_while_his_trip_is_out_keeps_nobody_from_an_answer(refusal: StoreError | None) -> None:
+    trips = Trips()
+    gathering = Gathering(trips.ask, most=10)
+    (first,), (gone, *others) = await _come(gathering, "a"), await _come(gathering, "bcd")
+    gone.cancel()
+    await _turn()
+    if refusal is None:
+        trips.out[1][1].set_result(None)
+    else:
+        trips.out[1][1].set_exception(refusal)
+    for _ in range(2):
+        await _turn()
+        for _, ended in trips.out:
+            if not ended.done():
+                ended.set_result(None)
+    async with asyncio.timeout(PATIENCE_S):
+        answers = await asyncio.gather(first, *others, return_exceptions=True)
+    doubtful = isinstance(refusal, StoreUnavailable)
+    assert list(map(str, answers)) == ["A", *(["no answer"] * 2 if doubtful else ["C", "D"])]
+
+
 async def test_a_full_store_refuses_each(server_of_ones_own: RealServer) -> None:
     store = Store.at(server_of_ones_own.url)
     hands = Hands(store.shards[0], Clock(store.shards[0]))

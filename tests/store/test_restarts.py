@@ -15,4 +15,4 @@ def test_one_crash_too_many_within_the_span_is_the_last() -> None:
 
 def test_crashes_are_forgotten_after_the_span() -> None:
     restarts = Restarts(first=0.1, most=3, within=60.0)
-    assert [restarts.delay(now) for now in (0, 61, 122, 183, 244)] == [0.1] * 5
+    assert [restarts.delay(now) for now in (0, 60, 120, 180, 240)] == [0.1] * 5

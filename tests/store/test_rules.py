@@ -36,6 +36,13 @@ async def test_a_queue_that_is_paused_until_a_time_and_resumed_before_goes_on_at
     assert (await is_there(hands, "rules"), await is_there(hands, "pauses")) == (False, False)
 
 
+async def test_what_is_declared_and_what_is_set_are_told_apart_and_what_is_set_holds(hands: Hands) -> None:
+    await hands.shard.declare_rule(GATE, {"concurrency": 2})
+    await hands.shard.set_rule(GATE, {"concurrency": 3})
+    said = [(await hands.shard.rules(layer))[GATE] for layer in ("declared", "set", "")]
+    assert said == [{"concurrency": 2}, {"concurrency": 3}, {"concurrency": 3}]
+
+
 async def test_nothing_is_left_of_a_pause_that_is_over_although_nothing_waited_for_it(
     hands: Hands, clock: Clock
 ) -> None:

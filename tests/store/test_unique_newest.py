@@ -9,8 +9,10 @@ import pytest
 
 from jobd.domain.delivery import Met
 from jobd.domain.state import State
+from jobd.domain.unique import Unique
 from jobd.store.link import Argument
 from jobd.store.shard import Settlement
+from jobd.store.unique_keys import pack_unique
 from tests.store import raw
 from tests.store.hands import (
     BentLink,
@@ -26,6 +28,18 @@ from tests.store.hands import (
 from tests.store.unique_jobs import DEBOUNCE, INSISTING, KEEP_LAST, REPLACE, SIMPLE, THROTTLE, job, owner, payload
 
 pytestmark = pytest.mark.usefixtures("watched_worker")
+
+
+def test_what_people_ask_for_is_what_the_scripts_are_told() -> None:
+    asked = {
+        SIMPLE: Unique(),
+        INSISTING: Unique(on_conflict="error"),
+        THROTTLE: Unique(mode="throttle", period="5s"),
+        DEBOUNCE: Unique(mode="debounce", period="5s"),
+        REPLACE: Unique(mode="replace"),
+        KEEP_LAST: Unique(mode="keep_last"),
+    }
+    assert [pack_unique(unique, "key") for unique in asked.values()] == list(asked)
 
 
 # --- newest data -----------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def _last_own(steps: TracebackType | None, own: str) -> str:
     last = last_own = None
     for step in _walk(steps):
         last = step.tb_frame
-        if package and _module(last).partition(".")[0] == package:
+        if _module(last).partition(".")[0] == package:
             last_own = last
     frame = last_own or last
     return f"{_module(frame)}:{frame.f_code.co_qualname}" if frame is not None else ""
