@@ -336,6 +336,15 @@ async def test_a_place_that_a_job_once_had_in_another_queue_leads_it_round_no_li
     assert ids(await hands.fetch(order="b a")) == ["y"]
 
 
+@pytest.mark.parametrize("key", ["", "g=x", "o=x", "c=x:5", "r=x:5/1000"])
+async def test_a_job_that_came_back_into_its_lane_is_handed_out_once(hands: Hands, shard: Shard, key: str) -> None:
+    await hands.join()
+    await hands.put(new_job("a", lane_key=key))
+    await shard.cancel(["a"], {})
+    await shard.retry(["a"])
+    assert ids(await hands.fetch()) == ["a"]
+
+
 async def test_a_place_that_a_suspect_had_before_it_was_one_does_not_count(hands: Hands, shard: Shard) -> None:
     await hands.join()
     await hands.put(new_job("a"))

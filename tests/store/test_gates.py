@@ -284,7 +284,8 @@ async def test_who_comes_while_others_of_its_type_stand_aside_does_not_pass_the_
 ) -> None:
     await hands.shard.set_rule("t/noop", {"concurrency": 1})
     await put(hands, "a", "b")
-    assert await hands.fetch("w1", want=10) == []
+    # they stand aside, and are looked at again there
+    assert (await hands.fetch("w1", want=10), await hands.words("w1")) == ([], ["wake"])
     hands.clock.forward(1)
     await put(hands, "c")
     assert names(await hands.fetch("w1", want=10)) == ["a"]
@@ -310,10 +311,10 @@ async def test_those_who_stand_aside_where_the_last_one_leaves_are_not_forgotten
 # --- ranks ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_job_may_go_to_the_front(hands: Hands) -> None:
+async def test_jobs_may_go_to_the_front_in_their_order(hands: Hands) -> None:
     await put(hands, "a", "b")
-    await put(hands, "c", front=True)
-    assert names(await hands.fetch("w1", want=10)) == ["c", "a", "b"]
+    await put(hands, "c", "d", front=True)
+    assert names(await hands.fetch("w1", want=10)) == ["c", "d", "a", "b"]
 
 
 async def test_with_ageing_what_waits_long_enough_passes_what_is_more_urgent(hands: Hands) -> None:

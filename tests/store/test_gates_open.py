@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from jobd.domain.state import State
 from tests.store.hands import Hands, done, ids, new_job
 
 pytestmark = [
@@ -85,9 +86,13 @@ async def test_who_waits_before_a_gate_that_others_have_closed_again_is_left_alo
     assert await command("ZCARD", keys.gated("c/key")) == 300
     assert len((await hands.turn("w1", [done(running)], want=1))[1]) == 1
     assert await command("ZRANGE", keys.fixed("opens"), 0, -1) == [b"more/c/key"]
-    hands.clock.forward(250)
+    hands.clock.forward(200)
+    await hands.settle(done((await hands.fetch_again("w1", want=1))[0]))
+    assert len(await hands.fetch("w1", want=1)) == 1
+    # that one more has left does not put off when the others are looked at
+    hands.clock.forward(50)
     await hands.shard.promote()
-    assert await command("ZCARD", keys.gated("c/key")) == 299
+    assert await command("ZCARD", keys.gated("c/key")) == 298
     assert await command("ZCARD", keys.fixed("opens")) == 0
 
 
@@ -97,6 +102,25 @@ async def test_a_rate_that_opens_for_one_of_many_is_looked_at_again_in_a_moment_
     await drained(hands, "w1")
     hands.clock.forward(1_000)
     assert await hands.shard.promote() == (0, 250)
+
+
+@pytest.mark.parametrize("key", ["c=key:1", "o=x;c=key:1"])
+async def test_a_lane_comes_back_at_the_priority_of_its_jobs(hands: Hands, key: str) -> None:
+    (running,) = await hands.active(new_job(lane_key="c=key:1"))
+    await hands.put(*[new_job(job_id, lane_key=key, priority=7) for job_id in ("first", "second")])
+    assert await hands.fetch() == []
+    await hands.put(new_job("urgent", priority=6))
+    if key.startswith("c"):
+        await hands.shard.delete(["first"], [State.WAITING])
+    await hands.settle(done(running))
+    assert await fetched(hands) == ["urgent", "second" if key.startswith("c") else "first"]
+
+
+async def test_nothing_is_left_of_groups_when_all_that_waited_have_come(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"group_concurrency": 1})
+    await hands.put(*[new_job(lane_key="g=x") for _ in range(3)])
+    assert await everything(hands, "w2") == 3
+    assert await hands.shard.link.command("ZCARD", hands.shard.keys.gated("groups/default")) == 0
 
 
 async def drained(hands: Hands, member: str) -> None:
@@ -247,6 +271,21 @@ async def test_a_heavy_job_is_not_passed_by_light_ones_of_its_key_for_ever(
     while "heavy" not in await second(hands):
         seconds += 1
         assert seconds <= 4 + lanes // 10
+
+
+async def test_the_heavy_job_for_which_room_is_kept_comes_before_hundreds_that_wait_longer(hands: Hands) -> None:
+    await hands.put(*[new_job(lane_key=f"g={number};{RATE}") for number in range(150)])
+    await hands.fetch("w1", want=500)
+    await drained(hands, "w1")
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert len(await hands.fetch("w1", want=5)) == 5
+    await hands.put(new_job("heavy", lane_key=RATE, weight=8, priority=1))
+    assert len(await hands.fetch("w1", want=500)) == 5
+    await drained(hands, "w1")
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert (await fetched(hands))[0] == "heavy"
 
 
 async def test_of_several_heavy_jobs_each_comes_in_its_turn(hands: Hands) -> None:

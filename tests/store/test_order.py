@@ -107,7 +107,7 @@ async def test_a_job_for_the_front_comes_behind_the_one_that_has_the_turn(hands:
 
 async def test_a_retry_that_is_due_together_with_a_new_job_of_its_order_goes_first(hands: Hands) -> None:
     (first,) = await hands.active(job("first"))
-    await hands.put(job("second"), job("third", due="+500"))
+    await hands.put(job("second"), job("third", due="+500", front=True))
     await hands.settle(retried(first, 1_000))
     assert await hands.fetch() == []
     hands.clock.forward(1_000)
@@ -173,3 +173,19 @@ async def test_who_comes_into_another_order_keeps_its_unique_key(hands: Hands) -
     await hands.put(old)
     await hands.shard.change([changed(old, job("first", lane_key="o=other", unique=REPLACE))])
     assert await owner(hands.shard) == "first"
+
+
+async def test_an_order_whose_first_job_is_cancelled_keeps_its_place_among_others(hands: Hands) -> None:
+    await hands.put(job("first"), job("second"))
+    hands.clock.forward(1)
+    await hands.put(job("other", lane_key="o=other"))
+    hands.clock.forward(1)
+    await hands.shard.cancel(["first"], {})
+    assert ids(await hands.fetch(want=1)) == ["second"]
+
+
+async def test_a_job_comes_to_the_front_of_an_order_whose_first_one_was_removed(hands: Hands) -> None:
+    await hands.put(job("first"), job("second"))
+    await hands.shard.delete(["first"], [State.WAITING])
+    await hands.put(job("urgent", front=True))
+    assert ids(await hands.fetch()) == ["urgent"]

@@ -56,6 +56,12 @@ local function has_room(name)
   return true
 end
 
+-- Reads: lets lanes that wait before a gate be served again. The one for which the room of a rate is kept comes first.
+local function reopen_due(name)
+  local kept = redis.call('HGET', rates_key, name .. '!')
+  return reopen(name, LOOKED, kept and string.match(kept, '^%d+ %d+ %d+ (.+)$'))
+end
+
 local due_gates = redis.call('ZRANGEBYSCORE', opens_key, '-inf', now, 'LIMIT', 0, 100)
 local over, past, seen_groups = {}, {}, {}
 for _, name in ipairs(due_gates) do
@@ -73,12 +79,10 @@ for _, name in ipairs(due_gates) do
     local gate_name = string.sub(name, 6)
     local waiting = redis.call('ZCARD', gated_key(gate_name))
     local is_free = waiting > 0 and has_room(gate_name)
-    if is_free then reopen(gate_name, LOOKED) end
+    if is_free then reopen_due(gate_name) end
     if is_free and waiting > LOOKED then open_at(name, now + MOMENT) else past[#past + 1] = name end
   else
-    -- the one for whom the room of a rate is kept comes first
-    local kept = redis.call('HGET', rates_key, name .. '!')
-    local more = reopen(name, 100, kept and string.match(kept, '^%d+ %d+ %d+ (.+)$'))
+    local more = reopen_due(name)
     -- a gate that is none any more lets all of them through
     if not more and not (is_open(name) and redis.call('ZCARD', gated_key(name)) > 100) then past[#past + 1] = name end
     if tonumber(redis.call('HGET', pauses_key, name) or 0) <= now then over[#over + 1] = name end
