@@ -12,6 +12,8 @@ from jobd.store.shard import DEADLINE_MARGIN_MS, Retention, Shard
 from tests.real_server import RealServer
 from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_back, ids, new_job
 
+LANES = ["", "g=x", "o=x", "c=x:5", "r=x:5/1000"]
+
 
 async def test_a_fetched_job_is_active_in_its_workers_hands(hands: Hands, clock: Clock) -> None:
     await hands.join()
@@ -35,6 +37,15 @@ async def test_a_worker_gets_what_it_asks_for_and_no_more(hands: Hands) -> None:
     assert len(await hands.fetch(want=3)) == 2
     assert await hands.fetch(want=3) == []
     assert await hands.fetch(want=0) == []
+
+
+async def test_no_more_is_handed_out_than_was_asked_for_where_many_before_it_have_left(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.join()
+    await hands.put(*[new_job(f"j{number:03}") for number in range(100)])
+    await shard.cancel([f"j{number:03}" for number in range(50)], {})
+    assert ids(await hands.fetch(want=3)) == ["j050", "j051", "j052"]
 
 
 async def test_jobs_are_served_by_priority_and_in_order_within_one(hands: Hands) -> None:
@@ -336,12 +347,22 @@ async def test_a_place_that_a_job_once_had_in_another_queue_leads_it_round_no_li
     assert ids(await hands.fetch(order="b a")) == ["y"]
 
 
-@pytest.mark.parametrize("key", ["", "g=x", "o=x", "c=x:5", "r=x:5/1000"])
+@pytest.mark.parametrize("key", LANES)
 async def test_a_job_that_came_back_into_its_lane_is_handed_out_once(hands: Hands, shard: Shard, key: str) -> None:
     await hands.join()
     await hands.put(new_job("a", lane_key=key))
     await shard.cancel(["a"], {})
     await shard.retry(["a"])
+    assert ids(await hands.fetch()) == ["a"]
+
+
+@pytest.mark.parametrize("key", LANES)
+async def test_a_job_that_was_made_again_in_its_lane_is_handed_out_once(hands: Hands, shard: Shard, key: str) -> None:
+    shard.retention = Retention(failed=0, least=0)
+    await hands.join()
+    await hands.put(new_job("a", lane_key=key))
+    await shard.cancel(["a"], {})
+    assert await hands.put(new_job("a", lane_key=key)) == [True]
     assert ids(await hands.fetch()) == ["a"]
 
 
