@@ -46,6 +46,11 @@ def test_an_attempt_of_a_type_that_is_not_known_ends_by_its_error() -> None:
     assert ruled_outcome(TOLD, ValueError(), attempt(None)) is TOLD
 
 
+def test_what_asks_for_a_failure_is_an_error_and_what_asks_for_something_else_is_none() -> None:
+    signals = jobd.Fail("no"), jobd.Retry("again"), jobd.Cancel("no more"), jobd.Snooze("later", after=1)
+    assert [outcome_of(signal, attempt()).error is not None for signal in signals] == [True, True, False, False]
+
+
 @pytest.mark.parametrize(
     ("options", "after_ms"),
     [(b"", 7_000), (b'{"tags":["a"]}', 7_000), (orjson.dumps({"backoff": {"kind": "fixed", "base_ms": 5}}), None)],

@@ -81,3 +81,10 @@ async def test_a_slot_that_goes_on_as_another_task_is_ended_with_the_others() ->
     await until(second_runs)
     await slots.close()
     assert ended.is_set()
+
+
+async def test_slots_that_were_never_opened_can_be_closed() -> None:
+    async def refuse(delivery: Delivery) -> None:
+        raise AssertionError("these slots are not open")
+
+    await Slots(1, refuse).close()

@@ -105,6 +105,25 @@ def test_a_worker_takes_none_ahead_while_its_slots_are_busy_or_a_fetch_does_not_
     for count in (49, 50, 0, 50):
         appetite.fetched(count, 50)
     assert appetite.ahead == 0
+    slots.busy = 25
+    grow(appetite)
+    assert appetite.ahead == MOST_AHEAD
+
+
+async def test_it_looks_once_at_those_that_wait_and_not_at_all_when_none_does() -> None:
+    slots = Slots(1, never)
+    appetite = Appetite(slots, refuse)
+    appetite.watch()
+    grow(appetite)
+    appetite.watch()
+    assert appetite._next_look is None
+    slots.give([a_job(1), a_job(2)])
+    appetite.watch()
+    look = appetite._next_look
+    assert look is not None
+    appetite.watch()
+    assert appetite._next_look is look
+    look.cancel()
 
 
 def test_a_worker_for_suspects_takes_none_ahead() -> None:
