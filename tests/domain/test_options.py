@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobd.domain.backoff import DEFAULT as DEFAULT_BACKOFF
 from jobd.domain.backoff import Backoff
-from jobd.domain.options import DEFAULTS, NONE, Options, make_options
+from jobd.domain.options import DEFAULTS, NONE, ROWS, Options, from_record, make_options, readable
 from jobd.errors import OptionError
 
 some = st.fixed_dictionaries(
@@ -103,6 +103,8 @@ def test_metadata_is_copied() -> None:
     ("given", "said"),
     [
         ({"queue": "No Such"}, "queue: 'No Such' cannot name a queue; a name has up to 128 letters"),
+        ({"xyzzy": 1}, "there is no option 'xyzzy'; there are queue, "),
+        ({"prio": 1}, r"there is no option 'prio'; did you mean 'priority'\?"),
         ({"queue": 5}, "queue: 5 cannot name a queue; a name has"),
         ({"priority": 11}, "priority: 11 is not between 1"),
         ({"priority": "urgent"}, "priority: 'urgent' is neither a number from 1 to 10 nor one of critical"),
@@ -138,3 +140,21 @@ def test_metadata_is_copied() -> None:
 def test_a_wrong_option_is_refused_with_its_name_and_what_is_allowed(given: dict[str, Any], said: str) -> None:
     with pytest.raises(OptionError, match=f"^{said}"):
         make_options(**given)
+
+
+def test_what_a_record_says_of_none_here_is_passed_over() -> None:
+    record = {"tags": None, "queue": None, "of-tomorrow": 1, "timeout_ms": 5}
+    assert from_record(record) == readable(record) == Options(timeout_ms=5)
+    assert readable({**record, "backoff": {"kind": "odd"}}) == Options(timeout_ms=5)
+
+
+@pytest.mark.parametrize(
+    ("record", "said"), [({"backoff": {"kind": "odd"}}, r"backoff\.kind: 'odd'"), ({"tags": 5}, "tags: 'int' object")]
+)
+def test_an_option_of_a_record_that_cannot_be_read_is_named_once(record: dict[str, Any], said: str) -> None:
+    with pytest.raises(OptionError, match=f"^{said}"):
+        from_record(record)
+
+
+def test_the_command_line_says_some_options_once_for_each_value() -> None:
+    assert (ROWS["tags"].flag, ROWS["queue"].flag) == ("tag", "queue")

@@ -63,7 +63,8 @@ async def test_one_whose_parent_renews_its_lease_needs_no_keeper(parts: Parts, m
 async def test_an_operator_looks_again_at_once_as_long_as_there_is_something_to_do(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers, looks = [True, False], []
+    answers: list[bool] = [True, False]
+    looks: list[object] = []
 
     async def carry_on(name: str, *, seconds: float) -> bool:
         return answers.pop(0)

@@ -133,6 +133,20 @@ def test_a_worker_for_suspects_takes_none_ahead() -> None:
     assert wants(appetite, slots, 0, 1) == [1, 0]
 
 
+async def test_what_came_since_the_last_look_stays_and_what_a_loop_held_up_once_does_too() -> None:
+    given_back: list[Delivery] = []
+    slots = Slots(1, never)
+    appetite = Appetite(slots, given_back.extend)
+    jobs = [a_job(1), a_job(2)]
+    slots.give(jobs)
+    now = asyncio.get_running_loop().time()
+    appetite._look(0, now)  # nobody waited when it was planned
+    appetite._look(2, now - 1)
+    assert given_back == []
+    appetite._look(2, now - 1)
+    assert given_back == jobs
+
+
 async def test_a_worker_whose_handlers_hold_up_its_loop_keeps_none_that_wait() -> None:
     given_back: list[Delivery] = []
     begun: list[Delivery] = []
