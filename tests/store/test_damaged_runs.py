@@ -177,3 +177,41 @@ async def test_a_job_whose_spec_ends_within_its_limits_of_time_keeps_no_other_of
     await hands.join()
     _, fetched = await hands.turn("w1", [], want=3)
     assert ids(fetched) == ["first", "last"]
+
+
+@pytest.mark.parametrize(
+    "left", [b"", b"\x01 no more", b"\x01\0\0\0\0\0\0\0\0\xff\0"], ids=["empty", "9 bytes", "11 bytes"]
+)
+async def test_a_job_with_next_to_no_spec_fails_nothing_that_is_done_to_many(
+    hands: Hands, shard: Shard, clock: Clock, left: bytes
+) -> None:
+    names = ["failed", "done", "active", "waits", "delayed"]
+    sound = [f"sound {name}" for name in names]
+    await hands.join()
+    for name in sorted((*names, *sound), key=lambda name: names.index(name.removeprefix("sound "))):
+        state = name.removeprefix("sound ")
+        if state in ("failed", "done", "active"):
+            (delivery,) = await hands.active(new_job(name))
+            if state != "active":
+                await shard.settle("w1", [failed(delivery) if state == "failed" else done(delivery)])
+        else:
+            await hands.put(new_job(name, due="+1000" if state == "delayed" else ""))
+    for name in names:
+        await shard.link.command("HSET", shard.keys.fixed("jobs"), name, left)
+    assert (await shard.retry([*names, *sound]))[5:7] == ["waiting", "waiting"]
+    clock.forward(1_001)
+    await shard.promote()
+    await shard.expire()
+    assert (await shard.cancel([*names, *sound], {}))[5:] == [
+        "cancelled",
+        "cancelled",
+        "asked",
+        "cancelled",
+        "cancelled",
+    ]
+    clock.forward(LEASE_MS)
+    await hands.monitor()
+    lost = await hands.take_over()
+    assert sorted(item.delivery.id for item in lost) == ["active", "sound active"]
+    assert await shard.settle("m1", [failed(item.delivery) for item in lost]) == [1, 1]
+    assert await shard.delete([*names, *sound], list(State)) == ["gone"] * 10

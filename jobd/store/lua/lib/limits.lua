@@ -18,7 +18,7 @@ end
 
 -- Notes that this job is to be looked at, if it has such a limit.
 local function watch_limits(id, spec, run)
-  if bit.band(string.byte(spec, 10), LIMITED) == 0 then return end
+  if bit.band(string.byte(spec, 10) or 0, LIMITED) == 0 then return end
   local at = too_late(spec, run)
   if at < math.huge then
     watches[#watches + 1] = math.min(at, now + DAY)

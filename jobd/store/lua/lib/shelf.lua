@@ -6,7 +6,7 @@ local LEAST_KEPT = 1000
 
 -- What the job says itself is kept of its kind: {count, age_ms}; nil for most.
 local function own_keep(spec, state)
-  if bit.band(string.byte(spec, 10), KEPT) == 0 then return nil end
+  if not spec_head(spec).kept then return nil end
   local fine, said = pcall(cjson.decode, spec_options(spec))
   if not fine or type(said) ~= 'table' then return nil end
   return state == 'c' and said.keep_completed or state ~= 'c' and said.keep_failed or nil

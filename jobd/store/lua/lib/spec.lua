@@ -13,7 +13,7 @@ end
 
 -- The lane key of a job, what makes it unique, and what it counts against rates ('' for most).
 local function spec_keys(spec)
-  if bit.band(string.byte(spec, 10), KEYED) == 0 then return '', '', '' end
+  if bit.band(string.byte(spec, 10) or 0, KEYED) == 0 then return '', '', '' end
   local queue_length, type_length = string.byte(spec, 23, 24)
   local at = 25 + queue_length + type_length
   local length = struct.unpack('>H', spec, at)
@@ -83,7 +83,7 @@ end
 
 -- Does it go to the front of its lane?
 local function spec_front(spec)
-  return bit.band(string.byte(spec, 10), FRONT) ~= 0
+  return bit.band(string.byte(spec, 10) or 0, FRONT) ~= 0
 end
 
 -- Is this type in a list ',a,b,' of types? The names in it have '-' for '_', which are the same.
@@ -102,8 +102,7 @@ end
 -- Expiry, deadline, how long it may wait, and when it may run first (all ms, infinite for none); nothing for a job that
 -- has no such limit.
 local function spec_limits(spec)
-  local flags = string.byte(spec, 10)
-  if bit.band(flags, LIMITED) == 0 then return end
+  if bit.band(string.byte(spec, 10) or 0, LIMITED) == 0 or not spec_head(spec).limited then return end
   local created = struct.unpack('>d', spec, 2)
   local expires, deadline, patience, ready = struct.unpack('>dddd', spec, limits_at(spec))
   if expires <= 0 then expires = expires < 0 and created - expires or math.huge end
@@ -113,7 +112,7 @@ end
 
 -- Its limits of time as they are written; '' if it has none.
 local function limit_words(spec)
-  local at = bit.band(string.byte(spec, 10), LIMITED) ~= 0 and limits_at(spec)
+  local at = bit.band(string.byte(spec, 10) or 0, LIMITED) ~= 0 and limits_at(spec)
   return at and string.sub(spec, at, at + 31) or ''
 end
 
