@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import struct
 from collections.abc import Callable
 
 import pytest
 
 from jobd.domain.delivery import Delivery
+from jobd.domain.keep import Keep
 from jobd.domain.settle import NEVER_BEGUN
 from jobd.domain.state import State
 from jobd.domain.when import When
 from jobd.store.shard import Settlement, Shard
 from tests.store.hands import LEASE_MS, Clock, Hands, cancelled, done, ended, failed, given_back, ids, new_job, retried
+from tests.store.unique_jobs import KEEP_LAST, job, owner
 
 pytestmark = [pytest.mark.damages, pytest.mark.threat("S23")]
 
@@ -160,9 +163,22 @@ async def test_a_job_whose_spec_is_gone_while_it_runs_keeps_no_other_from_its_en
     assert ids(await hands.fetch()) == []
 
 
-@pytest.mark.parametrize("unique", ["", "key-%d:s:wdba:0"])
-async def test_a_job_whose_spec_ends_within_its_limits_of_time_keeps_no_other_of_its_kind_from_a_worker(
-    hands: Hands, shard: Shard, unique: str
+@pytest.mark.parametrize("lost", ["jobs", "runs"])
+async def test_a_fetch_that_is_repeated_brings_the_others_when_a_record_of_one_is_lost(
+    hands: Hands, shard: Shard, lost: str
+) -> None:
+    await hands.join()
+    await hands.active(new_job("bad"), new_job("sound"))
+    await shard.link.command("HDEL", shard.keys.fixed(lost), "bad")
+    assert ids(await hands.fetch_again()) == ["sound"]
+
+
+@pytest.mark.parametrize(
+    ("unique", "left"),
+    [("", 20), ("key-%d:s:wdba:0", 35), ("key-%d:s:wdba:0", 10), ("key-%d:s:wdba:0", 1), ("key-%d:s:wdba:0", 0)],
+)
+async def test_a_job_whose_spec_ends_within_its_keys_or_limits_of_time_keeps_no_other_of_its_kind_from_a_worker(
+    hands: Hands, shard: Shard, unique: str, left: int
 ) -> None:
     names = ("first", "bad", "last")
     await hands.put(
@@ -173,7 +189,7 @@ async def test_a_job_whose_spec_ends_within_its_limits_of_time_keeps_no_other_of
     )
     jobs = shard.keys.fixed("jobs")
     spec = await shard.link.command("HGET", jobs, "bad")
-    await shard.link.command("HSET", jobs, "bad", spec[: spec.rindex(b"noop") + len("noop") + len(unique) + 20])
+    await shard.link.command("HSET", jobs, "bad", spec[: spec.rindex(b"noop") + len("noop") + left])
     await hands.join()
     _, fetched = await hands.turn("w1", [], want=3)
     assert ids(fetched) == ["first", "last"]
@@ -215,3 +231,52 @@ async def test_a_job_with_next_to_no_spec_fails_nothing_that_is_done_to_many(
     assert sorted(item.delivery.id for item in lost) == ["active", "sound active"]
     assert await shard.settle("m1", [failed(item.delivery) for item in lost]) == [1, 1]
     assert await shard.delete([*names, *sound], list(State)) == ["gone"] * 10
+
+
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("verdict", VERDICTS)
+async def test_a_record_that_ends_where_it_should_say_what_its_job_takes_up_keeps_no_other_from_its_end(
+    hands: Hands, shard: Shard, left: int, verdict: Callable[[Delivery], Settlement]
+) -> None:
+    await hands.join()
+    bad, sound = await hands.active(new_job("bad", lane_key="o=x"), new_job("sound"))
+    await damage_run(shard, "bad", lambda raw: raw[: 42 + raw[40] + raw[41] + left])
+    assert await hands.settle(verdict(bad), given_back(sound)) == [1, 1]
+    assert "sound" in ids(await hands.fetch())
+
+
+@pytest.mark.parametrize("left", [0, 1])
+async def test_a_record_that_ends_where_it_should_say_what_its_job_takes_up_keeps_no_other_from_its_begin(
+    hands: Hands, shard: Shard, left: int
+) -> None:
+    await hands.join()
+    (bad,) = await hands.active(new_job("bad", lane_key="o=x"))
+    await hands.settle(given_back(bad))
+    await hands.put(new_job("sound"))
+    await damage_run(shard, "bad", lambda raw: raw[: 42 + raw[40] + raw[41] + left])
+    assert "sound" in ids(await hands.fetch())
+
+
+@pytest.mark.parametrize("lost", ["jobs", "runs"])
+async def test_the_owner_of_a_key_ends_and_frees_it_when_a_record_of_its_follower_is_lost(
+    hands: Hands, shard: Shard, lost: str
+) -> None:
+    await hands.join()
+    (first,) = await hands.active(job("first", KEEP_LAST))
+    await hands.put(job("bad", KEEP_LAST))
+    await shard.link.command("HDEL", shard.keys.fixed(lost), "bad")
+    assert await hands.settle(done(first)) == [1]
+    assert await owner(shard) is None
+
+
+@pytest.mark.parametrize("left", [b"7", b"nil", b"{"], ids=["a number", "no JSON", "cut off"])
+async def test_a_job_whose_options_are_damaged_is_kept_like_all_others_of_its_queue(
+    hands: Hands, shard: Shard, left: bytes
+) -> None:
+    await hands.join()
+    deliveries = await hands.active(new_job("bad", keep_completed=Keep(count=3)), new_job("sound"))
+    jobs = shard.keys.fixed("jobs")
+    spec = await shard.link.command("HGET", jobs, "bad")
+    await shard.link.command("HSET", jobs, "bad", re.sub(rb"\{.*\}(?=\{\}$)", lambda it: left.ljust(len(it[0])), spec))
+    assert await hands.settle(*map(done, deliveries)) == [1, 1]
+    assert set(await shard.link.command("ZRANGE", shard.keys.ended("default", "c"), 0, -1)) == {b"bad", b"sound"}

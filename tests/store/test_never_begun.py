@@ -108,6 +108,17 @@ async def test_what_never_began_can_be_replaced(hands: Hands) -> None:
     assert (again.id, again.data) == ("a", {"n": 2})
 
 
+async def test_what_never_began_and_was_replaced_comes_back_under_a_higher_fence_although_the_clock_was_set_back(
+    hands: Hands, clock: Clock
+) -> None:
+    (job,) = await hands.active(new_job("a", unique=REPLACE))
+    await hands.settle(unbegun(job))
+    clock.forward(-1_000)
+    await hands.put(new_job("b", unique=REPLACE))
+    (again,) = await hands.fetch()
+    assert (again.id, again.fence, again.attempt) == ("a", job.fence + 1, 1)
+
+
 async def test_what_never_began_has_its_key_again_if_nobody_has_taken_it(hands: Hands, shard: Shard) -> None:
     (job,) = await hands.active(new_job("a", unique=DEBOUNCE))
     await hands.settle(unbegun(job))

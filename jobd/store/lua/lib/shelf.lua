@@ -7,8 +7,9 @@ local LEAST_KEPT = 1000
 -- What the job says itself is kept of its kind: {count, age_ms}; nil for most.
 local function own_keep(spec, state)
   if not spec_head(spec).kept then return nil end
-  local fine, said = pcall(cjson.decode, spec_options(spec))
-  if not fine or type(said) ~= 'table' then return nil end
+  local _, said = pcall(cjson.decode, spec_options(spec))
+  -- options that are damaged say nothing
+  if type(said) ~= 'table' then return nil end
   return state == 'c' and said.keep_completed or state ~= 'c' and said.keep_failed or nil
 end
 

@@ -41,8 +41,9 @@ end
 -- Is all there that should stand between the type and the options?
 local function is_whole(spec, head, at)
   if head.keyed then
-    if #spec < at + 1 then return false end
-    at = at + 2 + struct.unpack('>H', spec, at)
+    local high, low = string.byte(spec, at, at + 1)
+    if not low then return false end
+    at = at + 2 + 256 * high + low
   end
   if head.limited then at = at + 32 end
   return #spec >= at - 1

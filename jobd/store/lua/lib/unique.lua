@@ -64,7 +64,7 @@ local function unique_key(name)
 end
 
 local function set_follower(here, id)
-  if here.follower then followed[#followed + 1] = here.follower end
+  followed[#followed + 1] = here.follower
   if id then
     followers[#followers + 1] = now
     followers[#followers + 1] = id

@@ -42,7 +42,7 @@ end
 
 let_follow = function(id, name)
   local here = job_at(id)
-  if not here or here.run.state ~= 'b' or here.run.holder ~= 'u/' .. name then return false end
+  if not here or here.run.holder ~= 'u/' .. name then return false end
   here.run.holder = ''
   amend(here, here.spec, here.run.due > now and 'd' or 'w', here.run.due)
   return true
@@ -55,7 +55,8 @@ local function write_amended()
     local run = here.run
     specs[#specs + 1] = here.id
     specs[#specs + 1] = here.spec
-    if run.state == 'w' and run.history == '' and run.holds == '' then
+    -- one that was given back before it began keeps its fence
+    if run.state == 'w' and run.history == '' and run.fence == 0 then
       plain[#plain + 1] = here.id
     else
       records[#records + 1] = here.id
