@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
+from jobd.domain.when import When
 from jobd.errors import EnqueueExpired
 from jobd.store.link import Argument
 from jobd.store.scripts import load
@@ -79,6 +82,13 @@ async def test_payloads_are_bytes_that_the_store_does_not_look_into(hands: Hands
     assert delivery.payload == payload
     assert await hands.shard.settle("w1", [done(delivery, payload)]) == [1]
     assert await hands.shard.link.command("HGET", hands.shard.keys.fixed("results"), "a") == (payload or None)
+
+
+@pytest.mark.parametrize("words", [{}, {"lane_key": "g=a"}, {"expires": When(after_ms=60_000)}])
+async def test_a_job_of_which_there_is_nothing_to_say_is_handed_out(hands: Hands, words: dict[str, Any]) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a", payload=b"", **words))
+    assert (delivery.id, delivery.payload) == ("a", b"")
 
 
 async def test_a_repeat_after_a_lost_reply_answers_as_the_first_would_have(shard: Shard, hands: Hands) -> None:

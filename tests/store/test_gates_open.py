@@ -54,6 +54,23 @@ async def test_a_place_that_a_queue_cannot_use_is_for_other_queues_of_its_key(ha
     assert await fetched(hands, worker) == ["goes"]
 
 
+async def test_a_rate_that_hundreds_of_lanes_of_a_paused_queue_cannot_use_is_for_the_one_behind_them(
+    hands: Hands,
+) -> None:
+    await hands.active(new_job(lane_key="r=key:1/1000"))
+    await hands.put(*[new_job(queue="one", lane_key=f"g={number};r=key:1/1000") for number in range(150)])
+    await drained(hands, "w1")
+    await hands.put(new_job("goes", queue="two", lane_key="r=key:1/1000"))
+    await drained(hands, "w1")
+    await hands.shard.set_rule("q/one", {"paused": {"reason": "why"}})
+    await hands.put(new_job(queue="one"))
+    await drained(hands, "w1")  # now its line waits too
+    hands.clock.forward(1_000)
+    for _ in range(3):
+        await hands.shard.promote()
+    assert await fetched(hands) == ["goes"]
+
+
 @pytest.mark.parametrize("limit", ["c=key:1", "r=key:1/60000", "r=key:1/60000/1"])
 async def test_a_place_that_hundreds_of_lanes_which_nobody_serves_cannot_use_is_for_the_one_behind_them(
     hands: Hands, limit: str
@@ -76,11 +93,12 @@ async def test_a_place_that_hundreds_of_lanes_which_nobody_serves_cannot_use_is_
     assert found == ["goes"]
 
 
-async def test_who_waits_before_a_gate_that_others_have_closed_again_is_left_alone(hands: Hands) -> None:
+@pytest.mark.parametrize("part", ["g", "o"])
+async def test_who_waits_before_a_gate_that_others_have_closed_again_is_left_alone(hands: Hands, part: str) -> None:
     limit = "c=key:1"
     (running,) = await hands.active(new_job(lane_key=limit))
     for half in range(2):
-        await hands.put(*[new_job(lane_key=f"g={half}-{number};{limit}") for number in range(150)])
+        await hands.put(*[new_job(lane_key=f"{part}={half}-{number};{limit}") for number in range(150)])
     await drained(hands, "w1")
     command, keys = hands.shard.link.command, hands.shard.keys
     assert await command("ZCARD", keys.gated("c/key")) == 300
@@ -94,6 +112,29 @@ async def test_who_waits_before_a_gate_that_others_have_closed_again_is_left_alo
     await hands.shard.promote()
     assert await command("ZCARD", keys.gated("c/key")) == 298
     assert await command("ZCARD", keys.fixed("opens")) == 0
+
+
+@pytest.mark.damages
+async def test_a_job_whose_spec_is_lost_keeps_none_of_the_many_behind_it_before_a_gate(hands: Hands) -> None:
+    (running,) = await hands.active(new_job(lane_key="c=key:1"))
+    jobs = [new_job(lane_key=f"o={number};c=key:1") for number in range(150)]
+    await hands.put(*jobs)
+    await drained(hands, "w1")
+    await hands.settle(done(running))
+    command, keys = hands.shard.link.command, hands.shard.keys
+    (first,) = await command("ZRANGE", keys.gated("c/key"), 0, 0)
+    await command("HDEL", keys.fixed("jobs"), jobs[int(first.partition(b"=")[2])].id)
+    hands.clock.forward(250)
+    await hands.shard.promote()
+    assert len(await fetched(hands)) == 1
+
+
+async def test_a_rate_that_has_opened_for_all_who_waited_is_not_looked_at_any_more(hands: Hands) -> None:
+    await hands.put(new_job("a", lane_key="r=key:1/1000"), new_job("b", lane_key="r=key:1/1000"))
+    assert [await fetched(hands), await fetched(hands)] == [["a"], []]
+    hands.clock.forward(1_000)
+    assert await hands.shard.promote() == (0, None)
+    assert await fetched(hands) == ["b"]
 
 
 async def test_a_rate_that_opens_for_one_of_many_is_looked_at_again_in_a_moment_and_not_at_once(hands: Hands) -> None:
@@ -212,6 +253,33 @@ async def test_all_lanes_come_when_a_gate_is_none_any_more(
         assert await hands.fetch("w1", want=500) == []
     await ends(hands)
     assert ran + await everything(hands, "w2") == 250
+
+
+async def test_all_groups_come_when_their_rate_is_none_any_more_however_many_they_are(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"group_rate": {"n": 1, "ms": LONG_MS}})
+    for _ in range(2):
+        await hands.put(*[new_job(lane_key=f"g={number}") for number in range(45)])
+    first = await hands.fetch("w1", want=500)
+    await drained(hands, "w1")
+    await hands.shard.set_rule("q/default", {"group_rate": None})
+    for _ in range(3):
+        await hands.shard.promote()
+    assert [len(first), len(await hands.fetch("w1", want=500))] == [45, 45]
+    assert await hands.shard.promote() == (0, LONG_MS)
+
+
+async def test_a_pause_that_is_prolonged_while_many_wait_lasts_until_its_new_end(hands: Hands) -> None:
+    end = hands.clock.ms + 1_000
+    await hands.put(*[new_job(lane_key=f"o={number}") for number in range(150)])
+    for until in (end, end + 5_000):
+        await hands.shard.set_rule("t/noop", {"paused": {"reason": "why", "until_ms": until}})
+        await hands.shard.promote()
+        await drained(hands, "w1")
+    hands.clock.ms = end
+    await hands.shard.promote()
+    await drained(hands, "w1")
+    hands.clock.forward(5_000)
+    assert await everything(hands, "w2") == 150
 
 
 async def test_all_lanes_of_a_group_come_when_its_limit_is_changed_before_any_has_come(hands: Hands) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
+from jobd.store.edits import Change
 from jobd.store.shard import Shard
 from tests.store.hands import LEASE_MS, Clock, Hands, LossyLink, ended, ids, new_job, retried
 
@@ -67,6 +70,38 @@ async def test_a_job_that_was_delayed_before_its_first_run_is_as_if_it_never_had
     clock.forward(1)
     await shard.promote()
     assert await shard.link.command("HLEN", shard.keys.fixed("runs")) == 0
+
+
+async def test_a_job_that_was_run_again_and_delayed_before_its_first_run_remembers_it(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.put(new_job("a"))
+    await shard.cancel(["a"], {"by": "ann"})
+    await shard.retry(["a"])
+    await shard.change([Change("a", due="+1")])
+    clock.forward(1)
+    await shard.promote()
+    record = await shard.link.command("HGET", shard.keys.fixed("runs"), "a")
+    assert [word in record for word in (b"cancelled_at", b'"by":"ann"', b"retried_at")] == [True, True, True]
+
+
+@pytest.mark.damages
+@pytest.mark.parametrize("lost", ["jobs", "runs", "its state"])
+async def test_a_delayed_job_that_is_damaged_keeps_no_other_from_its_time(
+    hands: Hands, shard: Shard, clock: Clock, lost: str
+) -> None:
+    await hands.join()
+    await hands.put(new_job("bad", due="+1"), new_job("sound", due="+1"))
+    command, runs = shard.link.command, shard.keys.fixed("runs")
+    if lost == "its state":
+        record = await command("HGET", runs, "bad")
+        await command("HSET", runs, "bad", record[:1] + b"?" + record[2:])
+    else:
+        await command("HDEL", shard.keys.fixed(lost), "bad")
+    clock.forward(1)
+    assert await shard.promote() == (2, None)
+    assert await hands.counts() == {State.WAITING: 1, State.DELAYED: 1}, "of the other nothing is known"
+    assert ids(await hands.fetch()) == ["sound"]
 
 
 async def test_a_delayed_suspect_is_promoted_into_the_line_of_suspects(

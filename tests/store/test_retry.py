@@ -10,7 +10,21 @@ from jobd.domain.delivery import Delivery
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.store.shard import Settlement, Shard
-from tests.store.hands import LOST, BentLink, Clock, Hands, LossyLink, cancelled, done, ended, failed, ids, new_job
+from tests.store.hands import (
+    LOST,
+    BentLink,
+    Clock,
+    Hands,
+    LossyLink,
+    cancelled,
+    done,
+    ended,
+    failed,
+    given_back,
+    ids,
+    new_job,
+)
+from tests.store.raw import Raw
 
 End = Callable[[Delivery], Settlement]
 
@@ -85,6 +99,52 @@ async def test_jobs_that_have_not_ended_stay_as_they_are(hands: Hands, shard: Sh
     names = ["active", "waiting", "delayed", "blocked", "missing"]
     assert await shard.retry(names) == names
     assert await hands.states(*names[:-1]) == names[:-1]
+
+
+async def test_a_job_that_was_given_back_and_waits_is_counted_once(
+    hands: Hands, shard: Shard, whole: Callable[[], Raw]
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a", lane_key="g=x"))
+    await hands.settle(given_back(delivery))
+    assert await shard.retry(["a"]) == ["waiting"]
+    whole()
+    assert ids(await hands.fetch()) == ["a"]
+
+
+async def test_a_job_is_run_again_as_often_as_one_likes(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(new_job("a"))
+    for _ in range(3):
+        (delivery,) = await hands.fetch()
+        await hands.settle(failed(delivery))
+        assert await shard.retry(["a"]) == ["waiting"]
+
+
+async def test_a_job_that_is_run_again_counts_in_its_group_and_waits_no_longer_than_it_may(
+    hands: Hands, shard: Shard, clock: Clock, whole: Callable[[], Raw]
+) -> None:
+    await hands.put(new_job("a", lane_key="g=x", queue_timeout_ms=1_000))
+    for _ in range(2):
+        clock.forward(1_000)
+        assert await shard.expire() == 1
+        assert await hands.states("a") == [State.FAILED]
+        assert await shard.retry(["a"]) == ["waiting"]
+        whole()
+
+
+async def test_a_job_that_is_run_again_at_the_front_of_its_order_is_not_stopped_by_what_stops_the_first_there(
+    hands: Hands, shard: Shard, whole: Callable[[], Raw]
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a", lane_key="o=key", front=True))
+    await hands.settle(failed(delivery))
+    await shard.set_rule("g/default/shut", {"paused": {"reason": "why"}})
+    await hands.put(new_job("first", lane_key="g=shut;o=key"))
+    assert await hands.fetch() == []
+    await shard.retry(["a"])
+    whole()
+    assert ids(await hands.fetch()) == ["a"]
 
 
 async def test_an_id_that_is_twice_in_one_call_is_retried_once(hands: Hands, shard: Shard) -> None:

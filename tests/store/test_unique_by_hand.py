@@ -27,7 +27,7 @@ from tests.store.hands import (
     new_job,
     retried,
 )
-from tests.store.unique_jobs import KEEP_LAST, THROTTLE, job, owner
+from tests.store.unique_jobs import KEEP_LAST, REPLACE, THROTTLE, job, owner, payload
 
 pytestmark = pytest.mark.usefixtures("watched_worker")
 
@@ -55,6 +55,29 @@ async def test_the_period_of_a_throttled_key_does_not_stop_a_retry_by_hand(hands
     await hands.put(job("b", THROTTLE))
     assert await hands.shard.retry(["a"]) == ["waiting"]
     assert await owner(hands.shard) == "b"
+
+
+@pytest.mark.parametrize(("due", "state"), [("", State.WAITING), ("+500", State.DELAYED)])
+async def test_a_job_that_takes_its_key_again_from_one_that_does_not_stand_in_its_way_lets_the_follower_of_that_go(
+    hands: Hands, whole: Callable[[], raw.Raw], due: str, state: State
+) -> None:
+    await hands.settle(failed((await hands.active(job("a", "key:s:wd:0")))[0]))
+    await hands.active(job("b", KEEP_LAST))
+    await hands.put(job("c", KEEP_LAST, due=due))
+    assert await hands.shard.retry(["a"]) == ["waiting"]
+    whole()
+    assert await owner(hands.shard) == "a"
+    assert await hands.states("c") == [state]
+
+
+async def test_a_job_that_was_cancelled_run_again_and_replaced_remembers_both(hands: Hands) -> None:
+    await hands.put(job("a", REPLACE))
+    await hands.shard.cancel(["a"], {"by": "ann"})
+    await hands.shard.retry(["a"])
+    await hands.put(job("b", REPLACE, payload=b'{"n":2}'))
+    assert await payload(hands, "a") == {"n": 2}
+    record = await hands.shard.link.command("HGET", hands.shard.keys.fixed("runs"), "a")
+    assert [word in record for word in (b"cancelled_at", b'"by":"ann"', b"retried_at")] == [True, True, True]
 
 
 async def test_a_key_tells_who_has_it_since_when_and_until_when(hands: Hands, clock: Clock) -> None:

@@ -144,6 +144,14 @@ async def test_a_turn_in_an_order_is_given_back_by_one_that_is_replaced(hands: H
     assert ids(await hands.fetch()) == ["b"]
 
 
+async def test_a_turn_in_an_order_is_kept_by_one_that_is_replaced_in_its_place(hands: Hands) -> None:
+    await hands.put(job("a", REPLACE, lane_key="o=x", type="odd"), new_job("b", lane_key="o=x"))
+    assert await hands.fetch() == []  # it stands aside with its turn
+    await hands.put(job("c", REPLACE, lane_key="o=x", type="odd"))
+    assert await hands.fetch() == []
+    assert ids(await hands.fetch(types=",noop,odd,")) == ["a"]
+
+
 async def test_a_job_that_came_under_the_id_of_a_removed_owner_is_not_replaced(hands: Hands) -> None:
     (first,) = await hands.active(job("a", THROTTLE))
     await hands.settle(done(first))
