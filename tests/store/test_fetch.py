@@ -158,7 +158,10 @@ async def test_urgent_jobs_of_any_queue_come_first(hands: Hands, clock: Clock) -
     assert ids(await hands.fetch(want=1)) == ["high"]
 
 
-async def test_urgent_jobs_come_first_within_one_batch_too_whatever_their_queue(hands: Hands, clock: Clock) -> None:
+@pytest.mark.parametrize("want", [7, 14])
+async def test_urgent_jobs_come_first_within_one_batch_too_whatever_their_queue(
+    hands: Hands, clock: Clock, want: int
+) -> None:
     await hands.join("any")
     await hands.join("some", "b", "a", "c")
     for number, (queue, priority) in enumerate(
@@ -166,7 +169,7 @@ async def test_urgent_jobs_come_first_within_one_batch_too_whatever_their_queue(
     ):
         clock.forward(1)
         await hands.put(new_job(f"{priority:02}{queue}{number}", queue=queue, priority=priority))
-    first, second = ids(await hands.fetch("some", want=7)), ids(await hands.fetch("any", want=7))
+    first, second = ids(await hands.fetch("some", want=want)), ids(await hands.fetch("any", want=want))
     assert [name[:2] for name in first + second] == ["01"] * 4 + ["02"] * 2 + ["05"] * 4 + ["10"] * 4
 
 
