@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
+from tests.store import raw
 from tests.store.hands import (
     Hands,
     done,
@@ -82,6 +84,12 @@ async def test_a_heavy_job_opens_the_window_when_enough_starts_have_left_it(hand
     hands.clock.forward(200)
     await hands.shard.promote()
     assert names(await hands.fetch("w1")) == ["heavy"]
+
+
+async def test_a_start_at_a_rate_is_nothing_that_is_let_go_of_again(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    await put(hands, "a", key="o=x;c=y:2;r=z:5/1000")
+    await hands.fetch("w1")
+    assert whole().jobs["a"].holds == ("o/default/x", "c/y")
 
 
 async def test_a_bucket_pays_for_the_weight(hands: Hands) -> None:
