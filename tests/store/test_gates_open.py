@@ -348,7 +348,7 @@ async def test_the_heavy_job_for_which_room_is_kept_comes_before_hundreds_that_w
     hands.clock.forward(1_000)
     await hands.shard.promote()
     assert len(await hands.fetch("w1", want=5)) == 5
-    await hands.put(new_job("heavy", lane_key=RATE, weight=8, priority=1))
+    await hands.put(new_job("heavy", lane_key=f"c=free:5;{RATE}", weight=8, priority=1))
     assert len(await hands.fetch("w1", want=500)) == 5
     await drained(hands, "w1")
     await hands.put(new_job("late", lane_key=f"g=late;{RATE}"))
@@ -393,3 +393,22 @@ async def test_room_is_not_kept_for_a_heavy_job_that_cannot_come(hands: Hands, f
     assert await fetched(hands) == []
     started = [job_id for _ in range(12) for job_id in await second(hands)]
     assert started == [f"light{number}" for number in range(5)]
+
+
+async def test_room_is_not_kept_for_a_heavy_job_that_another_key_holds_back(hands: Hands) -> None:
+    await hands.active(new_job(lane_key="c=busy:1"))
+    await hands.active(*[new_job(lane_key=RATE) for _ in range(5)])
+    await hands.put(new_job("heavy", lane_key=f"o=x;{RATE};c=busy:1", weight=8))
+    assert await fetched(hands) == []
+    await hands.put(new_job("light", lane_key=RATE))
+    assert await fetched(hands) == ["light"]
+
+
+@pytest.mark.parametrize("first", ["urgent", "other"])
+async def test_room_is_kept_for_the_most_urgent_of_several_heavy_jobs(hands: Hands, first: str) -> None:
+    await hands.active(*[new_job(lane_key=RATE) for _ in range(5)])
+    for name in ("urgent", "other") if first == "urgent" else ("other", "urgent"):
+        await hands.put(new_job(name, lane_key=f"g={name};{RATE}", weight=8, priority=3 if name == "urgent" else 7))
+        assert await fetched(hands) == []
+    kept = await hands.shard.link.command("HGET", hands.shard.keys.fixed("rates"), "r/key!")
+    assert kept.endswith(b" 3:g=urgent;" + RATE.encode())

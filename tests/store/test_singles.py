@@ -67,6 +67,22 @@ async def test_the_next_one_of_each_key_comes_when_the_first_has_ended(
     assert sorted(names(await hands.fetch(want=50))) == later
 
 
+async def test_a_rate_lets_one_job_of_each_key_start(hands: Hands) -> None:
+    jobs = await put_many(hands, "r={}:1/1000")
+    assert names(await hands.fetch(want=50)) == jobs
+    later = await put_many(hands, "r={}:1/1000", "b")
+    assert await hands.fetch(want=50) == []
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert sorted(names(await hands.fetch(want=50))) == later
+
+
+@pytest.mark.parametrize("key", ["c={}", "y={}:1"])
+async def test_those_with_a_key_that_is_none_here_are_run(hands: Hands, key: str) -> None:
+    jobs = await put_many(hands, key)
+    assert names(await hands.fetch(want=50)) == jobs
+
+
 async def test_no_more_are_taken_than_are_asked_for(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
     jobs = await put_many(hands, KEYS["concurrency"])
     assert names(await hands.fetch(want=17)) == jobs[:17]
@@ -100,17 +116,23 @@ async def test_a_more_urgent_job_with_more_keys_takes_the_place_of_their_key(
     assert list(whole().gated) == ["c/00"]
 
 
+@pytest.mark.parametrize("many", [True, False])
 async def test_where_there_is_room_left_whoever_waits_there_may_come(
-    hands: Hands, whole: Callable[[], raw.Raw]
+    hands: Hands, whole: Callable[[], raw.Raw], many: bool
 ) -> None:
     await put(hands, "runs", key="c=00:1")
     await hands.fetch(want=1)
     await put(hands, "waits", key="c=00:1")
     assert await hands.fetch(want=1) == []
     assert whole().gated
-    await put_many(hands, "c={}:5")
+    if many:
+        await put_many(hands, "c={}:5")
+    else:
+        await put(hands, "one", key="c=00:5")
+    await hands.words("w1")
     await hands.fetch(want=50)
     assert "5:c=00:1" in whole().lanes["default"]
+    assert await hands.words("w1") == ["wake"]
 
 
 async def test_a_lane_whose_job_has_left_is_cleared_away(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
