@@ -13,9 +13,10 @@ import pytest
 import jobd
 from jobd.domain.delivery import Delivery
 from jobd.domain.outcome import Ending
+from jobd.domain.time_limits import EXPIRED, TimeLimits
 from jobd.roles.membership import LEFT
 from jobd.roles.worker.appetite import LOOK_S, MOST_AHEAD, Appetite
-from jobd.roles.worker.cancels import Cancels
+from jobd.roles.worker.cancels import CANCELLED, Cancels
 from jobd.roles.worker.slots import Slots
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.until import until
@@ -84,6 +85,27 @@ async def test_what_waits_in_a_worker_does_not_begin_when_the_lease_is_lost(
         engine._look_again()
         await first.result(PATIENCE_S)
         assert begun == [first.id, first.id]
+
+
+async def test_what_waited_and_need_not_run_any_more_does_not(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = parts.engine()
+    await engine.start()
+    done: list[tuple[str, object]] = []
+    monkeypatch.setattr(engine._runner, "run", lambda delivery: done.append((delivery.id, "runs")))
+    monkeypatch.setattr(engine, "_settle", lambda delivery, outcome, _: done.append((delivery.id, outcome)))
+    monkeypatch.setattr(engine, "_give_back", lambda jobs: done.extend((job.id, "goes back") for job in jobs))
+    mine = engine._membership.id
+    engine._cancels.early.add(("j2", 2))
+    of_before, cancelled, late = a_job(1), replace(a_job(2), holder=mine), replace(a_job(3), holder=mine)
+    late = replace(late, started_ms=5.0, limits=TimeLimits(5.0, 0, 0, 0))
+    for delivery in (of_before, cancelled, late, replace(a_job(4), holder=mine)):
+        engine._run(delivery)
+    assert done == [("j2", CANCELLED), ("j3", EXPIRED), ("j4", "runs")]
+    engine._interrupted = True
+    engine._run(replace(a_job(5), holder=mine))
+    assert done[3:] == [("j5", "goes back")]
+    monkeypatch.undo()
+    await engine.stop()
 
 
 def test_two_fetches_make_the_whole_that_a_worker_may_have_in_hand() -> None:
