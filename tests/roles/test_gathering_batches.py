@@ -181,6 +181,18 @@ async def test_a_handler_that_cleans_up_is_not_stopped_again_by_the_next_of_its_
     assert hall.called == [[1, 2]]
 
 
+async def test_a_group_of_two_queues_is_two_groups_and_when_no_more_will_come_nobody_waits(hall: Hall) -> None:
+    pair = hall.sync(batch=2, batch_wait="1h")
+    hall.go_on.set()
+    (_, one), (_, two) = (hall.enter(pair, number, queue=f"q{number}", lane_key="g=t") for number in (1, 2))
+    (_, three), (_, four) = (hall.enter(pair, number, queue=f"q{number}") for number in (3, 4))
+    await ended(three, four)
+    assert hall.called == [[3, 4]]
+    hall.batches.hurry()
+    await ended(one, two, hall.enter(pair, 5)[1])
+    assert sorted(hall.called) == [[1], [2], [3, 4], [5]]
+
+
 async def test_a_fault_of_ours_leaves_nobody_waiting(hall: Hall) -> None:
     over = asyncio.Event()
 
