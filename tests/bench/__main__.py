@@ -19,7 +19,8 @@ from jobd.store.server_binary import find_server_binary
 from tests.bench.contender import Contender, earlier, read_contenders
 from tests.bench.environments import Environments
 from tests.bench.parts.all import PARTS
-from tests.bench.parts.part import Bench
+from tests.bench.parts.latency import LATENCY
+from tests.bench.parts.part import Bench, Part
 from tests.bench.process import BenchError
 from tests.bench.report.findings import Findings
 from tests.bench.report.page import page, write
@@ -46,8 +47,10 @@ def main() -> None:
     bench = Bench(given.jobs, given.probes, given.full, given.fsync, given.seconds, environments)
     findings = Findings(chosen, parts)
     try:
-        for repetition in range(given.repeat):
-            _repeat(bench, findings, repetition, given.repeat)
+        # an idle machine is what it was before all others
+        for part in sorted(parts, key=lambda part: part is not LATENCY):
+            for repetition in range(given.repeat if part.repeated else 1):
+                _measure(bench, findings, part, f"{repetition + 1}/{given.repeat} {part.name}")
     finally:  # what has been measured is not lost when something breaks or somebody interrupts
         _say("")
         _report(given, findings)
@@ -55,15 +58,15 @@ def main() -> None:
         sys.exit(1)
 
 
-def _repeat(bench: Bench, findings: Findings, repetition: int, repetitions: int) -> None:
-    for part in findings.parts:
-        for contender in findings.contenders:
-            if part.takes(contender) and (part.repeated or not repetition):
-                _say(f"{repetition + 1}/{repetitions} {part.name}: {contender.title}")
-                try:
-                    findings.add(contender, part.measure(bench, contender))
-                except BenchError as error:
-                    findings.failures.append(f"{part.name}, {contender.title}: {error}")
+def _measure(bench: Bench, findings: Findings, part: Part, turn: str) -> None:
+    """All contenders, one after the other."""
+    for contender in findings.contenders:
+        if part.takes(contender):
+            _say(f"{turn}: {contender.title}")
+            try:
+                findings.add(contender, part.measure(bench, contender))
+            except BenchError as error:
+                findings.failures.append(f"{part.name}, {contender.title}: {error}")
 
 
 def _report(given: argparse.Namespace, findings: Findings) -> None:
