@@ -115,6 +115,48 @@ async def test_a_job_can_be_deleted_whatever_is_damaged(
 
 
 @each_damage
+async def test_what_a_deleted_job_took_up_at_a_limit_is_free_again(
+    hands: Hands, shard: Shard, damage: Callable[[bytes], bytes]
+) -> None:
+    await hands.join()
+    await hands.active(new_job("bad", lane_key="c=a:1"))
+    await damage_run(shard, "bad", damage)
+    assert await shard.delete(["bad"], list(State)) == ["gone"]
+    await hands.put(new_job("next", lane_key="c=a:1"))
+    assert ids(await hands.fetch()) == ["next"]
+
+
+@each_damage
+async def test_a_job_that_is_taken_over_gives_back_what_it_took_up_at_a_limit(
+    hands: Hands, shard: Shard, clock: Clock, damage: Callable[[bytes], bytes]
+) -> None:
+    await hands.join()
+    await hands.active(new_job("bad", lane_key="c=a:1"))
+    await damage_run(shard, "bad", damage)
+    clock.forward(LEASE_MS + 1)
+    await hands.monitor()
+    (lost,) = await hands.take_over()
+    assert await shard.settle("m1", [given_back(lost.delivery)]) == [1]
+    await hands.join("w2")
+    assert ids(await hands.fetch("w2")) == ["bad"]
+
+
+@each_damage
+@pytest.mark.parametrize("verdict", [done, failed, retried])
+async def test_a_deleted_job_that_did_not_run_any_more_makes_no_room_at_the_limit_of_its_queue(
+    hands: Hands, shard: Shard, damage: Callable[[bytes], bytes], verdict: Callable[[Delivery], Settlement]
+) -> None:
+    await hands.join()
+    (bad,) = await hands.active(new_job("bad"))
+    await shard.settle("w1", [verdict(bad)])
+    await damage_run(shard, "bad", damage)
+    assert await shard.delete(["bad"], list(State)) == ["gone"]
+    await shard.set_rule("q/default", {"concurrency": 1})
+    await hands.put(new_job("one"), new_job("two"))
+    assert ids(await hands.fetch()) == ["one"]
+
+
+@each_damage
 async def test_a_job_that_comes_again_is_delivered_or_passed_over(
     hands: Hands, shard: Shard, damage: Callable[[bytes], bytes]
 ) -> None:

@@ -9,6 +9,18 @@
 local allowed = ARGV[3]
 local reply, ids, undelayed, left, stopped, left_by, seen = {}, {}, {}, {}, {}, {}, {}
 
+-- Reads: the state of a job whose record does not tell it, by the list it is in. Who waits has no list of its own to be
+-- found in without its lane, and mostly no record that could be damaged: what is in none of them is in hand.
+local function state_found(id, spec, queue)
+  if redis.call('ZSCORE', delayed_key, id) then return 'd' end
+  for state in string.gmatch('cfx', '.') do
+    local shelf = shelf_key((shelf_of(spec, queue, state)))
+    touch(shelf)
+    if redis.call('ZSCORE', shelf, id) then return state end
+  end
+  return 'a'
+end
+
 local function delete(id)
   local spec, raw = redis.call('HGET', jobs_key, id), redis.call('HGET', runs_key, id)
   if not spec then return gone_at(id) > 0 and 'gone' or 'missing' end
@@ -16,12 +28,12 @@ local function delete(id)
   local run = raw and read_run(raw) or new_run('w', queue)
   if not string.find('wdbacfx', run.state, 1, true) then
     -- its record is damaged: it may be deleted, whatever its state was
-    run = new_run(string.match(raw, '^.([wdbacfx])') or 'a', queue)
+    run = new_run(string.match(raw, '^.([wdbacfx])') or state_found(id, spec, queue), queue)
   elseif not string.find(allowed, run.state, 1, true) then
     return run.state
   end
   if run.state == 'a' and run.holder == '' then
-    let_go(holds_of(spec, run), id, '-')
+    let_go(holds_of(spec), id, '-')
     tell(id)
   elseif run.state == 'a' then
     let_go(run.holds, id, '-')

@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
 -- Takes over jobs whose holder's lease has run out, or whose own deadline has passed, under a new fence. As long as the
 -- monitor holds any from an earlier call, whose answer may have been lost, it gets those again and no others.
--- KEYS: jobs runs leases
+-- KEYS: jobs runs leases rules pauses
 -- ARGV: the monitor that takes over, how many at most, where to go on among the living members
 -- Returns: {'lease_lost'} or {'ok', where to go on (0: all were seen), more (1 if there may be more at this place),
 --          then for each job: id, spec, run record, who held it, why ('lease' or 'deadline'), how many jobs that held,
 --          cause of the holder's end ('' if unknown), lines it served}
 -- Moves: active → active
--- include: head spec run wake part
+-- include: head spec run wake rules unique gates part
 
 local monitor, most, from = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local MOST_DEAD, MOST_LIVING = 32, 100
@@ -50,6 +50,7 @@ local function run_in_hand(spec, raw, member)
   if string.find('wdbacfx', run.state, 1, true) then return run end
   run = new_run('a', (spec_place(spec)))
   run.holder, run.attempt, run.deliveries, run.started = member, 1, 1, now
+  run.holds = holds_of(spec)
   return run
 end
 

@@ -286,8 +286,16 @@ local function leave_turn(holds, id)
 end
 
 -- What a job that waits takes up: as its record says; its unique key, before it had one; and its turn, which it may have
--- been given when it stood aside.
+-- been given when it stood aside. Without its record, which is damaged: all that it could have been given.
 local function holds_of(spec, run)
+  if not run then
+    local queue, _, key, unique = spec_place(spec)
+    local names = {}
+    for _, here in ipairs((gates_of(queue, key .. ';t=' .. spec_type(spec)))) do
+      if here.is_order or here.limit then names[#names + 1] = here.name end
+    end
+    return with_unique(table.concat(names, ' '), unique)
+  end
   local turn, holds = turn_of(spec), run.holds
   if holds == '' then
     local _, _, _, unique = spec_place(spec)
