@@ -180,8 +180,6 @@ class Uniqueness(ABC):
         stays = job.state == state == "waiting" and not elsewhere
         job.order, job.state, job.due = replace(order, id=job.order.id), state, due
         self.limit_anew(job)
-        if state == "waiting":
-            job.fence = 0  # nothing is left of a delivery that never was
         if state == "waiting" and not stays:
             self._line_up(job)
 
