@@ -112,6 +112,28 @@ async def test_an_interrupted_handler_may_clean_up_and_its_job_is_back(parts: Pa
     assert (job.status, job.attempt, job.attempts[0].outcome) == (State.WAITING, 0, Ending.INTERRUPTED)
 
 
+async def test_a_job_that_has_ended_is_not_given_back_because_its_lines_are_still_on_their_way(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushing = asyncio.Event()
+
+    async def flush(ctx: jobd.Context) -> None:
+        flushing.set()
+        await asyncio.Event().wait()
+
+    @jobd.job("chatty")
+    async def chatty(ctx: jobd.Context) -> str:
+        ctx.log.info("done")
+        return "done"
+
+    monkeypatch.setattr(jobd.Context, "flush", flush)
+    async with working(parts, chatty) as client:
+        handle = await client.enqueue(chatty)
+        await flushing.wait()
+    job = await client.get(handle.id)
+    assert (job.status, job.result) == (State.COMPLETED, "done")
+
+
 async def test_a_drain_waits_for_the_answer_to_what_is_on_its_way_to_the_store(
     parts: Parts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,6 +117,15 @@ async def test_a_rule_may_say_what_the_death_of_a_process_means(parts: Parts) ->
     assert (job.status, job.reason) == (State.CANCELLED, "it was to be expected")
 
 
+async def test_a_type_that_its_process_does_not_know_is_named(parts: Parts) -> None:
+    @jobd.job("only-here", isolation="process", max_attempts=1)
+    async def only_here() -> None: ...
+
+    async with working(parts, only_here) as client:
+        job = await ended(await client.enqueue(only_here, {}))
+    assert (job.error or {})["type"] == "jobd.errors.UnknownJobType"
+
+
 async def test_one_that_heeds_no_stop_is_killed_when_its_time_is_over(parts: Parts, tmp_path: Path) -> None:
     data: dict[str, Any] = {"seconds": 600}
     entry = data | {"journal": str(tmp_path / "journal"), "key": "k"}

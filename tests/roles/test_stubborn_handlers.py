@@ -214,6 +214,19 @@ async def test_each_change_is_told_once_unless_the_store_did_not_hear_it(monkeyp
     watching.cancel()
 
 
+async def test_where_another_engine_can_take_its_place_they_are_not_complained_about_but_left(parts: Parts) -> None:
+    left: list[str] = []
+    engine = parts.engine(on_stuck=lambda: left.append("left"))
+    await engine.start()
+    with capture_logs() as said:
+        engine._too_many_stuck()
+    await engine._tell_stuck(3)
+    (member,) = await parts.client.workers()
+    assert (left, said) == (["left"], [])
+    assert (member.about["stuck"], member.about["leaving"]) == (3, True)
+    await engine.stop()
+
+
 async def test_a_drain_does_not_wait_for_a_thread_whose_attempt_is_settled(parts: Parts, gate: Gate) -> None:
     @jobd.job("hang", timeout="20ms", max_attempts=1)
     def hang() -> None:

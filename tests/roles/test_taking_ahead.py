@@ -105,6 +105,8 @@ async def test_what_waited_and_need_not_run_any_more_does_not(parts: Parts, monk
     engine._run(replace(a_job(5), holder=mine))
     assert done[3:] == [("j5", "goes back")]
     monkeypatch.undo()
+    engine._settle(cancelled, CANCELLED, None)
+    assert engine._outbox.keys == {("j2", 2)}
     await engine.stop()
 
 

@@ -117,3 +117,49 @@ async def test_a_worker_with_many_slots_that_was_woken_fills_all_of_them(
         await client.resume("default")
         with anyio.fail_after(PATIENCE_S):
             await all_inside.wait()
+
+
+async def test_what_has_ended_is_told_and_the_next_job_taken_without_a_poll(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "LISTEN_S", 2 * PATIENCE_S)
+    go_on = asyncio.Event()
+
+    @jobd.job("hold")
+    async def hold() -> None:
+        await go_on.wait()
+
+    @jobd.job("spawn-one")
+    async def spawn_one(ctx: jobd.Context) -> str:
+        return (await ctx.enqueue(hold)).id
+
+    async with working(parts, hold, spawn_one, concurrency=2) as client:
+        held = await client.enqueue(hold)
+        child = await (await client.enqueue(spawn_one)).result(PATIENCE_S)
+        go_on.set()
+        await held.result(PATIENCE_S)
+        await client.wait(child, PATIENCE_S)
+        for _ in range(4):
+            await (await client.enqueue(hold)).result(PATIENCE_S)
+
+
+async def test_when_nothing_was_heard_for_a_while_it_looks_for_itself_and_says_so_if_it_has_nothing_to_do(
+    parts: Parts,
+) -> None:
+    idle: list[str] = []
+    parts.catalog = Catalog([])
+    engine = parts.engine(on_idle=lambda: idle.append("idle"))
+    await engine.start()
+    await lies_in_wait(parts)
+    engine._hear(None)
+    assert (idle, engine._look, engine._doubt) == (["idle"], False, False)  # its fetch stands at the server
+    engine._lies_in_wait = False
+    engine._slots.busy = 1
+    engine._hear(None)
+    engine._slots.busy = 0
+    engine._outbox.let_go("w1", [("j1", 1)])
+    engine._hear(None)
+    assert (idle, engine._look, engine._due.is_set()) == (["idle"], True, True)
+    engine._outbox.clear()
+    assert not engine._has_nothing_to_do  # but to look
+    await engine.stop()
