@@ -1,15 +1,17 @@
 """What Sentinels announce: that a service is to have another master, and that it has it. Told at once, as a former
 master that is asked to go for maintenance takes commands for some ten seconds more, and all that it is told since the
-other one was chosen is forgotten."""
+other one was chosen is forgotten. Whoever begins to listen asks what was announced just before."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from redis.exceptions import RedisError, ResponseError
 
-from jobd.store.topology.node import LOOK_UP_S, Node
+from jobd.store.topology.node import LOOK_UP_S
+from jobd.store.topology.sentinel import Sentinel, View
 from jobd.store_url import Address
 
 CHOSEN, PROMOTED, SWITCHED = b"+failover-state-send-slaveof-noone", b"+promoted-slave", b"+switch-master"
@@ -26,9 +28,11 @@ Listener = Callable[[Address, Address | None], None]
 class Announcements:
     """Listens to all Sentinels as long as anybody wants to know."""
 
-    def __init__(self, service: str, sentinels: Sequence[Node]) -> None:
+    def __init__(self, service: str, sentinels: Sequence[Sentinel]) -> None:
         self._service = service
         self._sentinels = sentinels
+        self._known = View(-1, Address("", 0))
+        """the latest that any of them has said"""
         self._listeners: list[Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -37,8 +41,8 @@ class Announcements:
         self._listeners.append(listener)
         if not self._tasks:
             self._tasks = [
-                asyncio.create_task(self._hear(node), name=f"listens to the Sentinel at {node.address}")
-                for node in self._sentinels
+                asyncio.create_task(self._hear(sentinel), name=f"listens to the Sentinel at {sentinel.address}")
+                for sentinel in self._sentinels
             ]
 
     async def forget(self, listener: Listener) -> None:
@@ -52,7 +56,14 @@ class Announcements:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _hear(self, sentinel: Node) -> None:
+    def note(self, view: View) -> None:
+        """Tells all of a master that a Sentinel has named when it was asked, unless they know it, or a later one: that
+        Sentinel was cut off then."""
+        if view.failovers > self._known.failovers:
+            self._known = view
+            self._say(view.master, view.master)
+
+    async def _hear(self, sentinel: Sentinel) -> None:
         while True:
             try:
                 await self._listen(sentinel)
@@ -61,13 +72,15 @@ class Announcements:
             except (RedisError, OSError):
                 await asyncio.sleep(LISTEN_AGAIN_S)  # a Sentinel that is away is nothing special, there are others
 
-    async def _listen(self, sentinel: Node) -> None:
+    async def _listen(self, sentinel: Sentinel) -> None:
         """Until the connection breaks, or was silent for long."""
         connection = sentinel.connection()
         try:
             async with asyncio.timeout(LOOK_UP_S):
                 await connection.connect()
                 await connection.send_command("SUBSCRIBE", CHOSEN, PROMOTED, SWITCHED)
+                await connection.read_response(push_request=True)
+            await self._catch_up(sentinel)
             while True:
                 async with asyncio.timeout(SILENCE_S):
                     kind, channel, said = await connection.read_response(push_request=True)
@@ -75,6 +88,14 @@ class Announcements:
                     self._announced(channel, said.decode().split(" "))
         finally:
             await connection.disconnect(nowait=True)
+
+    async def _catch_up(self, sentinel: Sentinel) -> None:
+        """What it announced when we did not listen yet."""
+        with suppress(ResponseError):  # it may be told of the service later
+            view = await sentinel.view()
+            self.note(view)
+            if view.leaves and view.failovers == self._known.failovers:
+                self._say(view.master, None)
 
     def _announced(self, channel: bytes, words: Sequence[str]) -> None:
         """In the words of Sentinels: service, host and port of the former master, host and port of the new one; or, of
@@ -85,5 +106,10 @@ class Announcements:
             _, _, host, port, _, service, *former = words
         if service == self._service:
             master = None if channel == CHOSEN else Address(host, int(port))
-            for listener in tuple(self._listeners):
-                listener(Address(former[0], int(former[1])), master)
+            if master not in (None, self._known.master):
+                self._known = View(self._known.failovers + 1, master)
+            self._say(Address(former[0], int(former[1])), master)
+
+    def _say(self, former: Address, master: Address | None) -> None:
+        for listener in tuple(self._listeners):
+            listener(former, master)

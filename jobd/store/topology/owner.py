@@ -61,8 +61,9 @@ class Owner:
         self._in_doubt = True
         self._looking = asyncio.Lock()
         self._listens = self._closed = False
-        self._announced: Address | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._announcements = 0
+        """how many were heard"""
+        self._parting: set[asyncio.Task[None]] = set()
         self._stands = asyncio.Event()
         """is no other one chosen that is to take over any moment?"""
         self._stands.set()
@@ -92,13 +93,15 @@ class Owner:
         while self._wire is None or self._in_doubt:
             await self._stands.wait()
             async with self._looking:  # one looks for all
-                if self._wire is None or self._in_doubt:
+                if self._stands.is_set() and (self._wire is None or self._in_doubt):
                     self._listen()
+                    heard = self._announcements
                     found = await self._topology.owner(self._slot, doubted=self._address)
                     if self._closed:
                         raise RedisConnectionError("the connection was closed")  # nobody would close another one
-                    await self._turn_to(found)
-                    self._in_doubt = not self._stands.is_set()
+                    if heard == self._announcements:  # else what was announced is newer
+                        self._turn_to(found)
+                        self._in_doubt = False
         return self._wire
 
     async def heed(self, error: Exception, wire: Wire | None) -> None:
@@ -108,7 +111,7 @@ class Owner:
         if isinstance(error, MovedError):
             # it says who owns the slot now; without a host, the one where we asked
             host = error.host if error.host not in ("", "?") else (self._address.host if self._address else "")
-            await self._turn_to(Address(host, error.port))
+            self._turn_to(Address(host, error.port))
             self._in_doubt = False
         elif not isinstance(error, ResponseError) or isinstance(error, _NO_MASTER) or "UNBLOCKED" in str(error):
             # it is gone, silent, or no master: another one may be
@@ -130,12 +133,10 @@ class Owner:
         self._stands.set()
         if self._topology.announcements is not None:
             await self._topology.announcements.forget(self._follow)
-        if self._following is not None:
-            await asyncio.wait((self._following,))
-        wire, self._wire = self._wire, None
         self._in_doubt = True
-        if wire is not None:
-            await wire.close()
+        self._part()
+        if self._parting:
+            await asyncio.wait(self._parting)
 
     def _listen(self) -> None:
         if self._topology.announcements is not None and not (self._listens or self._closed):
@@ -146,10 +147,13 @@ class Owner:
         """Goes to the new owner at once: the former one may take commands for some time yet, and forget them."""
         if master is None:
             if former == self._address:
+                self._announcements += 1
                 self._leave()
-        elif master != (self._announced or self._address):
-            self._announced = master
-            self._following = asyncio.create_task(self._go_to(master), name="follows the master")
+        elif master != self._address:
+            self._announcements += 1
+            self._turn_to(master)
+            self._in_doubt = False
+            self._stands.set()
 
     def _leave(self) -> None:
         """Asks nothing more of it, and waits for the next owner, which is asked what is under way here."""
@@ -158,22 +162,19 @@ class Owner:
         if self._change is not None:
             self._change.cancel()
         self._change = asyncio.get_running_loop().call_later(CHANGE_S, self._stands.set)
-        if self._wire is not None:
-            self._wire.abort()
+        self._part()
 
-    async def _go_to(self, announced: Address) -> None:
-        async with self._looking:
-            if announced == self._announced:  # else another one was announced since
-                self._announced = None
-                await self._turn_to(announced)
-                self._in_doubt = False
-                self._stands.set()
+    def _turn_to(self, address: Address) -> None:
+        if self._wire is None or address != self._address:
+            self._part()
+            self._wire = Wire(self._topology.node(address))
+            self._address = address
 
-    async def _turn_to(self, address: Address) -> None:
-        if self._wire is not None and address == self._address:
-            return
-        former, self._wire = self._wire, Wire(self._topology.node(address))
-        self._address = address
+    def _part(self) -> None:
+        """Sends nothing more to it; whoever still waits for an answer asks the next owner."""
+        former, self._wire = self._wire, None
         if former is not None:
-            # whoever still waits for an answer of the former owner asks the new one
-            await former.close()
+            former.end()
+            parting = asyncio.create_task(former.close(), name="parts with a server")
+            self._parting.add(parting)
+            parting.add_done_callback(self._parting.discard)

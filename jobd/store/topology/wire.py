@@ -56,14 +56,21 @@ class Wire:
         if self._pipe is not None:
             self._pipe.abort()
 
+    def end(self) -> None:
+        """Ends the connection at once and for good, also one that is just being made: nothing more is sent over it, and
+        whoever waits for a reply gets a ConnectionError. `close` is still to follow."""
+        self._closed = True
+        self.abort()
+        if self._connecting is not None:
+            self._connecting.cancel()
+
     async def close(self) -> None:
         """Closes the connection, for good; whoever waits for a reply gets a ConnectionError. Also one who is cancelled
         meanwhile leaves none open."""
-        self._closed = True
+        self.end()
         if self._pipe is not None:
             await self._pipe.close()
         if self._connecting is not None:
-            self._connecting.cancel()
             await asyncio.wait((self._connecting,))
 
     def _open(self) -> asyncio.Future[Pipe]:
