@@ -237,6 +237,28 @@ async def test_a_job_whose_spec_ends_within_its_keys_or_limits_of_time_keeps_no_
     assert ids(fetched) == ["first", "last"]
 
 
+async def test_a_job_whose_spec_ends_within_its_lane_key_keeps_no_other_from_a_worker(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.put(*(new_job(name, lane_key="g=x") for name in ("first", "bad", "last")))
+    jobs = shard.keys.fixed("jobs")
+    spec = await shard.link.command("HGET", jobs, "bad")
+    await shard.link.command("HSET", jobs, "bad", spec[: spec.rindex(b"noop") + len("noop") + 1])
+    await hands.join()
+    assert ids(await hands.fetch()) == ["first", "last"]
+
+
+async def test_a_job_whose_spec_ends_within_its_type_is_not_taken_for_one_of_another_type(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.put(new_job("bad"), new_job("sound"))
+    jobs = shard.keys.fixed("jobs")
+    spec = await shard.link.command("HGET", jobs, "bad")
+    await shard.link.command("HSET", jobs, "bad", spec[: spec.rindex(b"noop") + len("no")])
+    await hands.join()
+    assert ids(await hands.fetch(types=",no,noop,")) == ["sound"]
+
+
 @pytest.mark.parametrize(
     "left", [b"", b"\x01 no more", b"\x01\0\0\0\0\0\0\0\0\xff\0"], ids=["empty", "9 bytes", "11 bytes"]
 )

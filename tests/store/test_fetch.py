@@ -15,6 +15,12 @@ from tests.store.hands import LEASE_MS, LOST, Clock, Hands, done, ended, given_b
 LANES = ["", "g=x", "o=x", "c=x:5", "r=x:5/1000"]
 
 
+def reads(server: RealServer) -> int:
+    """How often lanes have been read."""
+    with server.client() as client:
+        return int(client.info("commandstats")["cmdstat_lrange"]["calls"])
+
+
 async def test_a_fetched_job_is_active_in_its_workers_hands(hands: Hands, clock: Clock) -> None:
     await hands.join()
     await hands.put(new_job("a", priority=2, payload=b"[1]", timeout_ms=7))
@@ -299,13 +305,33 @@ async def test_an_id_that_left_its_lane_is_passed_over(hands: Hands, shard: Shar
     assert not await shard.link.command("EXISTS", shard.keys.fixed("ready"))
 
 
+async def test_those_that_left_their_order_are_passed_over_in_one_call(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(*[new_job(name, lane_key="o=x") for name in "abcd"])
+    await shard.cancel(["a", "b", "c"], {})
+    assert ids(await hands.fetch()) == ["d"]
+
+
+@pytest.mark.parametrize("key", ["", "o=x"])
+async def test_no_call_looks_at_more_than_so_many_that_have_left(
+    hands: Hands, shard: Shard, session_server: RealServer, key: str
+) -> None:
+    await hands.join()
+    for _ in range(3):
+        gone = [new_job(lane_key=key) for _ in range(400)]
+        await hands.put(*gone)
+        await shard.cancel([job.id for job in gone], {})
+    await hands.put(new_job("a", lane_key=key))
+    before = reads(session_server)
+    assert await hands.fetch(want=1) == []
+    assert reads(session_server) - before < 1_100
+    assert await hands.words("w1") == ["wake"]
+    assert ids(await hands.fetch(want=1)) == ["a"]
+
+
 async def test_a_worker_with_one_slot_finds_its_way_through_many_that_have_left(
     hands: Hands, shard: Shard, session_server: RealServer
 ) -> None:
-    def reads() -> int:
-        with session_server.client() as client:
-            return int(client.info("commandstats")["cmdstat_lrange"]["calls"])
-
     await hands.join()
     gone = [new_job() for _ in range(900)]
     for at in (0, 450):
@@ -313,10 +339,10 @@ async def test_a_worker_with_one_slot_finds_its_way_through_many_that_have_left(
     await hands.put(new_job("a"), new_job("b"), new_job("c"))
     for at in (0, 450):
         await shard.cancel([job.id for job in gone[at : at + 450]], {})
-    before = reads()
+    before = reads(session_server)
     for name in "abc":
         assert ids(await hands.fetch(want=1)) == [name]
-    assert reads() - before < 30
+    assert reads(session_server) - before < 30
 
 
 async def test_a_job_that_stands_twice_in_its_lane_is_delivered_once(hands: Hands, shard: Shard) -> None:
@@ -348,6 +374,19 @@ async def test_a_place_that_a_job_once_had_in_another_queue_leads_it_round_no_li
     await shard.set_rule("g/b/x", {"concurrency": 1})
     await hands.put(new_job("y", queue="b", lane_key="g=x"), new_job("x", queue="b", lane_key="g=x"))
     assert ids(await hands.fetch(order="b a")) == ["y"]
+
+
+@pytest.mark.parametrize(("key", "weight"), [("", None), ("c=two:1", None), ("c=two:1", 2), ("g=x;c=one:1", None)])
+async def test_a_place_that_a_job_once_had_in_the_lane_of_another_key_takes_up_nothing_there(
+    hands: Hands, shard: Shard, key: str, weight: int | None
+) -> None:
+    shard.retention = Retention(failed=0, least=0)
+    await hands.join()
+    await hands.put(new_job("x", lane_key="c=one:1"), new_job("y", lane_key="c=one:1"))
+    await shard.cancel(["x"], {})
+    hands.clock.forward(1)  # that lane comes first
+    await hands.put(new_job("x", lane_key=key, weight=weight, priority=5 if "g=" not in key else 9))
+    assert "y" in ids(await hands.fetch())
 
 
 @pytest.mark.parametrize("key", LANES)

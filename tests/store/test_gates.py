@@ -222,6 +222,14 @@ async def test_a_weight_is_a_share(hands: Hands) -> None:
     assert Counter(job_id[0] for job_id in names(await hands.fetch("w1", want=20))) == {"a": 15, "b": 5}
 
 
+async def test_a_group_of_which_a_small_batch_has_none_loses_none(hands: Hands) -> None:
+    await hands.shard.set_rule("g/default/a", {"weight": 9})
+    await put(hands, "a0", "a1", "a2", key="g=a")
+    await put(hands, "b0", "b1", key="g=b")
+    assert names(await hands.fetch("w1", want=2)) == ["a0", "a1"]
+    assert sorted(names(await hands.fetch("w1", want=10))) == ["a2", "b0", "b1"]
+
+
 async def test_every_group_of_a_queue_may_have_a_limit(hands: Hands) -> None:
     await hands.shard.set_rule("q/default", {"group_concurrency": 1})
     await hands.shard.set_rule("g/default/b", {"concurrency": 2})

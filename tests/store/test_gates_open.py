@@ -359,6 +359,18 @@ async def test_the_heavy_job_for_which_room_is_kept_comes_before_hundreds_that_w
     assert (started[0], len(started)) == ("heavy", 3), "what it leaves is for others at once"
 
 
+async def test_room_is_kept_also_for_a_job_that_counts_for_two(hands: Hands) -> None:
+    rate = "r=key:2/1000"
+    await hands.active(new_job(lane_key=rate))
+    await hands.put(new_job("heavy", lane_key=f"g=heavy;{rate}", weight=2))
+    assert await fetched(hands) == []
+    await hands.put(new_job("light", lane_key=rate))
+    assert await fetched(hands) == []
+    hands.clock.forward(1_000)
+    await hands.shard.promote()
+    assert await fetched(hands) == ["heavy"]
+
+
 async def test_of_several_heavy_jobs_each_comes_in_its_turn(hands: Hands) -> None:
     for number in range(6):
         await hands.put(*[new_job(f"{lane}{number}", lane_key=f"g={lane};{RATE}", weight=7) for lane in "abz"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from jobd.domain.keep import Keep
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
+from jobd.domain.when import When
 from jobd.store.shard import Retention, Shard
 from tests.store.hands import (
     Clock,
@@ -64,6 +66,14 @@ async def test_retention_keeps_each_queue_apart(hands: Hands, shard: Shard) -> N
     batch = await hands.active(new_job("a", queue="x"), new_job("b", queue="y"))
     await shard.settle("w1", [done(delivery) for delivery in batch])
     assert await hands.states("a", "b") == [State.COMPLETED, State.COMPLETED]
+
+
+async def test_a_job_with_a_deadline_is_kept_as_long_as_it_says_itself(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job(keep_completed=Keep(count=1), deadline=When(after_ms=60_000)))
+    await shard.settle("w1", [done(delivery)])
+    shelf = shard.keys.shelf("default:c:noop/1/")
+    assert await shard.link.command("ZRANGE", shelf, 0, -1) == [delivery.id.encode()]
 
 
 async def test_a_lower_retention_takes_hold_step_by_step(hands: Hands, shard: Shard, clock: Clock) -> None:

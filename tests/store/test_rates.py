@@ -36,6 +36,17 @@ async def test_in_no_window_more_jobs_start_than_a_rate_allows(hands: Hands) -> 
     assert starts[9] - starts[0] <= 3_000 + 50
 
 
+async def test_starts_that_count_no_more_are_not_kept(hands: Hands) -> None:
+    await put(hands, *"abc", key="r=acct:1/1000")
+    for _ in range(3):
+        await hands.fetch("w1")
+        hands.clock.forward(1_000)
+        await hands.shard.promote()
+    window, command = hands.shard.keys.window("r/acct"), hands.shard.link.command
+    assert await command("ZCARD", window) == 1
+    assert 0 < await command("PTTL", window) <= 61_000
+
+
 async def test_a_bucket_gives_a_burst_and_then_its_rate(hands: Hands) -> None:
     await put(hands, *[f"a{number}" for number in range(10)], key="r=acct:1/100/4")
     counts = []
@@ -146,6 +157,15 @@ async def test_a_heavy_job_that_meets_the_limit_of_others_holds_its_key_and_coun
     await hands.shard.promote()
     (again,) = await hands.fetch("w1", want=10)
     assert (again.id, again.attempt) == ("a", 1)
+
+
+async def test_a_unique_job_counts_its_weight_and_gives_its_key_up_when_it_starts(
+    hands: Hands, whole: Callable[[], raw.Raw]
+) -> None:
+    for job_id in ("a", "b"):
+        await put(hands, job_id, key="r=acct:3/1000", weight=2, unique=f"{job_id}:s:wd:0")
+    assert names(await hands.fetch("w1", want=10)) == ["a"]
+    assert whole().uniques.keys() == {"b"}
 
 
 async def test_a_heavy_job_keeps_its_turn_in_its_order(hands: Hands) -> None:

@@ -107,6 +107,13 @@ async def test_two_lanes_before_one_gate_share_its_room(
     assert sum(int(held) for gate, held in whole().holds.items() if gate == "c/0") == (number if "c=" in one else 0)
 
 
+async def test_many_lanes_of_several_jobs_each_lose_none(hands: Hands) -> None:
+    jobs = [job_id for letter in "abcd" for job_id in await put_many(hands, KEYS["group"], letter)]
+    batches = [names(await hands.fetch(want=25)) for _ in range(4)]
+    assert [len(batch) for batch in batches] == [25, 25, 25, 5]
+    assert sorted(job_id for batch in batches for job_id in batch) == jobs
+
+
 async def test_a_more_urgent_job_with_more_keys_takes_the_place_of_their_key(
     hands: Hands, whole: Callable[[], raw.Raw]
 ) -> None:
