@@ -167,7 +167,7 @@ class ChildProcess:
 
     async def _watch(self) -> None:
         code = await self._process.wait()
-        self.cause = self._said or how_it_ended(code)
+        self.cause = how_it_ended(code)
         self.lived_s = 0.0 if self._up_since is None else clock.monotonic() - self._up_since
         self.ended.set()
         self.up_or_ended.set()

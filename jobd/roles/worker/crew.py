@@ -244,7 +244,7 @@ class Crew(Actor):
                 "ran": child.ran,
                 "memory": child.memory,
                 "quiet": child.told("quiet"),
-                "leaving": child.leaves.is_set() or child.dismissed,
+                "leaving": child.leaves.is_set(),
             }
             for child in self._everybody
         ]
@@ -358,11 +358,9 @@ class Crew(Actor):
             if slept > 3 * _LOOK_S:
                 continue  # we were held up ourselves, and have not heard yet what they said meanwhile
             for child in (*self._children, *self._solo):
-                if child.ended.is_set():
-                    continue
                 if child.up and child.silent_for(self._max_loop_block_s):
                     child.kill(f"killed: its loop did not run for {self._max_loop_block_s:g} s")
-                if child in self._children and child.up and not child.leaves.is_set() and (why := self._worn(child)):
+                if child in self._children and not child.leaves.is_set() and (why := self._worn(child)):
                     self._open(self._relieve(child, why))
                 start_limit = max(SHORTEST_START_LIMIT_S, self._max_loop_block_s)
                 if not child.up and child.silent_for(start_limit):
