@@ -119,9 +119,12 @@ def _asked(mutant: Mutant, tests: Sequence[Watcher]) -> list[Watcher]:
     and those that are said to."""
     said = [test for test in tests if test.name.startswith(APART.get(mutant.file, ()))]
     text = (ROOT / mutant.file).read_text().splitlines()
-    # who comes by what is further in, a branch or a function above it, is not all who come by the place
-    depth = _depth(text[mutant.line - 1])
-    above = [line for line in range(mutant.line, max(0, mutant.line - 40), -1) if _depth(text[line - 1]) <= depth]
+    # who comes by what is further in, or by another branch or function above it, is not all who come by the place
+    depth, above = _depth(text[mutant.line - 1]), []
+    for line in range(mutant.line, max(0, mutant.line - 40), -1):
+        if text[line - 1] and _depth(text[line - 1]) <= depth:
+            depth = _depth(text[line - 1])
+            above.append(line)
     for line in (*above, *range(mutant.line + 1, mutant.line + 40)):
         found = [test for test in tests if f"{mutant.file}:{line}" in test.lines]
         if found:

@@ -91,6 +91,8 @@ def test_those_are_asked_who_come_by_the_place_or_by_what_leads_to_it() -> None:
     assert asked(branch) == [str(opened)]
     assert asked(branch + 1) == [str(branch + 1)]
     assert asked(delayed) == [str(delayed)]
+    beside = [Watcher("another branch", 0.1, frozenset([f"{file}:{branch - 1}"])), tests[0]]
+    assert [test.name for test in _asked(Mutant(file, branch + 1, 0, 0, "", ""), beside)] == [str(opened)]
     after = next(number for number, line in enumerate(text, 1) if line == "let_keys_go()")
     later = [Watcher("later", 0.1, frozenset([f"{file}:{after + 1}"])), *tests]
     assert [test.name for test in _asked(Mutant(file, after, 0, 0, "", ""), later)] == ["later"]

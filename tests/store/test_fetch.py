@@ -305,6 +305,13 @@ async def test_an_id_that_left_its_lane_is_passed_over(hands: Hands, shard: Shar
     assert not await shard.link.command("EXISTS", shard.keys.fixed("ready"))
 
 
+async def test_what_was_taken_from_a_lane_stands_there_no_more(hands: Hands, shard: Shard) -> None:
+    await hands.join()
+    await hands.put(*[new_job(name) for name in "abc"])
+    await hands.fetch(want=1)
+    assert await shard.link.command("LRANGE", shard.keys.lane("default", "5:"), 0, -1) == [b"b", b"c"]
+
+
 async def test_those_that_left_their_order_are_passed_over_in_one_call(hands: Hands, shard: Shard) -> None:
     await hands.join()
     await hands.put(*[new_job(name, lane_key="o=x") for name in "abcd"])

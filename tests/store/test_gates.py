@@ -222,12 +222,14 @@ async def test_a_weight_is_a_share(hands: Hands) -> None:
     assert Counter(job_id[0] for job_id in names(await hands.fetch("w1", want=20))) == {"a": 15, "b": 5}
 
 
-async def test_a_group_of_which_a_small_batch_has_none_loses_none(hands: Hands) -> None:
+async def test_a_group_of_which_a_small_batch_has_none_loses_none_and_comes_next(hands: Hands) -> None:
     await hands.shard.set_rule("g/default/a", {"weight": 9})
     await put(hands, "a0", "a1", "a2", key="g=a")
     await put(hands, "b0", "b1", key="g=b")
+    hands.clock.forward(1)
     assert names(await hands.fetch("w1", want=2)) == ["a0", "a1"]
-    assert sorted(names(await hands.fetch("w1", want=10))) == ["a2", "b0", "b1"]
+    assert names(await hands.fetch("w1", want=1)) == ["b0"]
+    assert sorted(names(await hands.fetch("w1", want=10))) == ["a2", "b1"]
 
 
 async def test_every_group_of_a_queue_may_have_a_limit(hands: Hands) -> None:
@@ -251,6 +253,27 @@ async def test_a_queue_runs_no_more_than_its_limit_over_all_workers(hands: Hands
     assert await hands.fetch("w2", want=10) == []
     await hands.settle(*[done(job) for job in batch if job.id == "a"])
     assert names(await hands.fetch("w2", want=10)) == ["c"]
+
+
+async def test_a_limited_queue_gives_its_most_urgent_job_next_however_long_others_wait(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"concurrency": 1})
+    for job_id, priority in (("8", 8), ("7", 7), ("x", 5), ("y", 5)):
+        hands.clock.forward(1)
+        await put(hands, job_id, priority=priority)
+    for expected in "xy78":
+        (delivery,) = await hands.fetch("w1", want=10)
+        assert delivery.id == expected
+        await hands.settle(done(delivery))
+
+
+async def test_a_place_that_is_free_in_a_limited_queue_wakes_who_is_idle(hands: Hands) -> None:
+    await hands.shard.set_rule("q/default", {"concurrency": 1})
+    await hands.fetch("w1")
+    await put(hands, "a", "b")
+    (delivery,) = await hands.fetch("w1")
+    await hands.words("w1")
+    await hands.settle(done(delivery))
+    assert await hands.words("w1") == ["wake"]
 
 
 async def test_a_paused_queue_gives_nothing_until_it_is_resumed(hands: Hands) -> None:

@@ -379,6 +379,14 @@ async def test_of_several_heavy_jobs_each_comes_in_its_turn(hands: Hands) -> Non
     assert all(set(started[at : at + 6]) == set("abz") for at in range(0, 12, 3))
 
 
+async def test_room_is_kept_for_a_heavy_job_of_another_lane_before_that_of_one_which_has_just_been_served(
+    hands: Hands,
+) -> None:
+    for job_id in ("a0", "a1", "b0"):
+        await hands.put(new_job(job_id, lane_key=f"g={job_id[0]};{RATE}", weight=7))
+    assert [job_id for _ in range(4) for job_id in await second(hands)] == ["a0", "b0", "a1"]
+
+
 async def test_what_is_more_urgent_passes_a_heavy_job(hands: Hands) -> None:
     await hands.put(*[new_job(lane_key=RATE, priority=5) for _ in range(5)])
     await hands.put(new_job("heavy", lane_key=f"g=heavy;{RATE}", weight=8, priority=7))

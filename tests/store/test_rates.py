@@ -47,6 +47,12 @@ async def test_starts_that_count_no_more_are_not_kept(hands: Hands) -> None:
     assert 0 < await command("PTTL", window) <= 61_000
 
 
+async def test_a_rate_that_has_room_left_is_nothing_to_wait_for(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
+    await put(hands, "a", key="r=acct:2/1000")
+    await hands.fetch("w1")
+    assert whole().opens == {}
+
+
 async def test_a_bucket_gives_a_burst_and_then_its_rate(hands: Hands) -> None:
     await put(hands, *[f"a{number}" for number in range(10)], key="r=acct:1/100/4")
     counts = []

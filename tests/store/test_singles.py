@@ -10,6 +10,7 @@ from jobd.domain.state import State
 from tests.store import raw
 from tests.store.hands import Hands, done, failed, given_back, new_job
 from tests.store.lane_jobs import names, put
+from tests.store.unique_jobs import KEEP_LAST, job
 
 pytestmark = [pytest.mark.usefixtures("watched_worker"), pytest.mark.requirement("3.2")]
 
@@ -184,6 +185,16 @@ async def test_a_unique_key_beside_the_key_of_a_lane_is_given_up_in_the_end(
     assert len(whole().uniques) == MANY
     await hands.settle(*[done(job) for job in batch])
     assert (whole().uniques, whole().holds) == ({}, {})
+
+
+async def test_a_job_that_need_not_follow_any_more_is_served_where_one_of_them_has_just_left(hands: Hands) -> None:
+    (first,) = await hands.active(job("first", "key:s:wd:0"))
+    await hands.settle(done(first))
+    await hands.shard.retry(["first"])  # so that it has started, and gives the key up when it starts again
+    await hands.put(job("next", KEEP_LAST, lane_key="c=07:5"))
+    jobs = await put_many(hands, "c={}:5")
+    assert sorted(names(await hands.fetch(want=50))) == [*jobs, "first"]
+    assert names(await hands.fetch()) == ["next"]
 
 
 async def test_rules_hold_for_them_as_for_others(hands: Hands, whole: Callable[[], raw.Raw]) -> None:
