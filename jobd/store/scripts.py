@@ -174,8 +174,8 @@ def _block(part: str, code: str, used: set[str]) -> _Block:
     anew: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
-        anew.append(f"{found[1]} = {found[2]}")
-        return f"local {found[1]}"
+        anew.extend(_anew(found[1].split(", "), found[2].split(", ")))
+        return f"local {found[1]}" if "{}" not in found[2] else found[0]
 
     def declare(found: re.Match[str]) -> str:
         function, variables, value = found.groups()
@@ -190,6 +190,16 @@ def _block(part: str, code: str, used: set[str]) -> _Block:
     code = _DECLARED.sub(declare, _KEPT_FOR_A_CALL.sub(keep, _NUMBERS.sub("", code)))
     begin = [f"function begin.{part}()", *anew, "end"] if anew else []
     return _Block("\n".join(["do", code, *begin, "end"]), shared, bool(anew))
+
+
+def _anew(names: list[str], values: list[str]) -> list[str]:
+    """How these begin anew. A table in which the call before has left nothing is as good as a new one."""
+    if len(names) != len(values):
+        return [f"{', '.join(names)} = {', '.join(values)}"]
+    return [
+        f"if next({name}) then {name} = {{}} end" if value == "{}" else f"{name} = {value}"
+        for name, value in zip(names, values, strict=True)
+    ]
 
 
 def _function(name: str, script: _Text, own: list[_Block], blocks: dict[str, _Block]) -> str:

@@ -183,12 +183,14 @@ async def test_a_member_describes_itself_by_keys_that_are_known(shard: Shard) ->
     assert await shard.describe("w1", b'{"kind":"worker","stuck":2}')
 
 
-async def test_what_a_worker_holds_is_kept_where_each_is_found_at_once(hands: Hands) -> None:
+async def test_what_a_worker_holds_is_kept_where_each_is_found_at_once_when_it_is_much(hands: Hands) -> None:
     await hands.join("w1")
-    await hands.put(*[new_job() for _ in range(3)])
+    await hands.put(*[new_job() for _ in range(36)])
     held = hands.shard.keys.held("w1")
-    for _ in range(2):
-        jobs = await hands.fetch("w1", want=1)
-        assert await hands.shard.link.command("OBJECT", "ENCODING", held) == b"skiplist"
-        assert await hands.shard.link.command("ZRANGE", held, 0, -1) == [job.id.encode() for job in jobs]
-        await hands.settle(*[done(job) for job in jobs])
+    for first, more in ((16, 1), (17, 2)):
+        kept = []
+        for want, encoding in ((first, b"listpack" if first == 16 else b"skiplist"), (more, b"skiplist")):
+            kept += await hands.fetch("w1", want=want)
+            assert await hands.shard.link.command("OBJECT", "ENCODING", held) == encoding
+            assert await hands.shard.link.command("ZRANGE", held, 0, -1) == sorted(job.id.encode() for job in kept)
+        await hands.settle(*[done(job) for job in kept])

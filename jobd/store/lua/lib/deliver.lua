@@ -1,4 +1,6 @@
 -- Delivering: a job passes into the hands of a holder, under a fence, until a deadline.
+local FEW = 16
+
 -- The history in a record of this front.
 local function history_of(delivery, raw)
   local at = #delivery.front + 1
@@ -32,10 +34,11 @@ end
 -- each that comes or goes; with one of more than 64 bytes it keeps a tree, for as long as there is any.
 local function write_held_by(holder, members)
   local list, long = held_key(holder), string.rep('.', 65)
-  local is_new = redis.call('EXISTS', list) == 0
-  if is_new then redis.call('ZADD', list, 0, long) end
+  local before = redis.call('ZCARD', list)
+  local grows_long = before <= FEW and before + #members / 2 > FEW
+  if grows_long then redis.call('ZADD', list, 0, long) end
   redis.call('ZADD', list, unpack(members))
-  if is_new then redis.call('ZREM', list, long) end
+  if grows_long then redis.call('ZREM', list, long) end
 end
 
 -- Writes. `taken` has of each job its id, its spec with what that has in common with its kind, what it takes up (nil:
