@@ -10,6 +10,7 @@ import pytest
 
 from jobd.catalog import Catalog
 from jobd.client import Client
+from jobd.store.aside import types_aside
 from jobd.store.store import Store
 
 NO_WORKER = "no worker runs; start `jobd run`"
@@ -64,6 +65,17 @@ async def test_with_workers_that_know_other_types_alone(client: Client) -> None:
     assert (job_hint, queue_hint) == (NO_PLUGIN, None)  # no worker has come by yet
     await client.store.shards[0].turn("w1", [], sequence=1, want=5, types=",plaster,")
     assert await hints(client) == (NO_PLUGIN, NO_PLUGIN)
+
+
+async def test_nor_is_one_that_was_deleted_or_whose_id_another_one_has_now(client: Client) -> None:
+    await join(client, "w1", ["*"], types=["plaster"])
+    for name in ("a", "b"):
+        await client.enqueue("paint-it", {}, queue="walls", id=name)
+    await client.store.shards[0].turn("w1", [], sequence=1, want=5, types=",plaster,")
+    for name in ("a", "b"):
+        await client.remove(name)
+    await client.enqueue("plaster", {}, queue="walls", id="b")
+    assert await types_aside(client.store.shards[0], "walls") == set()
 
 
 async def test_a_job_that_has_left_its_place_is_no_reason(client: Client) -> None:

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from jobd.errors import StoreUnavailable
 from jobd.store.lease_keeper import LeaseKeeper
+from jobd.store.store import Store
 from tests.roles.parts import Parts
 from tests.store.hands import LOST, Clock, Hands, ended, new_job
 
@@ -52,3 +53,27 @@ async def test_people_are_told_what_keeps_it_from_renewing_unless_it_is_weather(
     keeping.cancel()
     with suppress(asyncio.CancelledError):
         await keeping
+
+
+async def test_a_shard_that_the_store_has_got_meanwhile_is_asked_for_and_nothing_fails(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper = LeaseKeeper(parts.store.url, "jobd", 1, 3)
+    keeper._store = stale = Store.at(parts.store.url)
+    await stale.learn()
+    await parts.store.grow(2)
+    renewed = asyncio.Event()
+
+    async def renew(shard: Any) -> None:
+        assert shard.number == 1
+        renewed.set()
+
+    monkeypatch.setattr(keeper, "_renew", renew)
+    with capture_logs() as said:
+        keeping = asyncio.create_task(keeper._keep_in(1))
+        await renewed.wait()
+    assert said == []
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
+    await stale.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import struct
 from contextlib import suppress
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import orjson
@@ -13,12 +15,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobd.domain.backoff import Backoff
+from jobd.domain.duration import spoken
+from jobd.domain.keep import Keep
 from jobd.domain.options import DEFAULTS, Options
 from jobd.domain.outcome import Ending
 from jobd.domain.state import State
+from jobd.domain.time_limits import PlannedLimits
 from jobd.errors import OptionError, StoreRefused
 from jobd.store import codec
-from jobd.store.codec import UNREADABLE, pack_head, unpack_delivery, unpack_job
+from jobd.store.codec import (
+    LARGEST_OPTIONS,
+    UNREADABLE,
+    delivery_under_way,
+    pack_head,
+    unpack_delivery,
+    unpack_job,
+    unpack_spec,
+)
 from jobd.store.facts import LARGEST_FACTS, members, pack_facts
 from jobd.store.own_options import own_options
 from jobd.store.shard import Shard
@@ -113,6 +126,70 @@ def test_a_delivery_reads_back_whatever_bytes_are_in_it(
     assert own_options(delivery.options).backoff == options.backoff
 
 
+def test_whatever_a_record_has_or_lacks_people_workers_and_copies_read_the_same() -> None:
+    times: tuple[dict[str, Any], ...] = ({}, {"timeout_ms": 60_000}, {"heartbeat_timeout_ms": 2_000})
+    times += (times[1] | times[2], times[2] | {"queue_timeout_ms": 5_000}, times[1] | {"queue_timeout_ms": 5_000})
+    planned: tuple[dict[str, Any], ...] = ({}, {"run_at_ms": 9_000}, {"delay_ms": 5_000, "tags": ("x",)})
+    for said, group, unique, weight, front, more in product(
+        times, ("", "a"), ("", "k:1"), (None, 3), (None, True), planned
+    ):
+        options = replace(Options(queue="q", priority=5, max_attempts=2, **said, **more), front=front)
+        options = replace(options, rate_weight=weight, group=group or None)
+        lane_key = f"g={group}" if group else ""
+        head = pack_head("t", options, lane_key=lane_key, unique=unique, front=bool(front))
+        spec = stamped(head + b"[7]", 4_000.0)
+        job, read = unpack_job("id", spec, b"", b"", b""), unpack_spec(spec)
+        delivery = unpack_delivery(b"id", spec, run())
+        assert (read.type, read.payload, read.unique) == (job.type, b"[7]", unique) == ("t", delivery.payload, unique)
+        timeout = options.timeout_ms or 0
+        assert read.options == replace(options, timeout_ms=timeout)
+        assert (job.timeout_ms, delivery.timeout_ms) == (timeout,) * 2
+        assert (job.data, job.unique_key, job.options.front) == ([7], "k" if unique else None, front)
+        assert (job.options.rate_weight, job.options.group, job.tags) == (weight, options.group, options.tags or ())
+        assert job.options.heartbeat_timeout_ms == options.heartbeat_timeout_ms
+        assert (delivery.lane_key, delivery.type, delivery.queue, delivery.unreadable) == (lane_key, "t", "q", "")
+        assert own_options(delivery.options).tags == options.tags
+        assert (delivery.limits is not None) == bool(options.heartbeat_timeout_ms or options.queue_timeout_ms)
+        assert job.run_at.timestamp() == (9 if more else 4)
+        if delivery.limits is not None:
+            assert delivery.limits.heartbeat_ms == (options.heartbeat_timeout_ms or 0)
+
+
+def test_a_job_reads_back_with_its_origin_and_the_limits_that_were_planned_for_it() -> None:
+    planned = PlannedLimits(expires_ms=9_000, deadline_ms=-50)
+    spec = stamped(pack_head("a", DEFAULTS, beside={"origin": "b"}, limits=planned) + b"{}", 1.0)
+    read = unpack_spec(spec)
+    assert (read.limits, read.beside, unpack_job("id", spec, b"", b"", b"").origin) == (planned, {"origin": "b"}, "b")
+    first, second = (unpack_delivery(b"id", spec, run(deliveries=number)).limits for number in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert (first.expires_ms, second.expires_ms, second.deadline_ms) == (9_000, 0, 51)
+
+
+@pytest.mark.parametrize("kept", [{"keep_completed": Keep(count=3)}, {"keep_failed": Keep(count=3)}, {}])
+def test_a_record_says_whether_its_job_says_itself_how_long_it_is_kept(kept: dict[str, Any]) -> None:
+    assert bool(pack_head("a", Options(queue="q", **kept))[0] & 8) == bool(kept)
+
+
+@pytest.mark.parametrize(("state", "flags", "read"), [("a", 2, (1, True)), ("a", 0, (1, False)), ("w", 2, (0, False))])
+def test_a_delivery_is_under_way_while_its_job_is_active(state: str, flags: int, read: tuple[int, bool]) -> None:
+    assert delivery_under_way(run(state, flags=flags)) == read
+    assert delivery_under_way(b"damaged") == (0, False)
+
+
+def test_what_running_has_changed_is_shown_in_the_states_in_which_it_holds() -> None:
+    spec, asked = stamped(pack_head("a", DEFAULTS), 1.0), b'{"asked_at":3,"reason":"asked"}'
+    for state in "wdbacfx":
+        for started, flags in ((5.0, 0), (0.0, 2)):
+            record = run(state, started=started, flags=flags, history=asked)
+            job = unpack_job("id", spec, record, b"7", b'{"done":1,"at":5}')
+            assert (job.started_at is not None) == bool(started)
+            assert (job.finished_at is not None) == (state in "cfx")
+            assert (job.worker, job.result) == ("w" if state == "a" else None, 7 if state == "c" else None)
+            assert job.progress is not None
+            assert job.reason == (None if state == "c" and not flags else "asked")
+
+
 @given(facts=st.dictionaries(st.text(), json_values, max_size=5))
 def test_facts_can_be_put_into_a_line_of_json(facts: dict[str, Any]) -> None:
     line = b'{"number":1' + (b"," if facts else b"") + members(facts) + b"}"
@@ -163,9 +240,13 @@ async def test_the_scripts_read_a_packed_job_as_python_does(hands: Hands, shard:
 def test_what_is_too_large_for_a_record_is_refused_with_the_reason() -> None:
     with pytest.raises(OptionError, match="too many"):
         pack_head("a", Options(queue="q", metadata={"k": "x" * 70_000}).over(DEFAULTS))
+    room = LARGEST_OPTIONS - len(orjson.dumps({"metadata": {"k": ""}}))
+    pack_head("a", Options(metadata={"k": "x" * room}))
+    with pytest.raises(OptionError, match="too many"):
+        pack_head("a", Options(metadata={"k": "x" * (room + 1)}))
     with pytest.raises(OptionError, match="JSON"):
         pack_head("a", Options(queue="q", metadata={"k": object()}).over(DEFAULTS))
-    with pytest.raises(OptionError, match="49 days"):
+    with pytest.raises(OptionError, match=f"timeout: {spoken(2**32)} is too long; it may be up to 49 days"):
         pack_head("a", Options(queue="q", timeout_ms=2**32).over(DEFAULTS))
 
 
@@ -173,8 +254,13 @@ def test_a_record_of_a_newer_jobd_is_not_shown_and_can_only_be_given_back() -> N
     spec = b"\x02" + stamped(pack_head("a", DEFAULTS), 1.0)[1:]
     with pytest.raises(StoreRefused, match="version 2"):
         unpack_job("id", spec, b"", b"", b"")
+    with pytest.raises(StoreRefused, match="version 2"):
+        unpack_spec(spec)
     delivery = unpack_delivery(b"id", spec, run())
     assert delivery.type == UNREADABLE
+    assert delivery.unreadable.startswith("a job's record has version 2, and this jobd knows 1")
+    damaged = unpack_delivery(b"id", b"\x01", run())
+    assert damaged.unreadable == "the record of the job is damaged; it can only be deleted"
     assert delivery.max_attempts == DEFAULTS.max_attempts
 
 
@@ -228,6 +314,19 @@ def test_attempts_of_all_kinds_read_back() -> None:
     assert [attempt.outcome for attempt in job.attempts] == list(Ending)
     assert {attempt.duration_ms for attempt in job.attempts} == {1_500}
     assert job.duration_ms == 1_500
+
+
+@pytest.mark.parametrize("holds", [b"", b"t/a c/b"])
+def test_what_a_job_takes_up_at_limits_hides_nothing_that_was_written_behind_it(holds: bytes) -> None:
+    line = b'{"number":1,"started_at":1,"finished_at":2,"worker":"w","outcome":"raised","error":{"message":"no"}}'
+    flags, before = (16, len(holds).to_bytes(2) + holds) if holds else (0, b"")
+    spec = stamped(pack_head("a", DEFAULTS), 1.0)
+    for state, ending in (("a", None), ("c", Ending.RETURNED), ("f", Ending.RAISED)):
+        job = unpack_job("id", spec, run(state, history=before + line, flags=flags, attempt=2), b"", b"")
+        assert (len(job.attempts), job.attempts[-1].outcome) == (1 if state == "f" else 2, ending)
+        assert (job.cancel_requested, job.run_at) == (False, job.created_at)
+    for state, asked in (("a", True), ("x", False)):
+        assert unpack_job("id", spec, run(state, flags=2), b"", b"").cancel_requested is asked
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,49 @@ async def test_who_gives_up_while_his_trip_is_out_keeps_nobody_from_an_answer(re
     assert list(map(str, answers)) == ["A", *(["no answer"] * 2 if doubtful else ["C", "D"])]
 
 
+async def test_who_goes_alone_after_a_refusal_and_gives_up_keeps_nobody_from_an_answer() -> None:
+    trips = Trips()
+    gathering = Gathering(trips.ask, most=10)
+    (first,), (gone, other) = await _come(gathering, "a"), await _come(gathering, "bc")
+    trips.out[1][1].set_exception(StoreRefused("one of these"))
+    await _turn()
+    assert trips.together == ["a", "bc", "b", "c"]
+    gone.cancel()
+    await _turn()
+    for at in (2, 0, 3):
+        trips.out[at][1].set_result(None)
+        await _turn()
+    async with asyncio.timeout(PATIENCE_S):
+        assert [await first, await other] == ["A", "C"]
+
+
+async def test_nobody_goes_before_those_who_wait() -> None:
+    trips = Trips()
+    gathering = Gathering(trips.ask, most=10)
+    tasks = [*await _come(gathering, "a"), *await _come(gathering, "b"), *await _come(gathering, "c")]
+    for _, ended in trips.out:
+        ended.set_result(None)
+    tasks += await _come(gathering, "d")  # it comes when both have ended, and the one who waits has not gone yet
+    assert trips.together == ["a", "b", "cd"]
+    trips.out[2][1].set_result(None)
+    async with asyncio.timeout(PATIENCE_S):
+        assert "".join(await asyncio.gather(*tasks)) == "ABCD"
+
+
+async def test_one_that_went_alone_is_not_asked_again_when_it_is_refused() -> None:
+    trips = Trips()
+    gathering = Gathering(trips.ask, most=10)
+    await _come(gathering, "a")
+    (refused,) = await _come(gathering, "b")
+    trips.out[1][1].set_exception(StoreRefused("not this one"))
+    await _turn()
+    assert trips.together == ["a", "b"]
+    with pytest.raises(StoreRefused):
+        await refused
+    trips.out[0][1].set_result(None)
+    await _turn()
+
+
 async def test_a_full_store_refuses_each(server_of_ones_own: RealServer) -> None:
     store = Store.at(server_of_ones_own.url)
     hands = Hands(store.shards[0], Clock(store.shards[0]))

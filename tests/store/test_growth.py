@@ -16,12 +16,19 @@ from jobd.catalog import Catalog
 from jobd.domain.delivery import NewJob
 from jobd.domain.state import State
 from jobd.errors import JobNotFound, OptionError, StateConflict, StoreRefused
+from jobd.store.agreement import Numbers
 from jobd.store.homes import Home, shard_of, written_home
 from jobd.store.intake_words import grouped
 from jobd.store.shard import Shard
 from jobd.store.store import Store
 from tests.store.growing import QUEUES, Open, listed, places, put
 from tests.store.hands import new_job
+
+
+def test_the_numbers_of_a_store_are_read_as_they_were_written() -> None:
+    read = [(numbers.had, numbers.growing_to) for numbers in map(Numbers.read, (None, b"4", b"1 4", b"1 4>8"))]
+    assert read == [((1,), 0), ((4,), 0), ((1, 4), 0), ((1, 4), 8)]
+
 
 # --- where jobs are ----------------------------------------------------------------------------------------------
 

@@ -73,6 +73,41 @@ async def test_a_listener_hears_again_when_its_server_has_been_away(server_of_on
     await inbox.close()
 
 
+async def test_a_listener_that_hears_nothing_for_a_while_says_so(
+    store: Store, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobd.store.inbox.LISTEN_S", 0.01)
+    inbox = store.inbox("w1", shard)
+    assert await inbox.hear() is None
+    await inbox.close()
+
+
+async def test_a_listener_that_finds_no_server_looks_for_itself() -> None:
+    inbox = Inbox(Owner(topology_at("redis+cluster://127.0.0.1:1"), "inbox"), "inbox")
+    assert await inbox.hear() == LOOK
+    await inbox.close()
+
+
+async def test_a_read_that_was_answered_too_late_takes_no_word(
+    store: Store, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobd.store.inbox._PATIENCE_S", -2.2)
+    inbox = store.inbox("w1", shard)
+    assert await inbox.hear() == LOOK
+    assert b"cmd=blpop" not in await shard.link.command("CLIENT", "LIST")
+    await inbox.close()
+
+
+async def test_who_asks_behind_a_read_what_the_server_refuses_is_told(store: Store, shard: Shard) -> None:
+    inbox = store.inbox("w1", shard)
+    behind = asyncio.ensure_future(inbox.ask_behind(packed("FCALL", "nothing-of-this-name", 0)))
+    await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake")
+    assert await inbox.hear() == "wake"
+    with pytest.raises(StoreUnavailable, match="did not run it"):
+        await behind
+    await inbox.close()
+
+
 async def test_a_listener_that_is_not_let_in_says_so(server_of_ones_own: RealServer) -> None:
     with server_of_ones_own.client() as client:
         client.config_set("requirepass", "secret")
