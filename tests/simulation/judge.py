@@ -66,11 +66,14 @@ def judge(told: Told, diary: Diary, oracle: Oracle) -> Iterator[str]:
     yield from diary.wrong
     if lost := told.accepted - set(jobs):
         yield f"accepted, and not there: {sorted(lost)}"
+    # an earlier copy of a refused call is known by its age, by the server's clock
+    excused = set(told.refused) if oracle.set_back else set()
     for job_id, why in told.refused.items():
-        if job_id in jobs or any(run.job == job_id for run in diary.runs):
+        if job_id not in excused and (job_id in jobs or any(run.job == job_id for run in diary.runs)):
             yield f"{job_id} is there, and the answer had been: {why}"
-    if strange := {job_id for job_id in jobs if not job_id.endswith("-child")} - told.accepted - told.unclear:
+    if strange := {job_id for job_id in jobs if not job_id.endswith("-child")} - told.accepted - told.unclear - excused:
         yield f"there, and nobody asked for it: {sorted(strange)}"
+    yield from _fences(oracle)
     for ids in told.sets:
         if 0 < sum(job_id in jobs for job_id in ids) < len(ids):
             yield f"of the set {ids} there are only {sorted(set(ids) & set(jobs))}"
@@ -85,6 +88,15 @@ def judge(told: Told, diary: Diary, oracle: Oracle) -> Iterator[str]:
             yield f"{after} came behind {before} in its order, and started before it"
     for job_id, job in jobs.items():
         yield from _judge_job(told, diary, job_id, job, oracle)
+
+
+def _fences(oracle: Oracle) -> Iterator[str]:
+    fences: dict[str, list[int]] = {}
+    for job_id, fence, _ in oracle.delivered:
+        fences.setdefault(job_id, []).append(fence)
+    for job_id, mine in fences.items():
+        if any(later <= earlier for earlier, later in itertools.pairwise(mine)):
+            yield f"{job_id} was handed over with the fences {mine}, which do not grow"
 
 
 def _judge_job(told: Told, diary: Diary, job_id: str, job: Job, oracle: Oracle) -> Iterator[str]:

@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
+from jobd import clock
 from jobd.domain.delivery import Delivery, Lost, Met, NewJob
+from jobd.errors import EnqueueExpired
 from jobd.store.agreement import Numbers
+from jobd.store.caller import TIME_HOLDS_S
 from jobd.store.gathering import Gathering
 from jobd.store.inbox import Inbox
 from jobd.store.link import PATIENCE_S
@@ -29,6 +32,15 @@ class SimShard:
     def __init__(self, oracle: Oracle, wire: Wire) -> None:
         self._oracle = oracle
         self._wire = wire
+        self._ahead_ms: int | None = None
+        self._asked_s = 0.0
+
+    def _sent_ms(self) -> int:
+        """The store's time as this process knows it: it may have been set since."""
+        now_s = clock.monotonic()
+        if self._ahead_ms is None or now_s - self._asked_s > TIME_HOLDS_S:
+            self._ahead_ms, self._asked_s = self._oracle.now_ms() - int(now_s * 1_000), now_s
+        return int(now_s * 1_000) + self._ahead_ms
 
     async def enqueue(
         self, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
@@ -38,8 +50,22 @@ class SimShard:
     async def stage(
         self, batch: str, jobs: Sequence[NewJob], *, once: Once | None = None, patience_s: float = PATIENCE_S
     ) -> list[bool | Met]:
-        enqueue = partial(self._oracle.enqueue, jobs, self._oracle.now_ms(), batch=batch)
-        return await self._wire.ask(partial(enqueue, repeat=False), patience_s, partial(enqueue, repeat=True))
+        enqueue = partial(self._oracle.enqueue, jobs, self._sent_ms(), batch=batch)
+        repeated = False
+
+        def again() -> list[bool | Met]:
+            nonlocal repeated
+            repeated = True
+            return enqueue(repeat=True)
+
+        try:
+            return await self._wire.ask(partial(enqueue, repeat=False), patience_s, again)
+        except EnqueueExpired:
+            if repeated:
+                raise
+            # it was the first: the clock was set
+            self._ahead_ms = None
+            return await self.stage(batch, jobs, patience_s=patience_s)
 
     async def commit(
         self,

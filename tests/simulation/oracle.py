@@ -40,12 +40,20 @@ class Oracle:
         self._delayed: set[str] = set()
         self._servable: set[tuple[str, bool]] = set()
         self._opening: int | None = None
+        self.set_back = False
+        """was its clock, ever?"""
+        self._stepped_ms = 0
         self._weather = weather
         self._dice = dice
 
     def now_ms(self) -> int:
-        """The store's time."""
-        return START_MS + int(asyncio.get_running_loop().time() * 1_000)
+        """The store's time, which is nobody else's."""
+        return START_MS + int(asyncio.get_running_loop().time() * 1_000) + self._stepped_ms
+
+    def step(self, ms: int) -> None:
+        """Its clock is set, forwards or back."""
+        self._stepped_ms += ms
+        self.set_back = self.set_back or ms < 0
 
     def begin(self) -> Gated:
         """The model, at this moment."""

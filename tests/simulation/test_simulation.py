@@ -161,6 +161,17 @@ def gates_are_open(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Room, "fits", lambda room, job: True)
 
 
+def fences_follow_the_clock(patch: pytest.MonkeyPatch) -> None:
+    fetch = Gated.fetch
+
+    def fetched(self: Gated, name: str, sequence: int, want: int, types: Any, given: Any) -> None:
+        fetch(self, name, sequence, want, types, given)
+        for job_id in given:
+            self.jobs[job_id].fence = self.now * 1_000
+
+    patch.setattr(Gated, "fetch", fetched)
+
+
 BROKEN: dict[Patch, int] = {
     a_crash_spends_an_attempt: 0,
     an_error_is_no_failure: 0,
@@ -174,6 +185,7 @@ BROKEN: dict[Patch, int] = {
     jobs_are_acknowledged_before_they_run: 0,
     a_lot_has_one_end: 0,
     gates_are_open: 0,
+    fences_follow_the_clock: 100,
 }
 """with the seed of a world from which on it soon shows"""
 

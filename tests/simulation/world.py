@@ -19,6 +19,7 @@ from jobd.catalog import Catalog
 from jobd.errors import StoreError
 from jobd.store import acceptance as large
 from tests.actors.autojump import AutojumpLoop
+from tests.simulation.clock_steps import ClockSteps
 from tests.simulation.judge import Diary, Run, judge
 from tests.simulation.oracle import Oracle
 from tests.simulation.process import LEASE_MS, Process, Violation
@@ -66,6 +67,7 @@ class World:
         self.seed = seed
         self.dice = random.Random(seed)
         self.weather = Weather(self.dice)
+        self.steps = ClockSteps(seed)
         self.oracle = Oracle(self.weather, self.dice)
         self.diary = Diary(self.oracle)
         self.broken: list[str] = []
@@ -104,8 +106,10 @@ class World:
         for kind in ("worker", "worker", "solo", "monitor", "scheduler"):
             await self._start(kind)
         self._produce()
+        stepping = asyncio.create_task(self._step())
         await self._storm()
         await self._producing
+        await stepping
         self.weather.calm = True
         for wire in (self._producer.wire, *(process.wire for process in self.processes)):
             wire.cut_until = 0.0
@@ -113,7 +117,7 @@ class World:
             if not any(process.kind == kind for process in self.processes):
                 await self._start(kind)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(PATIENCE_S + self.steps.back_s):
                 while self.weather.on_their_way or not all(job.state in ENDED for job in self._jobs()):
                     await asyncio.sleep(1)
         except TimeoutError:
@@ -178,6 +182,11 @@ class World:
                     self._forget(process)
                     await process.stop()
                     await self._start(process.kind)
+
+    async def _step(self) -> None:
+        for pause_s, ms in self.steps:
+            await asyncio.sleep(pause_s)
+            self.oracle.step(ms)
 
     def _forget(self, process: Process) -> None:
         self.diary.faults += 1
