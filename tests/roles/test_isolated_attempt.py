@@ -22,6 +22,7 @@ from jobd.roles.worker import isolated_attempt
 from jobd.roles.worker.attempt_words import delivery_words, error_words
 from jobd.roles.worker.control import Control
 from jobd.roles.worker.isolated_attempt import _Attempt, _lower
+from jobd.roles.worker.piped_context import PipedContext
 from jobd.services import Services
 from tests.roles.parts import PATIENCE_S
 
@@ -69,6 +70,25 @@ async def test_what_the_worker_cannot_do_for_a_handler_is_raised_there() -> None
         worker.tell({"answer": question["ask"], "error": error_words(JobNotFound("it is not there any more"))})
         with pytest.raises(JobNotFound, match="not there any more"):
             await asyncio.wait_for(asking, PATIENCE_S)
+
+
+async def test_it_enqueues_by_type_and_by_name_through_its_worker() -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    async def ask(what: str, *values: Any) -> list[str]:
+        asked.append((what, *values))
+        return [f"j{len(asked)}", "note", "default"]
+
+    @jobd.job("note")
+    async def note() -> None: ...
+
+    loop = asyncio.get_running_loop()
+    for known in (Catalog([note]), Catalog([])):
+        context = PipedContext(_DELIVERY, ask, known, cast("Services", None), loop)
+        handles = [await context.enqueue(which, {}, id="mine") for which in (note, "note")]
+        assert [handle.type for handle in handles] == ["note"] * 2
+    assert [handle.id for handle in handles] == ["j3", "j4"]
+    assert asked == [("enqueue", "note", "{}", "mine", {})] * 4
 
 
 @pytest.mark.parametrize(("hard", "asked", "limit"), [(100, 200, 100), (200, 100, 100)])

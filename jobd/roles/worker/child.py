@@ -43,9 +43,9 @@ async def main(descriptor: int) -> None:
     """Runs until told to stop, until the parent is dead, or until the engine fails."""
     control = await Control.over(socket.socket(fileno=descriptor))
     order = await control.hear()
-    if order is None:
-        return
     try:
+        if order is None:
+            return
         settings = Settings.model_validate(order["settings"])
         log.configure(settings.log.level, settings.log.format)
         store = Store.at(order["url"], prefix=settings.prefix, retention=retention_of(settings), shards=settings.shards)

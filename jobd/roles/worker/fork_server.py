@@ -147,7 +147,7 @@ def _kill_group(leader: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """The process."""
+    """All that it does."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)  # they are the worker's business
     order: Mapping[str, Any] = orjson.loads(sys.stdin.buffer.read())
@@ -159,11 +159,10 @@ def main(arguments: list[str]) -> None:
     os.closerange(own + 1, os.sysconf("SC_OPEN_MAX"))
     log.configure(order["log"].get("level", "info"), order["log"].get("format", "auto"))
     catalog = Catalog.of_installed(without=order["without"])
-    if threading.active_count() > 1:
-        names = ", ".join(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+    if names := [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]:
         log.get("worker").warning(
             "a plugin starts threads when it is imported; in processes of single handlers they are missing",
-            threads=names,
+            threads=", ".join(names),
         )
     for job_type in catalog.types.values():
         with suppress(JobdError):  # said where it is called
@@ -173,5 +172,19 @@ def main(arguments: list[str]) -> None:
     ForkServer(socket.socket(fileno=own), lambda line: run_attempt(line, catalog, order["plugins"])).serve()
 
 
+def run(arguments: list[str]) -> NoReturn:
+    """Ends the process hard: threads that a plugin has started may not keep it."""
+    code = 1
+    try:
+        main(arguments)
+        code = 0
+    except BaseException as error:  # noqa: BLE001  whatever it was, the process ends here and says so
+        log.get("worker").error("the process that starts those of handlers ends", error=repr(error))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run(sys.argv[1:])
