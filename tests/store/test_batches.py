@@ -247,7 +247,7 @@ def staged(shard: Shard) -> list[int]:
 
 @pytest.mark.parametrize(
     ("count", "times", "parts"),
-    [(500, 1, []), (1_000, 1, [500, 500]), (100, 100, []), (1_000, 1_000, [100] * 10)],
+    [(250, 1, []), (1_000, 1, [250] * 4), (63, 63, []), (1_000, 1_000, [63] * 15 + [55])],
 )
 async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_is_due_at_its_own_time(
     store: Store, hands: Hands, staged: list[int], count: int, times: int, parts: list[int]
