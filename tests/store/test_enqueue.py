@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from jobd.domain.delivery import NewJob
+from jobd.domain.delivery import Met, NewJob
 from jobd.domain.state import State
 from jobd.domain.when import When
 from jobd.errors import EnqueueExpired
+from jobd.store.caller import TIME_HOLDS_S
 from jobd.store.link import Argument
 from jobd.store.scripts import load
 from jobd.store.shard import BATCH, Retention, Shard
 from tests.store.hands import Arguments, BentLink, Clock, Hands, LossyLink, done, made_id, new_job
+from tests.store.unique_jobs import job
 
 
 async def test_an_enqueued_job_waits_and_reads_back_as_it_was_given(hands: Hands, clock: Clock) -> None:
@@ -229,6 +232,30 @@ async def test_a_server_whose_clock_has_jumped_is_asked_for_the_time_again(shard
     assert await shard.enqueue([new_job("a")]) == [True]
     seconds, _ = await shard.link.command("TIME")
     assert abs(await shard.now_us() / 1e6 - int(seconds)) < 2
+
+
+async def test_the_stores_time_is_asked_for_again_when_it_was_reckoned_for_a_while(
+    shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shard._know_time(await shard.now_us() - 3_600_000_000)
+    monkeypatch.setattr("jobd.clock.monotonic", lambda: time.monotonic() + TIME_HOLDS_S + 1)
+    seconds, _ = await shard.link.command("TIME")
+    assert abs(await shard.now_us() / 1e6 - int(seconds)) < 60
+
+
+async def test_the_next_millisecond_is_behind_the_present_one_of_the_store(shard: Shard) -> None:
+    seconds, _ = await shard.link.command("TIME")
+    assert await shard.next_ms() >= int(seconds) * 1_000
+    dictated = Clock(shard)
+    assert await shard.next_ms() == dictated.ms + 1
+
+
+async def test_of_several_that_have_one_id_the_first_is_made_wherever_they_are_to_go(hands: Hands) -> None:
+    jobs = [new_job("a", queue="one"), new_job("b", queue="two"), new_job("b", queue="one")]
+    assert await hands.put(*jobs) == [True, True, False]
+    assert (await hands.job("b")).queue == "two"
+    await hands.put(job("owner"))
+    assert await hands.put(job("c"), job("c")) == [Met("owner", False)] * 2
 
 
 async def test_five_hundred_jobs_are_taken_in_by_one_script(hands: Hands) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 
@@ -141,6 +142,28 @@ async def test_what_stands_behind_a_read_is_run_with_the_next_word_and_not_befor
         assert await shard.link.command("GET", "jobd:behind") is None
     await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake")
     assert (await hearing, await behind) == ("wake", 1)
+    await inbox.close()
+
+
+async def test_a_fetch_that_stands_behind_a_read_brings_what_the_next_word_is_of_unless_nobody_listens(
+    hands: Hands, store: Store, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobd.store.shard.load", strict)
+    inbox = store.inbox("w1", shard)
+    await hands.join("w1")
+    assert await hands.fetch() == []  # so that the server knows the script
+    hearing = asyncio.ensure_future(inbox.hear())
+    await until_it_listens(shard)
+    fetch = partial(shard.fetch_behind, inbox, "w1", want=1, types=",noop,")
+    behind = asyncio.ensure_future(fetch(sequence=8))
+    await hands.put(new_job("a"))
+    await shard.link.command("RPUSH", shard.keys.inbox("w1"), "wake")
+    assert ids(await behind or []) == ["a"]
+    await hearing
+    called_off = asyncio.ensure_future(fetch(sequence=9))
+    await asyncio.sleep(0)
+    inbox.interrupt()
+    assert await called_off is None
     await inbox.close()
 
 

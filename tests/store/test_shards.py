@@ -14,6 +14,7 @@ from jobd.domain.state import State
 from jobd.errors import JobNotFound, OptionError, StoreRefused
 from jobd.settings import Settings
 from jobd.store.queries import Filter, list_jobs
+from jobd.store.scripts import load
 from jobd.store.store import Store
 from tests.store.hands import new_job
 
@@ -123,3 +124,13 @@ async def test_what_a_handler_enqueues_stays_in_the_shard_of_its_job(three: Stor
         await context.enqueue("noop", {}, queue="queue-1")
         with pytest.raises(OptionError, match=r"another shard.*ctx\.client\.enqueue"):
             await context.enqueue("noop", {}, queue=there)
+
+
+@pytest.mark.parametrize(("kind", "all_of_them"), [("redis", False), ("redis+cluster", True)])
+def test_all_keys_are_declared_where_a_slot_may_move_and_one_that_says_where_it_goes_elsewhere(
+    kind: str, all_of_them: bool
+) -> None:
+    (shard,) = Store.at(f"{kind}://127.0.0.1:1").shards
+    names = load("settle").keys
+    assert len(shard._keys("settle")) == (len(names) if all_of_them else 1)
+    assert len(names) > 1
