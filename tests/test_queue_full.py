@@ -10,6 +10,7 @@ import pytest
 import jobd
 from jobd.catalog import Catalog
 from jobd.client import Client
+from jobd.domain.delivery import Met
 from jobd.domain.settle import COMPLETED
 from jobd.domain.state import State
 from jobd.errors import QueueFull, StoreFull
@@ -17,6 +18,7 @@ from jobd.store.shard import Settlement
 from jobd.store.store import Store
 from tests.real_server import RealServer
 from tests.store.hands import Clock, Hands, LossyLink, new_job, retried
+from tests.store.unique_jobs import DEBOUNCE
 
 
 @jobd.job("noop")
@@ -110,6 +112,33 @@ async def test_a_repeat_of_what_filled_the_queue_is_no_refusal(client: Client, h
     await client.set_limits(queue="default", size=1)
     hands.shard.link = link = LossyLink(hands.shard.link)
     link.losing = 1
+    assert await hands.put(new_job("a")) == [True]
+
+
+async def test_a_job_that_gives_its_data_to_another_is_taken_by_a_queue_that_is_over_its_size(
+    client: Client, hands: Hands
+) -> None:
+    await hands.put(new_job("a", unique=DEBOUNCE, due="+1000"), new_job("b"))
+    await client.set_limits(queue="default", size=1)
+    assert await hands.put(new_job("c", unique=DEBOUNCE)) == [Met("a", replaced=True)]
+    with pytest.raises(QueueFull):
+        await hands.put(new_job("d"))
+
+
+async def test_a_repeat_is_no_refusal_although_another_call_with_its_job_was_refused_meanwhile(
+    client: Client, hands: Hands
+) -> None:
+    await client.set_limits(queue="default", size=1)
+    plain = hands.shard.link
+    hands.shard.link = link = LossyLink(plain)
+    link.losing = 1
+
+    async def another_call() -> None:
+        hands.shard.link = plain
+        with pytest.raises(QueueFull):
+            await hands.put(new_job("a"), new_job("b"))
+
+    link.before_repeat = another_call
     assert await hands.put(new_job("a")) == [True]
 
 

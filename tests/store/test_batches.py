@@ -319,3 +319,9 @@ async def test_what_comes_into_a_batch_that_was_released_before_is_released_too(
 
 async def test_who_comes_twice_in_a_part_of_a_batch_is_told_both_times_of_the_other_job(hands: Hands) -> None:
     assert await hands.shard.stage("batch", [job("a"), job("b"), job("b")]) == [True, Met("a", False), Met("a", False)]
+
+
+async def test_an_id_that_is_twice_in_a_part_of_a_batch_is_told_so_by_a_repeat_too(hands: Hands, shard: Shard) -> None:
+    shard.link = link = LossyLink(shard.link)
+    link.losing = 1
+    assert await shard.stage("batch", [new_job("a"), new_job("a")]) == [True, False]

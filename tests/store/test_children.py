@@ -98,3 +98,15 @@ async def test_ten_thousand_children_of_one_job_are_made_whole(hands: Hands, sha
     answers, _ = await hands.turn("w1", [done(other), done(parent, children=children)], want=0)
     assert answers == [1, 1]
     assert await hands.counts() == {State.COMPLETED: 2, State.WAITING: 5_000, State.DELAYED: 5_000}
+
+
+@pytest.mark.parametrize("due", ["", "+1000"])
+async def test_a_child_whose_id_is_taken_leaves_the_job_that_has_it_as_it_is(
+    hands: Hands, shard: Shard, due: str
+) -> None:
+    await hands.join()
+    taken, parent = await hands.active(new_job("taken"), new_job("parent"))
+    await hands.settle(done(taken))
+    assert await hands.settle(done(parent, children=[new_job("taken", queue="other", due=due)])) == [1]
+    assert await hands.states("taken") == [State.COMPLETED]
+    assert await hands.counts("other") == {}

@@ -115,13 +115,15 @@ async def test_a_job_can_be_deleted_whatever_is_damaged(
 
 
 @each_damage
-async def test_what_a_deleted_job_took_up_at_a_limit_is_free_again(
+async def test_what_a_deleted_job_took_up_at_a_limit_is_free_again_and_who_waits_for_its_end_is_told(
     hands: Hands, shard: Shard, damage: Callable[[bytes], bytes]
 ) -> None:
     await hands.join()
     await hands.active(new_job("bad", lane_key="c=a:1"))
+    await shard.watch("bad", "client")
     await damage_run(shard, "bad", damage)
     assert await shard.delete(["bad"], list(State)) == ["gone"]
+    assert await hands.words("client") == ["ended bad"]
     await hands.put(new_job("next", lane_key="c=a:1"))
     assert ids(await hands.fetch()) == ["next"]
 

@@ -156,6 +156,26 @@ async def test_queues_take_turns_when_their_jobs_are_equal(hands: Hands, clock: 
     assert served == ["a0", "b0", "c0", "a1", "b1", "c1"]
 
 
+async def test_a_queue_has_its_turn_by_the_oldest_of_its_lanes(hands: Hands, clock: Clock) -> None:
+    await hands.join()
+    for name, queue, lane_key in (("a1", "a", "g=x"), ("b1", "b", ""), ("a2", "a", "g=y")):
+        await hands.put(new_job(name, queue=queue, lane_key=lane_key))
+        clock.forward(1)
+    assert ids(await hands.fetch()) == ["a1", "a2", "b1"]
+
+
+async def test_many_that_are_equal_are_all_handed_out(hands: Hands, shard: Shard, clock: Clock) -> None:
+    queues = [f"q-{number:02}" for number in range(20)]
+    await hands.join("w1", "aged", *queues)
+    await hands.put(*[new_job(queue, queue=queue) for queue in queues])
+    assert sorted(ids(await hands.fetch(want=20))) == queues
+    await shard.set_rule("q/aged", {"ageing_ms": 1_000})
+    for priority in range(10, 0, -1):
+        await hands.put(new_job(f"p-{priority:02}", queue="aged", priority=priority))
+        clock.forward(1_000)
+    assert len(await hands.fetch(want=20)) == 10
+
+
 async def test_urgent_jobs_of_any_queue_come_first(hands: Hands, clock: Clock) -> None:
     await hands.join()
     await hands.put(new_job("low", queue="a", priority=9))
@@ -243,6 +263,12 @@ async def test_a_type_is_known_however_its_words_are_joined(hands: Hands) -> Non
         new_job("a", type="send_mail-now"), new_job("b", type="send-mail_now"), new_job("c", type="sendmailnow")
     )
     assert ids(await hands.fetch(types=",send-mail-now,")) == ["a", "b"]
+
+
+async def test_a_worker_of_all_queues_is_handed_what_waits_in_many_of_them(hands: Hands) -> None:
+    await hands.join()
+    await hands.put(*[new_job(f"{number:02}", queue=f"q-{number:02}") for number in range(70)])
+    assert ids(await hands.fetch(want=70)) == [f"{number:02}" for number in range(70)]
 
 
 async def test_queues_full_of_unknown_types_do_not_hide_the_others(hands: Hands) -> None:

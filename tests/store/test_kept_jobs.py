@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobd.domain.keep import Keep
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
@@ -101,3 +103,15 @@ async def test_the_history_of_a_job_is_bounded_and_keeps_the_last(hands: Hands, 
     assert job.error is not None
     assert job.error["message"] == "59"
     assert await shard.link.command("HSTRLEN", shard.keys.fixed("runs"), "a") < 70_000
+
+
+@pytest.mark.parametrize("by", ["its queue", "itself"])
+async def test_more_jobs_are_kept_than_elsewhere_where_that_is_said(hands: Hands, shard: Shard, by: str) -> None:
+    shard.retention = Retention(completed=1, least=0)
+    if by == "its queue":
+        await shard.set_rule("q/default", {"keep_completed": {"count": 3}})
+    own = Keep(count=3) if by == "itself" else None
+    await hands.join()
+    for name in "abc":
+        await hands.settle(done((await hands.active(new_job(name, keep_completed=own)))[0]))
+    assert await hands.states(*"abc") == [State.COMPLETED] * 3

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from jobd.domain.delivery import Met
+from jobd.domain.keep import Keep
 from jobd.domain.settle import Verdict
 from jobd.domain.state import State
 from jobd.errors import QueueFull
+from jobd.store.shard import Shard
 from tests.store import raw
-from tests.store.hands import Clock, Hands, ended, ids, new_job
+from tests.store.hands import Clock, Hands, done, ended, ids, new_job
 from tests.store.unique_jobs import REPLACE, job
 
 pytestmark = pytest.mark.usefixtures("watched_worker")
@@ -114,3 +116,19 @@ async def test_what_is_over_its_size_lets_a_job_be_replaced_that_it_has(hands: H
     assert await hands.put(job("c", REPLACE, lane_key="g=x", payload=b"1")) == [Met("a", True)]
     with pytest.raises(QueueFull):
         await hands.put(new_job("d", lane_key="g=x"))
+
+
+@pytest.mark.parametrize("due", ["", "+1000"])
+@pytest.mark.parametrize("from_a_job", [False, True])
+async def test_a_job_that_was_made_before_its_queue_had_options_is_made_anew_by_them(
+    hands: Hands, shard: Shard, due: str, from_a_job: bool
+) -> None:
+    await hands.join()
+    (parent,) = await hands.active(new_job("parent", keep_completed=Keep(count=5)))
+    await shard.set_rule("q/default", {"option.priority": "3"})
+    old = new_job("a", due=due)._replace(edition="", again=lambda job, changed: new_job("a", priority=3, due=due))
+    if from_a_job:
+        assert await hands.settle(done(parent, children=[old])) == [1]
+    else:
+        assert await hands.put(old) == [True]
+    assert (await hands.job("a")).priority == 3

@@ -228,6 +228,18 @@ async def test_the_dead_the_living_and_the_late_are_all_seen_however_many(
     assert await hands.counts() == {State.WAITING: 311}
 
 
+async def test_that_more_have_died_than_are_looked_at_at_once_is_told_even_if_those_had_no_jobs(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    for number in range(33):
+        await hands.join(f"dead-{number:02}")
+    await hands.active(new_job("a"), member="dead-32")
+    clock.forward(LEASE_MS + 1)
+    await hands.monitor()
+    assert await shard.take_over("m1") == ([], 0, True)
+    assert [item.delivery.id for item in await hands.take_over()] == ["a"]
+
+
 async def test_an_idle_monitor_is_woken_when_a_worker_leaves_jobs_behind(hands: Hands, shard: Shard) -> None:
     await hands.join()
     await hands.monitor()

@@ -173,3 +173,33 @@ async def test_freeing_a_key_that_is_repeated_leaves_it_to_whoever_has_taken_it_
     key = await hands.shard.unique_key("k")
     assert key is not None
     assert key.owner == "b"
+
+
+@pytest.mark.parametrize("states", ["wdbaf", "wdbacfx"])
+async def test_a_job_that_has_kept_its_key_when_it_failed_is_run_again_with_it(
+    hands: Hands, whole: Callable[[], raw.Raw], states: str
+) -> None:
+    await hands.settle(failed((await hands.active(job("a", f"key:s:{states}:0")))[0]))
+    assert await hands.shard.retry(["a"]) == ["waiting"]
+    whole()
+    assert await owner(hands.shard) == "a"
+
+
+async def test_a_job_takes_a_key_only_in_a_state_in_which_it_is_to_have_it(
+    hands: Hands, whole: Callable[[], raw.Raw]
+) -> None:
+    only_delayed = "key:s:d:0"
+    (delivery,) = await hands.active(job("a", only_delayed))
+    await hands.settle(failed(delivery))
+    assert await hands.shard.retry(["a"]) == ["waiting"]
+    await hands.put(job("b", only_delayed))
+    whole()
+    assert await owner(hands.shard) is None
+    assert await hands.put(job("c", only_delayed, due="+1000")) == [True]
+    assert await owner(hands.shard) == "c"
+
+
+async def test_who_comes_twice_in_one_repeat_is_told_both_times_of_the_other_job(hands: Hands) -> None:
+    await hands.put(job("a"))
+    hands.shard.link = BentLink(hands.shard.link, lambda _, again: again)
+    assert await hands.put(job("b"), job("b")) == [Met("a", False), Met("a", False)]

@@ -386,3 +386,10 @@ async def test_a_wake_up_that_meets_one_who_knows_no_type_of_what_is_left_is_pas
                 await hands.fetch(name, want=1, types=types)
                 heard = True
     assert await hands.counts() == {State.ACTIVE: 2}
+
+
+async def test_nobody_but_a_scheduler_is_woken_for_what_is_due_later(hands: Hands) -> None:
+    await hands.join()
+    assert await hands.fetch() == []
+    await hands.put(new_job("a", due="+1000"))
+    assert await hands.words("w1") == []

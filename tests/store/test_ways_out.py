@@ -13,7 +13,7 @@ from jobd.store.edits import Move
 from jobd.store.shard import Settlement
 from tests.store import raw
 from tests.store.hands import Clock, Hands, cancelled, done, failed, ids, new_job, retried
-from tests.store.unique_jobs import KEEP_LAST, THROTTLE, job
+from tests.store.unique_jobs import DEBOUNCE, KEEP_LAST, THROTTLE, job
 
 pytestmark = pytest.mark.usefixtures("watched_worker")
 
@@ -201,3 +201,14 @@ async def test_a_key_that_ended_jobs_keep_is_free_when_its_owner_is_removed_by_h
     assert await hands.shard.delete(["a"], EVERY) == ["gone"]
     assert whole().uniques == {}
     assert await hands.put(job("b")) == [True]
+
+
+async def test_a_job_that_gets_another_type_and_place_from_a_newer_one_gives_up_the_turn_it_had(
+    hands: Hands, whole: Callable[[], raw.Raw]
+) -> None:
+    await hands.put(job("a", DEBOUNCE, type="odd", lane_key="o=k"), new_job("next", lane_key="o=k"))
+    assert await hands.fetch() == []
+    assert whole().holds == {"o/default/k": "a"}
+    await hands.put(job("b", DEBOUNCE, due="+1000"))
+    whole()
+    assert ids(await hands.fetch()) == ["next"]

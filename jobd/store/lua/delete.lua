@@ -15,7 +15,6 @@ local function state_found(id, spec, queue)
   if redis.call('ZSCORE', delayed_key, id) then return 'd' end
   for state in string.gmatch('cfx', '.') do
     local shelf = shelf_key((shelf_of(spec, queue, state)))
-    touch(shelf)
     if redis.call('ZSCORE', shelf, id) then return state end
   end
   return 'a'
