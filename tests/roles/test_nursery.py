@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ from jobd.domain.isolation import Isolation
 from jobd.roles.worker import nursery as nursery_module
 from jobd.roles.worker.control import Control
 from jobd.roles.worker.isolated_calls import _died
-from jobd.roles.worker.nursery import GONE, LONGEST_LINE, Nursery, Nursling
+from jobd.roles.worker.nursery import GONE, LONGEST_LINE, NOT_STARTED, START, Nursery, Nursling, ask
 from jobd.roles.worker.running import Running
 from tests.roles.parts import PATIENCE_S
 from tests.roles.test_crew import with_service
@@ -49,6 +50,21 @@ async def test_one_that_is_asked_for_as_the_nursery_dies_has_ended_and_the_next_
     assert third.ended.result() == -signal.SIGKILL
     await nursery.close()
     assert _nurseries() == []
+
+
+async def test_an_attempt_for_whose_line_the_nursery_has_no_room_is_not_waited_for() -> None:
+    nursery = Nursery()
+    first = await nursery.start()
+    assert nursery._line is not None
+    ours, theirs = socket.socketpair()
+    ended: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+    lost = nursery._nurslings[7] = Nursling(7, await Control.over(ours), ended)
+    theirs.close()
+    await ask(nursery._line, START, 7)  # the system leaves out what there is no room for
+    for nursling in (lost, first):
+        await asyncio.wait_for(nursery.end(nursling), PATIENCE_S)
+    assert (lost.ended.result(), first.ended.result()) == (NOT_STARTED - errno.EMFILE, -signal.SIGKILL)
+    await nursery.close()
 
 
 async def test_a_nursery_that_is_closed_while_it_opens_leaves_nobody_behind() -> None:

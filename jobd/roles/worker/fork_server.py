@@ -5,6 +5,7 @@ nothing half-way. Started as `python -m jobd.roles.worker.fork_server FD`, with 
 from __future__ import annotations
 
 import ctypes
+import errno
 import gc
 import os
 import selectors
@@ -72,6 +73,8 @@ class ForkServer:
                         _kill(pid)
                 elif files:
                     self._fork(number, socket.socket(fileno=files[0]))
+                else:  # this process has no room for one more line, and the system has closed it
+                    self._tell(number, NOT_STARTED - errno.EMFILE)
             else:
                 with suppress(BlockingIOError):
                     os.read(self._death_heard, 4_096)
