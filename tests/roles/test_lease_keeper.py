@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from jobd.errors import StoreUnavailable
 from jobd.store.lease_keeper import LeaseKeeper
 from jobd.store.store import Store
-from tests.roles.parts import Parts
+from tests.roles.parts import PATIENCE_S, Parts
 from tests.store.hands import LOST, Clock, Hands, ended, new_job
 
 
@@ -71,7 +71,8 @@ async def test_a_shard_that_the_store_has_got_meanwhile_is_asked_for_and_nothing
     monkeypatch.setattr(keeper, "_renew", renew)
     with capture_logs() as said:
         keeping = asyncio.create_task(keeper._keep_in(1))
-        await renewed.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            await renewed.wait()
     assert said == []
     keeping.cancel()
     with suppress(asyncio.CancelledError):

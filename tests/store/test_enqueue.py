@@ -15,6 +15,7 @@ from jobd.store.caller import TIME_HOLDS_S
 from jobd.store.link import Argument
 from jobd.store.scripts import load
 from jobd.store.shard import BATCH, Retention, Shard
+from jobd.store.store import Store
 from tests.store.hands import Arguments, BentLink, Clock, Hands, LossyLink, done, made_id, new_job
 from tests.store.unique_jobs import job
 
@@ -241,6 +242,16 @@ async def test_the_stores_time_is_asked_for_again_when_it_was_reckoned_for_a_whi
     monkeypatch.setattr("jobd.clock.monotonic", lambda: time.monotonic() + TIME_HOLDS_S + 1)
     seconds, _ = await shard.link.command("TIME")
     assert abs(await shard.now_us() / 1e6 - int(seconds)) < 60
+
+
+async def test_a_store_keeps_as_many_as_it_was_told_to(redis_url: str) -> None:
+    store = Store.at(redis_url, retention=Retention(completed=0, least=0))
+    hands = Hands(store.shards[0], Clock(store.shards[0]))
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a"))
+    await hands.settle(done(delivery))
+    assert await hands.states("a") == [None]
+    await store.close()
 
 
 async def test_the_next_millisecond_is_behind_the_present_one_of_the_store(shard: Shard) -> None:

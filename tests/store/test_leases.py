@@ -17,6 +17,10 @@ async def renewed(shard: Shard, *members: str) -> list[bool]:
     return goes_on
 
 
+async def test_who_holds_nothing_has_nothing_in_hand_that_is_to_end(shard: Shard) -> None:
+    assert await shard.held_by("nobody") == await shard.asked_to_end([]) == []
+
+
 async def test_a_lease_goes_on_as_long_as_it_is_renewed(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.join()
     for _ in range(3):

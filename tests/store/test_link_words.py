@@ -17,8 +17,10 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from jobd.errors import StoreDenied, StoreError, StoreFull
+from jobd.errors import StoreDenied, StoreError, StoreFull, StoreUnavailable
 from jobd.store.link import _told, pairs, passing, translated
+from jobd.store.shard import Shard
+from jobd.store.topology.wire import Wire
 
 MOVING = "the slot of this shard is on its way to another node of the cluster"
 
@@ -108,6 +110,28 @@ def test_what_does_not_pass_is_told_in_words_of_ours(error: Exception, kind: typ
 )
 def test_what_is_in_the_way_is_told_in_a_few_words(trouble: Exception, said: str) -> None:
     assert _told(trouble) == said
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_a_full_store_leaves_open_whether_an_earlier_sending_was_taken_whatever_came_between(
+    shard: Shard, doubtful: bool
+) -> None:
+    answers: list[Exception] = [OutOfMemoryError("OOM"), ResponseError("BUSY somebody's script")]
+    if doubtful:
+        answers.append(RedisConnectionError("lost"))
+
+    async def send(_: Wire) -> None:
+        raise answers.pop()
+
+    with pytest.raises(StoreUnavailable if doubtful else StoreFull):
+        await shard.link.insist(send, 10.0, what="enqueue")
+
+
+async def test_what_a_script_in_a_trip_of_two_is_refused_is_heard(shard: Shard) -> None:
+    await shard.link.command("SET", shard.keys.fixed("jobs"), "no jobs")
+    get = ("get", shard._keys("get"), ["", shard.keys.base, "x"])
+    with pytest.raises(StoreError, match="WRONGTYPE"):
+        await shard.link.run_pair([get, get])
 
 
 @pytest.mark.parametrize(

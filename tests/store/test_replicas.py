@@ -11,7 +11,7 @@ import pytest
 
 import jobd
 from jobd.catalog import Catalog
-from jobd.errors import StoreUnavailable
+from jobd.errors import ClientClosed, StoreFull, StoreUnavailable
 from jobd.settings import Settings
 from jobd.store.shard import BATCH
 from jobd.store.store import Store
@@ -120,6 +120,37 @@ async def test_without_a_replica_that_answers_it_is_unknown_and_safe_to_ask_agai
     # a repeat writes nothing, and is answered all the same only when the replica has what was written before
     assert await store.enqueue([job]) == [False]
     assert ids_at(replica) == {"dear"}
+
+
+async def test_a_large_batch_is_not_answered_before_a_replica_has_it(
+    primary: TcpServer, replica: TcpServer, cleanup: AsyncExitStack
+) -> None:
+    store = Store.at(f"redis://{primary.place}/0")
+    cleanup.push_async_callback(store.close)
+    await store.check()
+    replica.freeze()
+    jobs = [new_job()._replace(replicated=True) for _ in range(2 * BATCH + 1)]
+    with pytest.raises(StoreUnavailable, match="no replica has confirmed"):
+        await store.enqueue(jobs, patience_s=3.0)
+    replica.thaw()
+
+
+async def test_a_full_server_refuses_what_a_replica_is_to_have_on_the_one_connection_for_that(
+    primary: TcpServer, replica: TcpServer
+) -> None:
+    store = Store.at(f"redis://{primary.place}/0")
+    job, link = new_job("dear")._replace(replicated=True), store.shards[0].link
+    assert await store.enqueue([job]) == [True]
+    apart = link._apart
+    assert apart is not None
+    with primary.client() as outside:
+        outside.config_set("maxmemory", 1)
+        with pytest.raises(StoreFull):
+            await store.enqueue([new_job()._replace(replicated=True)])
+    assert link._apart is apart
+    await store.close()
+    with pytest.raises(ClientClosed):
+        await apart.command("PING")
 
 
 async def test_others_do_not_wait_for_a_replica(client: jobd.Client, replica: TcpServer) -> None:

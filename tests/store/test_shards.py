@@ -56,6 +56,16 @@ async def test_a_store_that_was_used_as_one_shard_stays_one(redis_url: str) -> N
     await told(redis_url, 1)
 
 
+async def test_a_store_that_was_only_looked_at_may_get_any_number_and_keeps_it_when_it_is_used(redis_url: str) -> None:
+    await told(redis_url, 1)
+    await told(redis_url, 3)
+    store = Store.at(redis_url, shards=3)
+    for shard in store.shards:
+        await shard.enqueue([new_job()])
+    await store.close()
+    await told(redis_url, 3)
+
+
 async def test_each_prefix_is_a_store_of_its_own(redis_url: str) -> None:
     await told(redis_url, 3, "one")
     await told(redis_url, 2, "two")
@@ -64,7 +74,7 @@ async def test_each_prefix_is_a_store_of_its_own(redis_url: str) -> None:
 async def test_whoever_disagrees_changes_nothing_whichever_shard_he_begins_with(redis_url: str, three: Store) -> None:
     await three.check()
     stranger = Store.at(redis_url, shards=4)
-    for shard in reversed(stranger.shards):
+    for shard in (*reversed(stranger.shards), *stranger.shards):  # also one whose connection stands
         with pytest.raises(StoreRefused):
             await shard.enqueue([new_job()])
     await stranger.close()
