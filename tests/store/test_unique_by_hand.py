@@ -199,7 +199,18 @@ async def test_a_job_takes_a_key_only_in_a_state_in_which_it_is_to_have_it(
     assert await owner(hands.shard) == "c"
 
 
-async def test_who_comes_twice_in_one_repeat_is_told_both_times_of_the_other_job(hands: Hands) -> None:
+async def test_who_comes_twice_in_a_repeat_is_told_both_times_of_the_other_job(hands: Hands) -> None:
     await hands.put(job("a"))
     hands.shard.link = BentLink(hands.shard.link, lambda _, again: again)
-    assert await hands.put(job("b"), job("b")) == [Met("a", False), Met("a", False)]
+    assert await hands.shard.stage("batch", [job("b"), job("b")]) == [Met("a", False), Met("a", False)]
+
+
+async def test_a_job_of_a_batch_that_was_to_be_delayed_and_is_due_has_no_key_that_is_for_delayed_ones(
+    hands: Hands, clock: Clock, whole: Callable[[], raw.Raw]
+) -> None:
+    await hands.shard.stage("batch", [job("a", "key:s:d:0", due="+1000")])
+    clock.forward(1_000)
+    await hands.shard.commit("batch", 1)
+    await hands.shard.release("batch")
+    whole()
+    assert await owner(hands.shard) is None
