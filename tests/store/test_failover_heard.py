@@ -151,6 +151,43 @@ async def test_who_starts_while_another_master_is_chosen_waits_for_that_one(serv
         await ear.close()
 
 
+async def test_a_connection_that_is_first_made_while_another_master_is_chosen_waits_for_that_one(
+    ear: Ear, sentinel: ScriptedSentinel, servers: list[TcpServer]
+) -> None:
+    first, second, _ = map(at, servers)
+    sentinel.say(chosen(first))
+    await until(lambda: (first, None) in ear.heard)
+    late = ear.owner.twin()
+    looking = asyncio.ensure_future(late.wire())
+    await until(lambda: late.address == first)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not looking.done()
+    sentinel.say(promoted(first, second))
+    await (await looking).execute("SET", "x", "y")
+    assert [was_told(server) for server in servers] == [False, True, False]
+    await late.close()
+
+
+async def test_a_sentinel_that_says_who_the_master_is_says_too_that_another_one_is_chosen(
+    sentinel: ScriptedSentinel, servers: list[TcpServer]
+) -> None:
+    first, second, _ = map(at, servers)
+    async with ScriptedSentinel(first) as follows:
+        sentinel.state = b"send_slaveof_noone"
+        ear = Ear(follows, sentinel)
+        looking = asyncio.ensure_future(ear.owner.wire())
+        await until(lambda: ear.owner.address == first)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert not looking.done()
+        await until(lambda: sentinel.listened_to)
+        sentinel.say(promoted(first, second))
+        await (await looking).execute("SET", "x", "y")
+        assert [was_told(server) for server in servers] == [False, True, False]
+        await ear.close()
+
+
 async def test_a_sentinel_that_has_missed_a_failover_is_not_believed(servers: list[TcpServer]) -> None:
     first, second, third = map(at, servers)
     async with ScriptedSentinel(second, failovers=2) as knows, ScriptedSentinel(second, failovers=2) as lags:

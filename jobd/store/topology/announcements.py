@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from redis.exceptions import RedisError, ResponseError
 
+from jobd import clock
 from jobd.store.topology.node import LOOK_UP_S
 from jobd.store.topology.sentinel import Sentinel, View
 from jobd.store_url import Address
@@ -33,6 +34,8 @@ class Announcements:
         self._sentinels = sentinels
         self._known = View(-1, Address("", 0))
         """the latest that any of them has said"""
+        self._leaving: dict[Address, float] = {}
+        """each master in whose place another one was chosen, and when; for those who come to it later"""
         self._listeners: list[Listener] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -56,12 +59,20 @@ class Announcements:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    def leaves(self, master: Address, within_s: float) -> bool:
+        """Was another one chosen in its place within so many seconds, as far as was heard?"""
+        chosen = self._leaving.get(master)
+        return chosen is not None and clock.monotonic() - chosen < within_s
+
     def note(self, view: View) -> None:
-        """Tells all of a master that a Sentinel has named when it was asked, unless they know it, or a later one: that
-        Sentinel was cut off then."""
+        """Tells all of a master that a Sentinel has named when it was asked, and that it leaves, unless they know it,
+        or a later one: that Sentinel was cut off then."""
         if view.failovers > self._known.failovers:
             self._known = view
             self._say(view.master, view.master)
+        # once: a change that comes to nothing may take minutes, and that master is needed meanwhile
+        if view.leaves and view.failovers == self._known.failovers and view.master not in self._leaving:
+            self._say(view.master, None)
 
     async def _hear(self, sentinel: Sentinel) -> None:
         while True:
@@ -93,9 +104,9 @@ class Announcements:
         """What it announced when we did not listen yet."""
         with suppress(ResponseError):  # it may be told of the service later
             view = await sentinel.view()
+            if view.leaves:
+                self._leaving.pop(view.master, None)  # what was heard may have been of another change
             self.note(view)
-            if view.leaves and view.failovers == self._known.failovers:
-                self._say(view.master, None)
 
     def _announced(self, channel: bytes, words: Sequence[str]) -> None:
         """In the words of Sentinels: service, host and port of the former master, host and port of the new one; or, of
@@ -111,5 +122,9 @@ class Announcements:
             self._say(Address(former[0], int(former[1])), master)
 
     def _say(self, former: Address, master: Address | None) -> None:
+        if master is None:
+            self._leaving[former] = clock.monotonic()
+        else:
+            self._leaving.pop(master, None)
         for listener in tuple(self._listeners):
             listener(former, master)

@@ -102,6 +102,10 @@ class Owner:
                     if heard == self._announcements:  # else what was announced is newer
                         self._turn_to(found)
                         self._in_doubt = False
+                        if self._topology.announcements is not None and self._topology.announcements.leaves(
+                            found, CHANGE_S
+                        ):
+                            self._leave()
         return self._wire
 
     async def heed(self, error: Exception, wire: Wire | None) -> None:

@@ -53,7 +53,7 @@ class Sentinels(Topology):
             if len(answers) > len(asked) // 2:
                 break
         if answers:
-            return max(answers, key=lambda view: view.failovers)
+            return max(answers, key=lambda view: (view.failovers, view.leaves))
         if unknown:
             raise StoreRefused(
                 f"the Sentinels at {', '.join(map(str, self.url.addresses))} watch no service {self.url.service!r}; "
