@@ -6,6 +6,7 @@ import pytest
 
 from jobd.domain.limits import Scope, gate_of
 from jobd.domain.state import State
+from jobd.domain.when import When
 from jobd.errors import LeaseLost
 from jobd.store.link import pairs
 from jobd.store.shard import DEADLINE_MARGIN_MS, Retention, Shard
@@ -205,6 +206,17 @@ async def test_a_delivery_has_a_deadline_if_its_job_has_a_time_limit(hands: Hand
     held = pairs(await shard.link.command("ZRANGE", shard.keys.held("w1"), 0, -1, "WITHSCORES"))
     deadlines = {job_id: float(deadline) for job_id, deadline in held}
     assert deadlines == {b"limited": clock.ms + 1_000 + DEADLINE_MARGIN_MS, b"free": float("inf")}
+
+
+async def test_jobs_that_are_delivered_together_have_each_a_deadline_of_its_own(
+    hands: Hands, shard: Shard, clock: Clock
+) -> None:
+    await hands.join()
+    await hands.active(*[new_job(f"{ms}", deadline=When(after_ms=ms)) for ms in (5_000, 2_000, 9_000)])
+    held = pairs(await shard.link.command("ZRANGE", shard.keys.held("w1"), 0, -1, "WITHSCORES"))
+    assert {int(name): float(at) - clock.ms - DEADLINE_MARGIN_MS for name, at in held} == {
+        ms: ms for ms in (2_000, 5_000, 9_000)
+    }
 
 
 async def test_jobs_of_unknown_types_stand_aside_for_those_who_know_them(hands: Hands) -> None:

@@ -57,6 +57,16 @@ async def test_a_failed_job_says_why(hands: Hands, shard: Shard) -> None:
     assert await hands.counts() == {State.FAILED: 1}
 
 
+async def test_a_job_that_is_delayed_for_its_next_attempt_is_one_of_its_group_that_has_not_started(
+    hands: Hands, shard: Shard
+) -> None:
+    await hands.join()
+    (delivery,) = await hands.active(new_job("a", lane_key="g=x"))
+    assert await shard.link.command("HGET", shard.keys.fixed("grouped"), "g/default/x") is None
+    await hands.settle(retried(delivery))
+    assert await shard.link.command("HGET", shard.keys.fixed("grouped"), "g/default/x") == b"1"
+
+
 async def test_a_retry_is_delayed_and_its_attempt_is_spent(hands: Hands, shard: Shard, clock: Clock) -> None:
     await hands.join()
     (delivery,) = await hands.active(new_job("a"))
