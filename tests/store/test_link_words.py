@@ -128,6 +128,7 @@ async def test_a_full_store_leaves_open_whether_an_earlier_sending_was_taken_wha
 
 
 async def test_what_a_script_in_a_trip_of_two_is_refused_is_heard(shard: Shard) -> None:
+    await shard.get(["x"])  # so that the server knows the script
     await shard.link.command("SET", shard.keys.fixed("jobs"), "no jobs")
     get = ("get", shard._keys("get"), ["", shard.keys.base, "x"])
     with pytest.raises(StoreError, match="WRONGTYPE"):
