@@ -112,19 +112,27 @@ def test_what_is_in_the_way_is_told_in_a_few_words(trouble: Exception, said: str
     assert _told(trouble) == said
 
 
-@pytest.mark.parametrize("doubtful", [False, True])
+@pytest.mark.parametrize(
+    ("doubtful", "what", "refusal", "kind"),
+    [
+        (False, "enqueue", OutOfMemoryError("OOM"), StoreFull),
+        (True, "enqueue", OutOfMemoryError("OOM"), StoreUnavailable),
+        (True, "get", OutOfMemoryError("OOM"), StoreFull),
+        (True, "enqueue", NoPermissionError("NOPERM"), StoreDenied),
+    ],
+)
 async def test_a_full_store_leaves_open_whether_an_earlier_sending_was_taken_whatever_came_between(
-    shard: Shard, doubtful: bool
+    shard: Shard, doubtful: bool, what: str, refusal: Exception, kind: type[StoreError]
 ) -> None:
-    answers: list[Exception] = [OutOfMemoryError("OOM"), ResponseError("BUSY somebody's script")]
+    answers = [refusal, ResponseError("BUSY somebody's script")]
     if doubtful:
         answers.append(RedisConnectionError("lost"))
 
     async def send(_: Wire) -> None:
         raise answers.pop()
 
-    with pytest.raises(StoreUnavailable if doubtful else StoreFull):
-        await shard.link.insist(send, 10.0, what="enqueue")
+    with pytest.raises(kind):
+        await shard.link.insist(send, 10.0, what=what)
 
 
 async def test_what_a_script_in_a_trip_of_two_is_refused_is_heard(shard: Shard) -> None:
