@@ -7,6 +7,8 @@ import errno
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -109,3 +111,29 @@ async def test_the_end_of_a_process_that_said_nothing_is_the_error_of_its_attemp
     running: Running = attempt()
     outcome = _died(Nursling(1, cast("Control", None), ended), Isolation(), running)
     assert (outcome.error or {})["message"] == words
+
+
+_SPEAKS_INTO_NOTHING = """
+import sys, threading
+from jobd.roles.worker import fork_server
+
+def main(arguments):
+    threading.Thread(target=threading.Event().wait).start()
+    sys.stdout.write("said by a plugin")
+
+fork_server.main = main
+fork_server.run([])
+"""
+
+
+def test_it_ends_for_all_threads_of_plugins_also_where_nobody_hears_its_last_words() -> None:
+    hears, speaks = os.pipe()
+    os.close(hears)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", _SPEAKS_INTO_NOTHING], stdout=speaks, env=buffered, timeout=PATIENCE_S, check=False
+        )
+    finally:
+        os.close(speaks)
+    assert ended.returncode == 0

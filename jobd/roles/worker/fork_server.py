@@ -184,8 +184,9 @@ def run(arguments: list[str]) -> NoReturn:
     except BaseException as error:  # noqa: BLE001  whatever it was, the process ends here and says so
         log.get("worker").error("the process that starts those of handlers ends", error=repr(error))
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(Exception):  # nobody may hear it any more
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 
