@@ -69,12 +69,13 @@ async def test_a_shard_that_the_store_has_got_meanwhile_is_asked_for_and_nothing
         renewed.set()
 
     monkeypatch.setattr(keeper, "_renew", renew)
-    with capture_logs() as said:
-        keeping = asyncio.create_task(keeper._keep_in(1))
+    with capture_logs() as said, suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
+            keeping = asyncio.create_task(keeper._keep_in(1))
             await renewed.wait()
-    assert said == []
     keeping.cancel()
     with suppress(asyncio.CancelledError):
         await keeping
     await stale.close()
+    assert said == []
+    assert renewed.is_set()

@@ -135,6 +135,14 @@ async def test_a_full_store_leaves_open_whether_an_earlier_sending_was_taken_wha
         await shard.link.insist(send, 10.0, what=what)
 
 
+async def test_who_lost_patience_without_a_word_is_told_that_no_answer_came(shard: Shard) -> None:
+    async def send(_: Wire) -> None:
+        raise TimeoutError
+
+    with pytest.raises(StoreUnavailable, match=r"did not answer enqueue within 0\.01 s \(no answer came\); it is"):
+        await shard.link.insist(send, 0.01, what="enqueue")
+
+
 async def test_what_a_script_in_a_trip_of_two_is_refused_is_heard(shard: Shard) -> None:
     await shard.get(["x"])  # so that the server knows the script
     await shard.link.command("SET", shard.keys.fixed("jobs"), "no jobs")
