@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from jobd.domain.state import State
+from jobd.errors import StoreError
 from jobd.store import scripts
 from jobd.store.link import pairs
 from jobd.store.scripts import LUA, PREFIX, library
@@ -32,6 +34,13 @@ async def test_each_script_is_a_function_with_the_flags_of_its_head(shard: Shard
         function: set(re.findall(r"[a-z-]+", head.partition("\n")[0].partition("flags=")[2]))
         for function, head in heads.items()
     }
+
+
+async def test_a_call_without_words_harms_none_that_comes_later(shard: Shard, hands: Hands) -> None:
+    await hands.put(new_job("a"))
+    with pytest.raises(StoreError):
+        await shard.link.command("FCALL", library()["get"].function, 0)
+    assert await hands.states("a") == [State.WAITING]
 
 
 def test_another_text_is_another_library() -> None:

@@ -10,7 +10,7 @@ end
 local fixed
 
 local function enter(shard)
-  if not fixed or fixed.base ~= shard then
+  if not fixed or rawget(fixed, 'base') ~= shard then
     fixed = setmetatable({ base = shard }, { __index = function(made, name)
       rawset(made, name, shard .. name)
       return made[name]
