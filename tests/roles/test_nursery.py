@@ -95,6 +95,7 @@ async def test_threads_that_a_plugin_starts_are_told_of_as_they_are_missing_in_p
         await nursery.end(nursling)
         said = "".join(capfd.readouterr())
         assert ("they are missing" in said, "pump" in said) == (bool(source), bool(source))
+        assert "handlers ends" not in said  # as it would if it had not expected it
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,23 @@ def test_it_ends_for_all_threads_of_plugins_also_where_nobody_hears_its_last_wor
     finally:
         os.close(speaks)
     assert ended.returncode == 0
+
+
+_CANNOT_FORK = """
+import errno, os, socket
+from jobd.roles.worker.fork_server import ForkServer
+from jobd.roles.worker.nursery import NOT_STARTED, TOLD
+
+def fork():
+    raise OSError(errno.EAGAIN, "there are too many processes")
+
+os.fork = fork
+hears, says = socket.socketpair()
+line, _ = socket.socketpair()
+ForkServer(says, lambda line: None)._fork(7, line)
+assert TOLD.unpack(hears.recv(TOLD.size)) == (7, NOT_STARTED - errno.EAGAIN)
+"""
+
+
+def test_it_says_why_no_process_could_be_started() -> None:
+    subprocess.run([sys.executable, "-c", _CANNOT_FORK], timeout=PATIENCE_S, check=True)
