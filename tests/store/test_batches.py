@@ -282,11 +282,11 @@ async def test_jobs_with_many_different_records_are_released_in_smaller_parts(
     store: Store, hands: Hands, shard: Shard
 ) -> None:
     batch = "a batch"
-    for first in range(0, 600, 200):
-        await shard.stage(batch, [new_job(due=f"+{1_000 + at}") for at in range(first, first + 200)])
-    await shard.commit(batch, 600)
-    assert [await shard.release(batch) for _ in range(6)] == [500, 400, 300, 200, 100, 0]
-    assert await hands.counts() == {State.DELAYED: 600}
+    for first in range(0, 300, 100):
+        await shard.stage(batch, [new_job(due=f"+{1_000 + at}") for at in range(first, first + 100)])
+    await shard.commit(batch, 300)
+    assert [await shard.release(batch) for _ in range(6)] == [250, 200, 150, 100, 50, 0]
+    assert await hands.counts() == {State.DELAYED: 300}
 
 
 async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:

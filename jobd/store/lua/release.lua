@@ -7,7 +7,7 @@
 -- Moves: blocked → waiting, delayed, gone
 -- include: head spec run count wake delay rules groups unique gates place unstarted gone remove shelf ended
 
-local REMEMBERED, MOST_RECORDS = 60000, 100
+local REMEMBERED, MOST_RECORDS = 60000, 50
 local stage = ARGV[3]
 local list = base .. 'stage:' .. stage
 local state = redis.call('HGET', stages_key, stage)
