@@ -174,7 +174,7 @@ def _block(part: str, code: str, used: set[str]) -> _Block:
     anew: list[str] = []
 
     def keep(found: re.Match[str]) -> str:
-        anew.extend(_anew(found[1].split(", "), found[2].split(", ")))
+        anew.extend(_anew(found[1], found[2]))
         return f"local {found[1]}" if "{}" not in found[2] else found[0]
 
     def declare(found: re.Match[str]) -> str:
@@ -192,13 +192,13 @@ def _block(part: str, code: str, used: set[str]) -> _Block:
     return _Block("\n".join(["do", code, *begin, "end"]), shared, bool(anew))
 
 
-def _anew(names: list[str], values: list[str]) -> list[str]:
+def _anew(names: str, values: str) -> list[str]:
     """How these begin anew. A table in which the call before has left nothing is as good as a new one."""
-    if len(names) != len(values):
-        return [f"{', '.join(names)} = {', '.join(values)}"]
+    if "(" in values:  # what is called may give several
+        return [f"{names} = {values}"]
     return [
         f"if next({name}) then {name} = {{}} end" if value == "{}" else f"{name} = {value}"
-        for name, value in zip(names, values, strict=True)
+        for name, value in zip(names.split(", "), values.split(", "), strict=True)
     ]
 
 

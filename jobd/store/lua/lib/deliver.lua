@@ -31,7 +31,8 @@ local function until_when(head, spec, by_hand, margin)
 end
 
 -- Writes what a holder has from now on: deadlines and ids. A list, as the server keeps few members, is looked through for
--- each that comes or goes; with one of more than 64 bytes it keeps a tree, for as long as there is any.
+-- each that comes or goes. For more than a FEW there is a tree: the server makes one for a member of more than 64 bytes,
+-- and keeps it for as long as there is any.
 local function write_held_by(holder, members)
   local list, long = held_key(holder), string.rep('.', 65)
   local before = redis.call('ZCARD', list)
