@@ -23,6 +23,7 @@ from jobd.handle import JobHandle
 from jobd.roles.verdicts import Verdicts
 from jobd.settings import load_settings
 from jobd.store.store import Store
+from tests.store.growing import shard_for
 from tests.store.hands import Hands, done
 
 
@@ -146,7 +147,7 @@ async def test_queues_in_several_shards_each_say_their_own(redis_url: str) -> No
         Client(store=Store.at(redis_url, shards=3), catalog=CATALOG) as operator,
         Client(store=Store.at(redis_url, shards=3), catalog=CATALOG) as client,
     ):
-        assert len({client.store.shard_for(queue) for queue in queues}) > 1
+        assert len({shard_for(client.store, queue) for queue in queues}) > 1
         for priority, queue in enumerate(queues, 1):
             await operator.set_queue_options(queue, priority=priority)
         asked = [jobd.intake.Request("report", {}, Options(queue=queue)) for queue in queues]

@@ -129,10 +129,6 @@ class Growing(ABC):
             await self.learn(fresh_s=0)  # another one knows of more
         return home
 
-    def shard_for(self, queue: str, key: str = "") -> int:
-        """The number of the shard for jobs of a queue, with this key; the first if any will do."""
-        return (self.home_known(queue) or Home(len(self.shards))).shard(queue, key) or 0
-
     def shard_of_new(self, job: NewJob) -> int:
         """The number of the shard that a new job belongs to, whose queue's home is known."""
         if len(self.shards) == 1:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 import jobd
 from jobd.catalog import Catalog
+from jobd.store.homes import Home
 from jobd.store.queries import Filter, list_jobs
 from jobd.store.store import Store
 
@@ -30,6 +31,11 @@ class _lasting:  # noqa: N801  a context that closes nothing
 
     async def __aexit__(self, *_: object) -> None:
         """The store is somebody else's."""
+
+
+def shard_for(store: Store, queue: str) -> int:
+    """The number of the shard for jobs of a queue, as far as this process knows."""
+    return (store.home_known(queue) or Home(len(store.shards))).shard(queue, "") or 0
 
 
 async def places(store: Store) -> dict[str, set[int]]:

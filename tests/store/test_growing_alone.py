@@ -7,7 +7,7 @@ import pytest
 from jobd.domain.ids import new_id
 from jobd.errors import OptionError
 from jobd.store.homes import Home, shard_of
-from tests.store.growing import QUEUES, Open, put
+from tests.store.growing import QUEUES, Open, put, shard_for
 from tests.store.hands import START_MS, new_job
 
 
@@ -28,7 +28,7 @@ async def test_a_queue_whose_home_is_known_stays_there_however_many_shards_come(
     await store.grow(4)
     for queue in QUEUES:
         assert await store.home_of(queue) == Home(1)
-    assert {store.shard_for(queue) for queue in QUEUES} == {0}
+    assert {shard_for(store, queue) for queue in QUEUES} == {0}
 
 
 async def test_a_growth_is_checked_against_what_the_store_has_or_will_have_in_a_moment(open_store: Open) -> None:

@@ -16,6 +16,7 @@ from jobd.settings import Settings
 from jobd.store.queries import Filter, list_jobs
 from jobd.store.scripts import load
 from jobd.store.store import Store
+from tests.store.growing import shard_for
 from tests.store.hands import new_job
 
 QUEUES = [f"queue-{number}" for number in range(12)]
@@ -95,11 +96,11 @@ async def test_a_client_of_other_settings_is_refused_before_it_does_anything(red
 async def test_jobs_are_spread_by_queue_and_found_by_id_state_and_count(three: Store) -> None:
     jobs = [new_job(f"{queue}-job", queue=queue) for queue in QUEUES]
     assert await three.enqueue(jobs) == [True] * len(QUEUES)
-    used = {three.shard_for(queue) for queue in QUEUES}
+    used = {shard_for(three, queue) for queue in QUEUES}
     assert used == {0, 1, 2}
     for number, shard in enumerate(three.shards):
         here = await shard.link.command("HLEN", shard.keys.fixed("jobs"))
-        assert here == sum(three.shard_for(queue) == number for queue in QUEUES)
+        assert here == sum(shard_for(three, queue) == number for queue in QUEUES)
     assert (await three.get("queue-7-job")).queue == "queue-7"
     with pytest.raises(JobNotFound):
         await three.get("queue-70-job")
@@ -119,14 +120,14 @@ async def test_an_id_that_jobd_makes_names_the_shard(three: Store) -> None:
     async with jobd.Client(store=three, catalog=Catalog()) as client:
         for queue in QUEUES:
             handle = await client.enqueue("noop", {}, queue=queue)
-            assert three.shards_of(handle.id)[0].number == three.shard_for(queue)
+            assert three.shards_of(handle.id)[0].number == shard_for(three, queue)
             assert (await client.get(handle.id)).queue == queue
 
 
 async def test_what_a_handler_enqueues_stays_in_the_shard_of_its_job(three: Store) -> None:
     async with jobd.Client(store=three, catalog=Catalog()) as client:
-        here = three.shards[three.shard_for("queue-1")]
-        there = next(queue for queue in QUEUES if three.shard_for(queue) != here.number)
+        here = three.shards[shard_for(three, "queue-1")]
+        there = next(queue for queue in QUEUES if shard_for(three, queue) != here.number)
         await here.join("w1", lease_ms=20_000, lines=["*"], about=b"{}")
         await here.enqueue([new_job(queue="queue-1")])
         _, (delivery,) = await here.turn("w1", [], sequence=1, want=1, types=",noop,")

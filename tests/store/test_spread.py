@@ -18,6 +18,7 @@ from jobd.settings import load_settings
 from jobd.store.homes import Home, written_home
 from jobd.store.once import Once
 from jobd.store.store import Store
+from tests.store.growing import shard_for
 from tests.store.hands import new_job
 
 KEYS = [f"key-{number}" for number in range(20)]
@@ -144,7 +145,7 @@ async def test_copies_and_moves_are_where_their_keys_say(client: jobd.Client) ->
     job = await client.enqueue("noop", {}, queue="wide", ordering_key="key-1")
     home = await shard_of_job(client, job.id)
     assert await shard_of_job(client, (await client.duplicate(job.id)).id) == home
-    narrow = next(f"narrow-{at}" for at in range(99) if client.store.shard_for(f"narrow-{at}") == home)
+    narrow = next(f"narrow-{at}" for at in range(99) if shard_for(client.store, f"narrow-{at}") == home)
     moved = await client.move(job.id, narrow)
     assert await shard_of_job(client, moved.id) == home
     assert await shard_of_job(client, (await client.move(moved.id, "wide")).id) == home
@@ -155,7 +156,7 @@ async def test_a_copy_goes_where_its_key_says_and_a_move_that_would_have_to_is_r
     for key, home in homes.items():
         job = await client.enqueue("noop", {}, queue="narrow", ordering_key=key)
         assert await shard_of_job(client, (await client.duplicate(job.id, queue="wide")).id) == home
-        if home == client.store.shard_for("narrow"):
+        if home == shard_for(client.store, "narrow"):
             assert await shard_of_job(client, (await client.move(job.id, "wide")).id) == home
         else:
             with pytest.raises(StateConflict, match="queue wide is on another shard"):

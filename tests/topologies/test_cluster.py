@@ -16,6 +16,7 @@ from tests.acceptance.program import Program
 from tests.servers.cluster import ClusterFleet
 from tests.servers.tcp_server import TcpServer
 from tests.servers.wait import wait
+from tests.store.growing import shard_for
 from tests.store.hands import new_job
 from tests.topologies.household import AGAIN_S, Household, household, program_on
 
@@ -182,7 +183,7 @@ async def test_queues_of_several_shards_are_served_and_a_master_that_fails_harms
     await _run_in(many, QUEUES)
     unlucky = fleet.owner(slots[3])
     hit = [number for number, slot in enumerate(slots) if fleet.owner(slot) is unlucky]
-    others = [queue for queue in QUEUES if many.store.shard_for(queue) not in hit]
+    others = [queue for queue in QUEUES if shard_for(many.store, queue) not in hit]
     assert 0 < len(others) < len(QUEUES)
     unlucky.stop()
     await _run_in(many, others)
