@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from tests.servers.listener import Listener
 
 
 class Way:
@@ -32,28 +32,18 @@ class Way:
         await self._open.wait()
 
 
-class Proxy:
+class Proxy(Listener):
     """Passes on what comes to its port. Use as an async context manager."""
 
     def __init__(self, target: int) -> None:
         """`target` is the port of the server behind it."""
-        self.port = 0
-        """where it listens, from its start on"""
         self.requests, self.replies = Way(), Way()
         self.cuts_replies = False
         """the next reply on each line does not arrive, and the line breaks: what it answers has been done"""
         self._target = target
         self._lines: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
+    async def _end(self) -> None:
         lines = list(self._lines)
         self.reset()
         if lines:

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
+
+from tests.servers.listener import Listener
 
 
-class Proxy:
+class Proxy(Listener):
     """Passes on what comes to its port. Use as an async context manager."""
 
     def __init__(self, port: int) -> None:
         """`port` is that of the server behind it."""
-        self.port = 0
-        """where it listens, from its start on"""
         self._target = port
         self._lines: set[Line] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
+    async def _end(self) -> None:
         self.cut()
         await asyncio.gather(*(line.ended() for line in self._lines))
 

@@ -4,18 +4,17 @@ than it takes."""
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
 import hiredis
 
 from jobd.store.topology.pipe import packed
 from jobd.store_url import Address
+from tests.servers.listener import Listener
 
 SERVICE = "jobs"
 
 
-class ScriptedSentinel:
+class ScriptedSentinel(Listener):
     """Use as an async context manager."""
 
     def __init__(self, master: Address, failovers: int = 1) -> None:
@@ -25,19 +24,10 @@ class ScriptedSentinel:
         self.answers = asyncio.Event()
         """does it say what it sees?"""
         self.answers.set()
-        self.port = 0
         self._listeners: list[asyncio.StreamWriter] = []
         self._lines: set[asyncio.StreamWriter] = set()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.close()
+    async def _end(self) -> None:
         for line in self._lines:
             line.close()
 
@@ -55,7 +45,7 @@ class ScriptedSentinel:
         while self._listeners:
             self._listeners.pop().close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._lines.add(writer)
         commands = hiredis.Reader()
         while data := await reader.read(4_096):
