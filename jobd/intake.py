@@ -4,7 +4,7 @@ the id made. Nothing is sent here."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -261,7 +261,7 @@ class Intake:
     def _resolved(self, kind: _Kind, own: Options) -> Options:
         # the backoff of a type or queue is looked up where the job runs; a job carries only one of its own
         backoff = own.backoff if kind.job_type is not None else own.backoff or kind.options.backoff
-        return replace(self._levels.resolve(own, kind.options), backoff=backoff)
+        return self._levels.resolve(own, kind.options).but(backoff=backoff)
 
     def _packed(self, kind: _Kind, options: Options, unique: str = "") -> bytes:
         of_queue = self._levels.shared(options.queue or "").backoff
@@ -276,12 +276,12 @@ class Intake:
         if changes.unique is not None:
             raise OptionError("unique: a job keeps the unique key that it was enqueued with; it can be freed")
         kind = await self._kind_of(Request(spec.type, options=Options(queue=spec.options.queue)))
-        payload, own = spec.payload, changes.over(replace(spec.options, unique=None) if origin else spec.options)
+        payload, own = spec.payload, changes.over(spec.options.but(unique=None) if origin else spec.options)
         if data is not UNCHANGED:
             payload = _encoded(kind, data)
             if kind.keyed_by_fields:
                 made = {key: None for key in fields_in(kind.options) if getattr(changes, key) is None}
-                own = replace(own, **made).over(filled(kind.options, from_json(payload) or {}))
+                own = own.but(**made).over(filled(kind.options, from_json(payload) or {}))
         head = pack_head(
             spec.type,
             own,

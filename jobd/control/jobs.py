@@ -152,7 +152,7 @@ class JobControl(ABC):
         made: list[str] = []
 
         async def copy(shard: Shard, read: bytes, spec: Spec) -> str:
-            bare = replace(spec, options=replace(spec.options, run_at_ms=None, delay_ms=None))
+            bare = replace(spec, options=spec.options.but(run_at_ms=None, delay_ms=None))
             changed = await self.intake.change(bare, said, UNCHANGED if data is KEEP else data, origin=job_id)
             queue = changed.options.queue or ""
             key = placing_key(changed.options) or id or ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -112,7 +111,7 @@ def filled(options: Options, payload: Mapping[str, Any]) -> Options:
         for key in KEYS
         if (text := getattr(options, key)) is not None
     }
-    return replace(options, **made)
+    return options.but(**made)
 
 
 def _word(field: str, payload: Mapping[str, Any], key: str) -> str:

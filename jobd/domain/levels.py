@@ -49,4 +49,4 @@ class Levels:
         """All options of a job that says `own`, of a type that says `of_type`."""
         said = own.over(of_type)
         queue = said.queue or self.defaults.queue or ""
-        return said.over(self.shared(queue)).over(self.below(queue))
+        return said.over(self.shared(queue).over(self.below(queue)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from operator import attrgetter
 from typing import Any, Literal, Self, Unpack
@@ -199,7 +199,7 @@ class Options:
 
     def given(self) -> Iterator[tuple[str, Any]]:
         """The names and values of those that are said."""
-        return ((name, value) for name in _FIELDS if (value := getattr(self, name)) is not None)
+        return ((name, value) for name, value in zip(_FIELDS, _values(self), strict=True) if value is not None)
 
     def over(self, lower: Self) -> Self:
         """These options, completed from `lower` where they say nothing."""
@@ -207,7 +207,12 @@ class Options:
         if not mine:
             return lower
         displaced = {_DISPLACED[name]: None for name in mine if name in _DISPLACED}
-        return replace(lower, **(displaced | mine))
+        return lower.but(**displaced | mine)
+
+    def but(self, **changes: Any) -> Self:
+        """These options with other values of some fields: what `dataclasses.replace` does, in a third of its time, as
+        each job that says something of its own passes through here."""
+        return type(self)(**dict(zip(_FIELDS, _values(self), strict=True)) | changes)
 
     @property
     def recur(self) -> bool:
@@ -265,6 +270,7 @@ ROWS: Mapping[str, Row] = {row.keyword: row for row in _rows()}
 """all options by their keywords, in the order in which people are told of them"""
 BY_FIELD: Mapping[str, Row] = {row.field: row for row in reversed(list(ROWS.values()))}
 _FIELDS = tuple(declared.name for declared in fields(Options))
+_values = attrgetter(*_FIELDS)
 _DISPLACED = {row.field: ROWS[row.excludes].field for row in ROWS.values() if row.excludes and row.convert is None}
 """of two that exclude each other, what is said above takes the place of what is said below"""
 _DISPLACED |= {lower: upper for upper, lower in _DISPLACED.items()}
@@ -322,7 +328,7 @@ def put_together(values: Mapping[str, Any]) -> Options:
         raise OptionError(clash_of(row.keyword, other.keyword, same=row.field == other.field))
     options = Options(**{ROWS[keyword].field: value for keyword, value in values.items()})
     if options.backoff is PATIENT and options.max_attempts is None:
-        return replace(options, max_attempts=PATIENT_ATTEMPTS)
+        return options.but(max_attempts=PATIENT_ATTEMPTS)
     return options
 
 

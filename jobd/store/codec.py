@@ -243,7 +243,7 @@ def unpack_spec(spec: bytes) -> Spec:
     }
     return Spec(
         spec[type_at:keys_at].decode(),
-        replace(own, **in_head),
+        own.but(**in_head),
         spec[more_at + more_size :],
         unique,
         {name: said for name, said in orjson.loads(packed or b"{}").items() if name not in BY_FIELD},

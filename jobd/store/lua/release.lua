@@ -1,13 +1,13 @@
 #!lua flags=allow-oom
--- Releases up to 500 jobs of a committed batch, fewer if they have many different records; takes back those of a batch that was not committed in time,
--- or is to be given up before.
+-- Releases up to 500 jobs of a committed batch, 50 if their records differ; takes back those of a batch that was not
+-- committed in time, or is to be given up before.
 -- KEYS: jobs runs results progress delayed counts ready ready_solo leases stages waiters rules holds pauses gated_gates opens uniques periods followers grouped
 -- ARGV: batch, '1' to give up one that is not committed
 -- Returns: how many are left (0: the batch is done), or -1 if it is still being sent
 -- Moves: blocked → waiting, delayed, gone
 -- include: head spec run count wake delay rules groups unique gates place unstarted gone remove shelf ended
 
-local REMEMBERED, MOST_RECORDS = 60000, 50
+local REMEMBERED, PART = 60000, 50
 local stage = ARGV[3]
 local list = base .. 'stage:' .. stage
 local state = redis.call('HGET', stages_key, stage)
@@ -18,7 +18,7 @@ local ids = redis.call('LRANGE', list, 0, 499)
 local released = tonumber(string.match(state, '^released (%d+)'))
 if #ids == 0 and released and released >= now then return 0 end
 
-local plain, records, given_up, seen, kinds, number_of_kinds, places_of = {}, {}, {}, {}, {}, 0, {}
+local plain, records, given_up, seen, kinds, number_of_kinds, places_of, taken = {}, {}, {}, {}, {}, 0, {}, 0
 
 -- What is to be known of a run record: those of jobs that came together are the same.
 local function kind_of(raw)
@@ -57,20 +57,18 @@ local function let_go_on(id, kind, spec)
   end
 end
 
-if #ids > 0 then
-  local runs, specs = redis.call('HMGET', runs_key, unpack(ids)), nil
-  for i = 1, #ids do
-    local id, raw = ids[i], runs[i]
-    if number_of_kinds == MOST_RECORDS and raw and not kinds[raw] then
-      ids = { unpack(ids, 1, i - 1) }
-      break
-    end
+-- Reads: what becomes of the next ones of the list.
+local function take_part()
+  local part, specs = { unpack(ids, taken + 1, math.min(taken + PART, #ids)) }, nil
+  local runs = redis.call('HMGET', runs_key, unpack(part))
+  for i = 1, #part do
+    local id, raw = part[i], runs[i]
     local kind = raw and (kinds[raw] or kind_of(raw))
     if kind and kind.is_ours and not seen[id] then
       seen[id] = true
       local spec = nil
       if kind.priority == 0 then
-        specs = specs or redis.call('HMGET', jobs_key, unpack(ids))
+        specs = specs or redis.call('HMGET', jobs_key, unpack(part))
         spec = specs[i]
       end
       if spec then
@@ -90,23 +88,26 @@ if #ids > 0 then
       end
     end
   end
-  for _, kind in pairs(kinds) do
-    if kind.number > 0 then
-      count('b', kind.queue, -kind.number)
-      count(kind.comes_to, kind.queue, kind.number)
-    end
+  taken = taken + #part
+end
+
+while taken < #ids and number_of_kinds < PART do take_part() end
+for _, kind in pairs(kinds) do
+  if kind.number > 0 then
+    count('b', kind.queue, -kind.number)
+    count(kind.comes_to, kind.queue, kind.number)
   end
 end
 remove(given_up)
 let_keys_go()
-local left = redis.call('LLEN', list) - #ids
+local left = redis.call('LLEN', list) - taken
 
 write_removed(true)
 if #plain > 0 then redis.call('HDEL', runs_key, unpack(plain)) end
 if #records > 0 then redis.call('HSET', runs_key, unpack(records)) end
-if #ids > 0 then redis.call('LTRIM', list, #ids, -1) end
+if taken > 0 then redis.call('LTRIM', list, taken, -1) end
 if left == 0 then
-  if deadline or #ids == 0 then
+  if deadline or taken == 0 then
     redis.call('HDEL', stages_key, stage)
   else
     -- a repeat of the commit may still be on its way
