@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.bench.parts.api import API
 from tests.bench.parts.backlog import BACKLOG, DELAYED
 from tests.bench.parts.commands import COMMANDS
+from tests.bench.parts.disk import DISK
 from tests.bench.parts.drain import DRAIN, TWO
 from tests.bench.parts.durability import DURABILITY
 from tests.bench.parts.enqueue import ENQUEUE, MEMORY
@@ -29,4 +30,5 @@ PARTS = (
     BACKLOG,
     DELAYED,
     DURABILITY,
+    DISK,
 )

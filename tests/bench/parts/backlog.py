@@ -6,6 +6,7 @@ import statistics
 import time
 
 from tests.bench.contender import Contender
+from tests.bench.held import longest_held_ms
 from tests.bench.parts.part import Bench, Figures, Part, Row, only_jobd
 from tests.bench.stage import Stage
 from tests.bench.verify import verify
@@ -42,6 +43,7 @@ def _rates(bench: Bench, contender: Contender, jobs: int) -> tuple[float, float]
 def _delayed(bench: Bench, contender: Contender) -> Figures:
     jobs = _large(bench)
     due = jobs // 20
+    held = longest_held_ms()
     with bench.stage(contender, due + jobs) as stage:
         stage.redis.config_set("latency-tracking-info-percentiles", "100")
         stage.fill(jobs, first=due, environment={"BENCH_FEATURE": "spread"})
@@ -51,7 +53,14 @@ def _delayed(bench: Bench, contender: Contender) -> Figures:
             slowest = slowest_ms(stage)
             told = slowest.pop(TELLING)
             verify(stage, worker, range(due), delayed=jobs)
-        return {"delayed_due": stage.rate(due), "delayed_slowest": max(slowest.values()), "delayed_told": told}
+        rate = stage.rate(due)
+    held = max(held, longest_held_ms())
+    return {
+        "delayed_due": rate,
+        "delayed_slowest": max(slowest.values()),
+        "delayed_told": told,
+        "delayed_held": held,
+    }
 
 
 def slowest_ms(stage: Stage) -> dict[str, float]:
@@ -83,6 +92,12 @@ DELAYED = Part(
         Row("delayed_due", "jobs due at one moment, beside many delayed", "jobs/s"),
         Row("delayed_slowest", "slowest command of the server, enqueuing them included", "ms", more_is_better=False),
         Row("delayed_told", "being told the scripts, which it is once a release", "ms", more_is_better=False),
+        Row(
+            "delayed_held",
+            "a program that only looks at the clock, held up by the idle machine",
+            "ms",
+            more_is_better=False,
+        ),
     ),
     only_jobd,
     _delayed,
