@@ -21,7 +21,7 @@ WHOLE = 1_000
 """jobs that are taken in by one script if they are all there are, as in a batch of the API: 5 ms if nothing special is
 asked for them, nor times of their own; to send them in parts, and keep those apart until all have come, takes the
 server twice as much"""
-DELAYED, OWN_TIME, UNIQUE = 3, 12, 6
+DELAYED, OWN_TIME, UNIQUE = 3, 28, 6
 """a delayed job costs the server as much as so many more that are not, as it stands in two tables: where both grow to
 twice their size at a time, each that comes makes others move, into memory that is new. And so do each time at which
 some are due, where a million are delayed, and a unique key"""

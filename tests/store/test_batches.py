@@ -247,7 +247,7 @@ def staged(shard: Shard) -> list[int]:
 
 @pytest.mark.parametrize(
     ("count", "times", "parts"),
-    [(250, 1, []), (1_000, 1, [250] * 4), (63, 63, []), (1_000, 1_000, [63] * 15 + [55])],
+    [(250, 1, []), (1_000, 1, [250] * 4), (32, 32, []), (1_000, 1_000, [32] * 31 + [8])],
 )
 async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_is_due_at_its_own_time(
     store: Store, hands: Hands, staged: list[int], count: int, times: int, parts: list[int]
@@ -258,7 +258,7 @@ async def test_delayed_jobs_come_in_smaller_parts_and_even_smaller_ones_if_each_
     assert await hands.counts() == {State.DELAYED: count}
 
 
-@pytest.mark.parametrize(("count", "parts"), [(144, []), (145, [144, 1]), (1_000, [144] * 6 + [136])])
+@pytest.mark.parametrize(("count", "parts"), [(146, []), (147, [146, 1]), (1_000, [146] * 6 + [124])])
 async def test_jobs_with_unique_keys_come_in_smaller_parts(
     store: Store, hands: Hands, staged: list[int], count: int, parts: list[int]
 ) -> None:
