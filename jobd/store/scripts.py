@@ -188,12 +188,13 @@ def _block(part: str, code: str, used: set[str]) -> _Block:
         return f"{variables} =" if value else ""
 
     code = _DECLARED.sub(declare, _KEPT_FOR_A_CALL.sub(keep, _NUMBERS.sub("", code)))
-    begin = [f"function begin.{part}()", *anew, "end"] if anew else []
+    begin = [f"function begin.{part}(next)", *anew, "end"] if anew else []
     return _Block("\n".join(["do", code, *begin, "end"]), shared, bool(anew))
 
 
 def _anew(names: str, values: str) -> list[str]:
-    """How these begin anew. A table in which the call before has left nothing is as good as a new one."""
+    """How these begin anew. A table in which the call before has left nothing is as good as a new one; `next` is handed
+    in, as a global name is looked up for each."""
     if "(" in values:  # what is called may give several
         return [f"{names} = {values}"]
     return [
@@ -214,7 +215,8 @@ local function run()
 end
 local function call(keys, arguments)
 ARGV = arguments
-{" ".join(f"begin.{part}()" for part in script.parts if blocks[part].begins)}
+local next = next
+{" ".join(f"begin.{part}(next)" for part in script.parts if blocks[part].begins)}
 return run()
 end
 redis.register_function({{ function_name = '{_OWN_NAME}_{name}', callback = call, flags = {{ {flags} }} }})

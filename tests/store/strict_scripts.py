@@ -42,6 +42,8 @@ local redis = (function()
   end
   -- for scripts/mutate, whose scripts say where they come by
   watched.log, watched.LOG_WARNING = function(...) real().log(...) end, 3
+  -- as in a Cluster, where what will be written is read before
+  watched.pcall = function() return 'cluster_enabled:1' end
   watched.call = function(command, ...)
     if command == 'UNLINK' or command == 'EXISTS' then
       for _, key in ipairs({ ... }) do watch(command, key) end

@@ -101,4 +101,4 @@ def test_names_in_capitals_are_numbers_and_words_in_quotes_stay(
     assert "return 7 + 1e3 + fixed.jobs" in text
     assert "seen[1] = 'LIMIT'" in text
     assert "how many" not in text
-    assert "function begin.head()\nif next(seen) then seen = {} end\nend" in text
+    assert "function begin.head(next)\nif next(seen) then seen = {} end\nend" in text

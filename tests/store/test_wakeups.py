@@ -158,6 +158,16 @@ async def test_a_worker_is_woken_for_the_queues_it_serves(hands: Hands) -> None:
     assert await hands.words("w1") == []
 
 
+async def test_who_serves_few_queues_is_woken_before_those_who_serve_all(hands: Hands) -> None:
+    await idle(hands, "w1", "w2")
+    await hands.join("few", "default", "other")
+    await hands.fetch("few")
+    await hands.put(new_job())
+    assert await woken(hands, "w1", "w2", "few") == ["few"]
+    await hands.put(new_job())
+    assert len(await woken(hands, "w1", "w2", "few")) == 1
+
+
 async def test_suspects_wake_workers_for_suspects(hands: Hands, shard: Shard) -> None:
     await idle(hands, "w2")
     await hands.join("solo", "!*")

@@ -22,14 +22,25 @@ end
 local base, now_us = enter(ARGV[2]), time_us()
 local now = math.floor(now_us / 1000)
 
--- Reads a key that will be written later and is not declared: if it cannot be used, the script fails before any write.
+-- Does this server share its keys with others? It is as it was started, so it is asked once; one that does not say may.
+local in_cluster
+
+-- Reads a key that will be written later and is not declared: if it cannot be used, the script fails before any write. In
+-- a Cluster the key may be on its way to another server; else one who may use the declared keys may use all of the shard.
 local function touch(key)
-  redis.call('EXISTS', key)
+  if in_cluster == nil then
+    local facts = redis.pcall('INFO', 'cluster')
+    in_cluster = type(facts) ~= 'string' or string.find(facts, 'cluster_enabled:0', 1, true) == nil
+  end
+  if in_cluster then redis.call('EXISTS', key) end
 end
 
--- Writes a list or pairs of any length: Lua cannot unpack more than some 8 000 at once.
+-- Writes a list or pairs of any length: Lua cannot unpack more than some 8 000 at once. Returns the last answer, nil if
+-- there is nothing to write.
 local function write_many(command, key, words)
+  local answer
   for at = 1, #words, 4000 do
-    redis.call(command, key, unpack(words, at, math.min(at + 3999, #words)))
+    answer = redis.call(command, key, unpack(words, at, math.min(at + 3999, #words)))
   end
+  return answer
 end

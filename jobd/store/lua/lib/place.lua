@@ -195,10 +195,10 @@ local function place_of(line, priority, lane_words)
   local here = places[key]
   if not here then
     here = {
-      line = line, lane = lane, key = key, back = {}, front = {},
-      fill = redis.call('LLEN', key) == 0, gated = is_gated(line), rank = rank(priority),
+      line = line, lane = lane, key = key, back = {}, front = {}, gated = is_gated(line), rank = rank(priority),
     }
-    if here.fill then redis.call('ZSCORE', lanes_key(line), lane) end
+    touch(key)
+    touch(lanes_key(line))
     places[key] = here
     place_order[#place_order + 1] = here
     choose_idle(line)
@@ -220,7 +220,7 @@ local function come_first(here, id)
   if here.owner == nil then
     local turn = string.match(here.lane, 'o=([^;]*)')
     here.owner = redis.call('HGET', holds_key, 'o/' .. plain(queue_of(here.line)) .. '/' .. turn)
-    if not here.fill then
+    if redis.call('LLEN', here.key) > 0 then
       pass_on(here.line, here.lane)
       if here.owner and waits_in(here, here.owner) then here.first = here.owner end
     end
@@ -239,12 +239,13 @@ end
 local function write_places()
   local ranked = {}
   for _, here in ipairs(place_order) do
-    write_many('RPUSH', here.key, here.back)
     local reversed, n = {}, #here.front
     for i = 1, n do reversed[i] = here.front[n + 1 - i] end
-    write_many('LPUSH', here.key, reversed)
-    if here.first then redis.call('LPUSH', here.key, here.first) end
-    if here.fill then
+    reversed[n + 1] = here.first
+    local length = write_many('RPUSH', here.key, here.back)
+    length = write_many('LPUSH', here.key, reversed) or length
+    -- a lane that was empty is in no index
+    if length == #here.back + #reversed then
       local its = ranked[here.line]
       if not its then
         its = { gated = here.gated, first = here.rank }

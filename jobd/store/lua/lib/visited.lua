@@ -93,10 +93,6 @@ end
 
 -- Writes: takes from the lanes what was looked at, and keeps the indexes of lanes and lines true.
 local function write_visits()
-  for _, line in ipairs(served) do
-    -- what comes to stand in them (lib/place.lua) does so in empty ones
-    for _, list in ipairs(next(places) and line.emptied or {}) do if places[list] then places[list].fill = true end end
-  end
   for _, visit in ipairs(visits) do
     local line, is_empty = visit.line, visit.used == visit.length
     if is_empty then
@@ -106,7 +102,6 @@ local function write_visits()
     end
     if is_empty and standing_aside(visit.list) == 0 then
       line.gone[#line.gone + 1] = visit.lane
-      if places[visit.list] then places[visit.list].fill = true end
     elseif visit.closed and visit.closed ~= line.gate then
       line.gone[#line.gone + 1] = visit.lane
       local its_rank = visit.used == 0 and redis.call('ZSCORE', lanes_key(line.name), visit.lane)

@@ -49,7 +49,15 @@ local function choose_idle(line, purpose, fit)
   purpose = purpose or line
   if sought[purpose] then return end
   sought[purpose] = true
-  for _, under in ipairs({ line, any_line(line) }) do
+  local any = any_line(line)
+  local unders = { line, any }
+  if any then
+    local number = redis.call('EXISTS', idle_key(line), idle_key(any))
+    if number == 0 then return end
+    -- where all that are idle are of one kind, it is those who serve every queue more often than not
+    if number == 1 then unders = { any, line } end
+  end
+  for _, under in ipairs(unders) do
     for _, member in ipairs(redis.call('SRANDMEMBER', idle_key(under), fit and 16 or 4)) do
       local lease = member ~= busy and redis.call('ZSCORE', leases_key, member)
       if lease and tonumber(lease) >= now and (not fit or fit(member)) then
