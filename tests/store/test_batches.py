@@ -289,6 +289,14 @@ async def test_jobs_with_many_different_records_are_released_in_smaller_parts(
     assert await hands.counts() == {State.DELAYED: 300}
 
 
+async def test_no_more_than_fifty_records_that_differ_are_released_at_once(hands: Hands, shard: Shard) -> None:
+    batch = "a batch"
+    await shard.stage(batch, [new_job(due=f"+{at}") for at in [*[1_000] * 402, *range(1_001, 1_099)]])
+    await shard.commit(batch, 500)
+    assert [await shard.release(batch) for _ in range(2)] == [49, 0]
+    assert await hands.counts() == {State.DELAYED: 500}
+
+
 async def test_what_cannot_be_released_now_is_taken_in_all_the_same(store: Store, hands: Hands, shard: Shard) -> None:
     release = shard.release
 

@@ -57,12 +57,16 @@ local function let_go_on(id, kind, spec)
   end
 end
 
--- Reads: what becomes of the next ones of the list.
+-- Reads: what becomes of the next ones of the list. True if more may follow.
 local function take_part()
   local part, specs = { unpack(ids, taken + 1, math.min(taken + PART, #ids)) }, nil
   local runs = redis.call('HMGET', runs_key, unpack(part))
   for i = 1, #part do
     local id, raw = part[i], runs[i]
+    if number_of_kinds == PART and raw and not kinds[raw] then
+      taken = taken + i - 1
+      return false
+    end
     local kind = raw and (kinds[raw] or kind_of(raw))
     if kind and kind.is_ours and not seen[id] then
       seen[id] = true
@@ -89,9 +93,10 @@ local function take_part()
     end
   end
   taken = taken + #part
+  return number_of_kinds < PART
 end
 
-while taken < #ids and number_of_kinds < PART do take_part() end
+while taken < #ids and take_part() do end
 for _, kind in pairs(kinds) do
   if kind.number > 0 then
     count('b', kind.queue, -kind.number)

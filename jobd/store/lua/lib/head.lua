@@ -25,7 +25,7 @@ local now = math.floor(now_us / 1000)
 -- Does this server share its keys with others? It is as it was started, so it is asked once; one that does not say may.
 local in_cluster
 
--- Reads a key that will be written later and is not declared: if it cannot be used, the script fails before any write. In
+-- Reads a key that will be written later and is not declared: if it is not to be had, the script fails before any write. In
 -- a Cluster the key may be on its way to another server; else one who may use the declared keys may use all of the shard.
 local function touch(key)
   if in_cluster == nil then
