@@ -41,7 +41,7 @@ by name (`KEYS` in their heads) and build the others with the same words from `b
 | logs:<id> | list | JSON lines of a job's log, the last 1 000 | as its job |
 | stage:<batch> | list | ids of a staged batch | until released or given up |
 | gone:<0-2> | hash | id → when it was removed or met a unique key (ms); "!" id → refused | two to three minutes |
-| member:<member> | hash | lines, types, lease, about, last batch, what it took over, how it ended | as its lease |
+| member:<member> | hash | lines, types, lease, about, asked, last batch, what it took over, its end | as its lease |
 | inbox:<member> | list | words for a process: wake, cancel, ended | as its lease; clients' 60 s |
 | operation:<id> | hash | about, state, progress, owner, until, stop, began, ended | as in operations |
 | idle:<line> | set | members to wake for this line | while they are idle |

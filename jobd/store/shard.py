@@ -361,6 +361,11 @@ class Shard(Edits, Rules, UniqueKeys, Reports, Records):
             key for key, run in zip(deliveries, runs, strict=True) if run and delivery_under_way(run) == (key[1], True)
         ]
 
+    async def asked_of(self, member: str, *, patience_s: float = PATIENCE_S) -> str:
+        """What people wanted of it last, as `order` was told; '' if nothing."""
+        asked: bytes | None = await self.link.command("HGET", self.keys.member(member), "asked", patience_s=patience_s)
+        return (asked or b"").decode()
+
     async def held_by(self, member: str, *, patience_s: float = PATIENCE_S) -> list[tuple[str, int]]:
         """What a member has in hand, each an id and a fence."""
         ids = await self.link.command("ZRANGE", self.keys.held(member), 0, -1, patience_s=patience_s)

@@ -114,13 +114,20 @@ async def test_what_runs_waits_or_has_ended_in_a_worker_is_not_given_back_when_i
     outbox = Outbox(Verdicts(parts.catalog, Levels()), log.get("worker"))
     outbox.put(ended, RETURNED, ())
     attempts: dict[Key, Any] = {(running.id, running.fence): None}
-    look = CatchUp(parts.shard, Cancels(parts.shard, attempts, slots), attempts, slots, outbox)
+    asked: list[str] = []
+    cancels = Cancels(parts.shard, attempts, slots)
+    look = CatchUp(parts.shard, cancels, attempts, slots, outbox, asked.append)
 
     assert await look.look("w1")
 
     assert outbox.keys == {(ended.id, ended.fence), (stray.id, stray.fence)}
     assert await parts.shard.settle("w1", outbox.next_batch()) == [1, 1]
     assert await hands.states("stray", "ended") == [State.WAITING, State.COMPLETED]
+    assert await parts.shard.order("w1", "quiet")
+    assert await look.look("w1")
+    look.asked("quiet")
+    assert await look.look("w1")
+    assert asked == ["quiet"]
 
 
 async def test_who_works_on_the_store_makes_known_again_what_it_has_forgotten(

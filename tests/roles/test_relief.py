@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 from jobd_testbed.journal import read
+from redis.asyncio import Redis
 
 import jobd
 from jobd.domain.state import State
 from jobd.errors import WorkerNotFound
 from jobd.roles.worker.crew import Crew
 from jobd.store.member import Member
+from jobd.store.scripts import load
 from tests.roles.parts import PATIENCE_S, Parts
 from tests.roles.test_crew import set_worker, workers
 from tests.roles.until import until
@@ -176,6 +178,28 @@ async def test_a_child_that_is_stopped_has_no_successor(parts: Parts, way: str, 
             return not crew.status()
 
         await until(all_gone)
+
+
+async def test_a_child_does_what_people_asked_although_the_word_was_lost_with_its_connection(
+    parts: Parts, redis_url: str
+) -> None:
+    async with crew_of(parts):
+        (member,) = await workers(parts)
+        order, keys = load("order").function, parts.client.store.shards[0].keys
+        async with Redis.from_url(redis_url) as outside, outside.pipeline() as together:
+            while not (await outside.info("clients"))["blocked_clients"]:
+                pass  # it does not wait for words yet
+            # nobody who waits for a word is told of it before all of this is done
+            together.fcall(order, 1, keys.fixed("leases"), "", keys.base, member.id, "stop")
+            together.lpop(keys.inbox(member.id))
+            together.client_kill_filter(_type="normal", skipme=True)
+            told, word, _ = await together.execute()
+            assert (told, word) == (1, b"do stop")
+
+        async def gone() -> bool:
+            return not await ids(parts)
+
+        await until(gone)
 
 
 async def test_the_status_of_each_child_is_told(parts: Parts) -> None:

@@ -1,9 +1,10 @@
-"""What may have been missed while the line to the store was broken: words that somebody wants a job to end, and, where
-there was a failover or an older copy of the data was brought back, that the store forgot how jobs have ended."""
+"""What may have been missed while the line to the store was broken: that somebody wants a job to end, or something of
+this worker, and, where there was a failover or an older copy of the data was brought back, that the store forgot how
+jobs have ended."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from jobd import log
 from jobd.errors import StoreError
@@ -20,8 +21,15 @@ class CatchUp:
     """Compares what the store says with what this worker has in hand."""
 
     def __init__(
-        self, shard: Shard, cancels: Cancels, running: Mapping[Key, Running], slots: Slots, outbox: Outbox
+        self,
+        shard: Shard,
+        cancels: Cancels,
+        running: Mapping[Key, Running],
+        slots: Slots,
+        outbox: Outbox,
+        on_asked: Callable[[str], None],
     ) -> None:
+        """`on_asked` is told what people want of this worker."""
         self.due = False
         """was the line broken since the last look?"""
         self._shard = shard
@@ -29,7 +37,15 @@ class CatchUp:
         self._running = running
         self._slots = slots
         self._outbox = outbox
+        self._on_asked = on_asked
+        self._asked = ""
         self._log = log.get("worker")
+
+    def asked(self, what: str) -> None:
+        """People want this of the worker: a word said so, or what the store has written down."""
+        if what != self._asked:
+            self._asked = what
+            self._on_asked(what)
 
     async def look(self, member: str) -> bool:
         """To be called when every fetch of this member has been answered and none is under way. False if the store
@@ -37,6 +53,8 @@ class CatchUp:
         self.due = False
         try:
             await self._cancels.look()
+            if asked := await self._shard.asked_of(member, patience_s=_PATIENCE_S):
+                self.asked(asked)
             await self._give_back_strays(member)
         except StoreError as error:
             self._log.warning("what was missed is not known yet; asking again", error=str(error))

@@ -111,14 +111,14 @@ class Engine(Actor):
             )
             self._slots = Slots(self._concurrency, self._run)
             self._appetite = Appetite(self._slots, self._give_back, most_ahead=self._most_ahead)
-            self._stuck = StuckHandlers(self._runner.running, slots=self._concurrency, threads=self._threads)
+            running = self._runner.running
+            self._stuck = StuckHandlers(running, slots=self._concurrency, threads=self._threads)
             self._outbox = Outbox(self._verdicts, self._log)
-            self._cancels = Cancels(self._shard, self._runner.running, self._slots)
-            self._catch_up = CatchUp(self._shard, self._cancels, self._runner.running, self._slots, self._outbox)
+            self._cancels = Cancels(self._shard, running, self._slots)
+            self._catch_up = CatchUp(self._shard, self._cancels, running, self._slots, self._outbox, self._on_asked)
             self._due = asyncio.Event()
             self._sequence = 0
-            self._in_turn = self._interrupted = self._leaving = False
-            self._lies_in_wait = False
+            self._in_turn = self._interrupted = self._leaving = self._lies_in_wait = False
             self._doubt = False
             """may a fetch have taken effect whose answer did not come?"""
             await self._tell_types()
@@ -352,7 +352,7 @@ class Engine(Actor):
             case ["cancel", job_id, fence]:
                 self._cancels.cancel((job_id, int(fence)))
             case ["do", what]:
-                self._on_asked(what)
+                self._catch_up.asked(what)
                 self._look_again()
             case [word] if word == LOOK:
                 self._catch_up.due = True
