@@ -128,6 +128,10 @@ class SimShard:
     async def asked_to_end(self, mine: Sequence[tuple[str, int]], *, patience_s: float) -> list[tuple[str, int]]:
         return await self._wire.ask(lambda: self._oracle.asked_to_end(mine), patience_s)
 
+    async def asked_of(self, member: str, *, patience_s: float) -> str:
+        """People come to no worker of a simulated world."""
+        return await self._wire.ask(lambda: "", patience_s)
+
     async def held_by(self, member: str, *, patience_s: float) -> list[tuple[str, int]]:
         return await self._wire.ask(lambda: self._oracle.held_by(member), patience_s)
 

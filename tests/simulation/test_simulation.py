@@ -179,7 +179,7 @@ BROKEN: dict[Patch, int] = {
     a_batch_is_not_counted: 0,
     children_never_come: 0,
     a_reply_is_not_remembered: 0,
-    a_refusal_is_not_remembered: 100,
+    a_refusal_is_not_remembered: 300,
     what_is_too_late_runs: 0,
     nobody_takes_sets_further: 70,
     jobs_are_acknowledged_before_they_run: 0,
