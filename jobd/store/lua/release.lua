@@ -57,7 +57,7 @@ local function let_go_on(id, kind, spec)
   end
 end
 
--- Reads: what becomes of the next ones of the list. True if more may follow.
+-- Reads: what becomes of the next ones of the list. False if those were too many records that differ.
 local function take_part()
   local part, specs = { unpack(ids, taken + 1, math.min(taken + PART, #ids)) }, nil
   local runs = redis.call('HMGET', runs_key, unpack(part))
@@ -93,7 +93,7 @@ local function take_part()
     end
   end
   taken = taken + #part
-  return number_of_kinds < PART
+  return true
 end
 
 while taken < #ids and take_part() do end
